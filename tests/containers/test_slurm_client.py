@@ -9,10 +9,10 @@ import pytest
 
 from poolhand.containers.slurm.client import (
     ClusterRoom,
-    Job,
     JobState,
     Place,
     SlurmClient,
+    SlurmJob,
     read_jobs,
     read_room,
 )
@@ -32,7 +32,7 @@ slurm_load_jobs error: Unable to contact slurm controller
 
 def test_jobs_are_read_by_name_and_the_newest_counts():
     jobs = read_jobs(SQUEUE)
-    assert jobs["poolhand-a.1"] == Job(12, JobState.RUNNING, "n1", "poolhand-a.1", "None")
+    assert jobs["poolhand-a.1"] == SlurmJob(12, JobState.RUNNING, "n1", "poolhand-a.1", "None")
     assert jobs["poolhand-b.1"].state is JobState.WAITING
     assert (jobs["poolhand-c.1"].number, jobs["poolhand-c.1"].state) == (14, JobState.WAITING)
     assert jobs["later"].state is JobState.RUNNING

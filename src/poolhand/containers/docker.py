@@ -35,7 +35,7 @@ from poolhand.containers.image_terms import ImageTerms
 from poolhand.containers.live import follow_logs, usage_of
 from poolhand.containers.pulls import FindPullLogin, Puller, RegistryRule, any_registry, no_login
 from poolhand.containers.run_clock import RunClock, seconds_of
-from poolhand.containers.sandbox import SandboxTerms, container_config
+from poolhand.containers.sandbox import RESULT_FILES, SandboxTerms, container_config
 from poolhand.containers.seccomp import PROFILE
 from poolhand.containers.start_doubts import StartDoubts
 from poolhand.containers.working_folder import FILES, Start, WorkingFolderTooLarge, fill
@@ -51,8 +51,6 @@ PAUSE_BETWEEN_SIZE_LOOKS: Final = 0.25
 REMOVED: Final = ("removing", "dead")
 """States of a container that is about to vanish."""
 
-RESULT_FILES: Final = 32_768
-"""Files and folders that a result has room for, three times what it may hold."""
 WATCHED: Final = TaskDisks(DiskKind.WATCH)
 
 log = structlog.get_logger()

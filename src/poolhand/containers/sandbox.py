@@ -25,6 +25,8 @@ MOST_VOLUMES: Final = 32
 """Volumes of one image: each is a mount, and thousands of them hold an engine up."""
 SHARED_MEMORY: Final = 64 * 1024**2
 TMP_FILES: Final = 100_000
+RESULT_FILES: Final = 32_768
+"""Files and folders that a result has room for, three times what it may hold."""
 LEAST_LOG: Final = 64 * 1024
 """Bytes of the engine's log file; less would be rotated away while it is written."""
 OOM_SCORE: Final = 500

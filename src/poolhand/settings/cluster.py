@@ -10,8 +10,8 @@ from typing import Final
 from poolhand.settings.home import at_home
 from poolhand.settings.load import BadSetting, Option, Settings
 
-ENGINES: Final = ("docker", "slurm")
-ALLOWED: Final = frozenset(
+ENGINE_KINDS: Final = ("docker", "slurm")
+SBATCH_OPTIONS: Final = frozenset(
     {
         "clusters", "constraint", "exclude", "gres", "licenses", "nice", "nodelist", "prefer",
         "priority", "qos", "reservation", "wckey",
@@ -41,8 +41,8 @@ class ClusterSettings:
 def engine_kind(text: str) -> str:
     """Read which engine computes."""
     word = text.strip().lower()
-    if word not in ENGINES:
-        raise ValueError(f"it must be one of {', '.join(ENGINES)}")
+    if word not in ENGINE_KINDS:
+        raise ValueError(f"it must be one of {', '.join(ENGINE_KINDS)}")
     return word
 
 
@@ -57,8 +57,8 @@ def job_options(text: str) -> tuple[str, ...]:
     words = []
     for each in text.split():
         name, sign, value = each.removeprefix("--").partition("=")
-        if name not in ALLOWED or not sign or not _VALUE.fullmatch(value):
-            known = ", ".join(sorted(ALLOWED))
+        if name not in SBATCH_OPTIONS or not sign or not _VALUE.fullmatch(value):
+            known = ", ".join(sorted(SBATCH_OPTIONS))
             raise ValueError(f"{each!r}: each must be NAME=VALUE with a name of {known}")
         words.append(f"--{name}={value}")
     return tuple(words)

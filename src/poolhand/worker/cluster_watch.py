@@ -8,7 +8,7 @@ from typing import Final
 from poolhand.domain.errors import RuntimeDown
 from poolhand.ports.clock import Clock
 
-PAUSE: Final = 10.0
+PAUSE_BETWEEN_CLUSTER_LOOKS: Final = 10.0
 """Seconds between two looks: a controller has others to serve."""
 
 
@@ -44,4 +44,4 @@ class ClusterWatch:
         """Do so until cancelled."""
         while True:
             await self.look()
-            await self._clock.sleep(PAUSE)
+            await self._clock.sleep(PAUSE_BETWEEN_CLUSTER_LOOKS)

@@ -15,7 +15,7 @@ from poolhand.containers.docker import DockerRuntime
 from poolhand.containers.docker_logins import RegistryLogins
 from poolhand.containers.engine import DEFAULT_URL
 from poolhand.containers.host_paths import own_container
-from poolhand.containers.pulls import Logins, RegistryRule
+from poolhand.containers.pulls import FindPullLogin, RegistryRule
 from poolhand.domain.ids import Address
 from poolhand.ports.runtime import ContainerRuntime
 from poolhand.settings.cluster import ClusterSettings
@@ -72,7 +72,7 @@ async def open_engine(settings: WorkerSettings) -> AsyncIterator[WorkerEngine]:
 
 @asynccontextmanager
 async def _open_cluster(
-    cluster: ClusterSettings, slots: int, login_of: Logins, may_ask: RegistryRule
+    cluster: ClusterSettings, slots: int, login_of: FindPullLogin, may_ask: RegistryRule
 ) -> AsyncIterator[WorkerEngine]:
     from poolhand.containers.slurm.client import Place  # noqa: PLC0415 - only where one is used
     from poolhand.containers.slurm.engine import SlurmRuntime  # noqa: PLC0415 - as above

@@ -13,28 +13,28 @@ from typing import Any, Final
 from poolhand.containers.errors import ContainerRefused
 from poolhand.containers.sandbox import (
     MOST_VOLUMES,
-    NOBODY,
     OOM_SCORE,
     OPEN_FILES,
+    SANDBOX_USER,
     SHARED_MEMORY,
     TMP_FILES,
     SandboxTerms,
 )
 from poolhand.containers.seccomp import profile
 from poolhand.containers.slurm.layers import Scope
-from poolhand.containers.working_folder import START
+from poolhand.containers.working_folder import START_FOLDER
 from poolhand.domain.text import shown
 from poolhand.ports.runtime import ContainerSpec, Mount
 
 USUAL_PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-INIT: Final = "/dev/init"
+INIT_INSIDE: Final = "/dev/init"
 """Where it lies inside: in a file system of the container's own, so that no image need have it."""
-_PERIOD: Final = 100_000
+_CPU_QUOTA_PERIOD: Final = 100_000
 _MASKED: Final = (
     "/proc/acpi", "/proc/asound", "/proc/kcore", "/proc/keys", "/proc/latency_stats",
     "/proc/timer_list", "/proc/timer_stats", "/proc/sched_debug", "/proc/scsi", "/sys/firmware",
 )  # fmt: skip
-_LONGEST: Final = 1024**2
+_LONGEST_USER_LIST: Final = 1024**2
 """Bytes read of an image's list of users."""
 
 
@@ -82,12 +82,16 @@ def bundle_config(
     user = User(0, 0) if worker.uid else user_of(spec, terms, image, root)
     config = image.get("Config") or {}
     start = terms.start if spec.workplace else None
-    folder = START if start is not None and start.target == START else config.get("WorkingDir")
+    folder = (
+        START_FOLDER
+        if start is not None and start.target == START_FOLDER
+        else config.get("WorkingDir")
+    )
     limits = spec.limits
     process: dict[str, Any] = {
         "terminal": False,
         "user": {"uid": user.uid, "gid": user.gid, "additionalGids": list(user.more)},
-        "args": [INIT, "--", *_words(spec, config)],
+        "args": [INIT_INSIDE, "--", *_words(spec, config)],
         "env": _environment(spec, config, terms),
         "cwd": folder or "/",
         "capabilities": {},
@@ -149,7 +153,7 @@ def _linux(spec: ContainerSpec, worker: User) -> dict[str, Any]:
     else:
         linux["resources"] |= {
             "memory": {"limit": limits.memory},
-            "cpu": {"quota": int(limits.cpus * _PERIOD), "period": _PERIOD},
+            "cpu": {"quota": int(limits.cpus * _CPU_QUOTA_PERIOD), "period": _CPU_QUOTA_PERIOD},
             "pids": {"limit": limits.pids},
         }
     return linux
@@ -169,7 +173,7 @@ def _mounts(spec: ContainerSpec, terms: SandboxTerms, ground: Ground) -> list[di
     return [
         _of("proc", "/proc", "proc", quiet),
         _of("tmpfs", "/dev", "tmpfs", ["nosuid", "strictatime", "mode=755", "size=65536k"]),
-        _of(str(ground.init), INIT, "bind", ["bind", "rprivate", "nosuid", "nodev", "ro"]),
+        _of(str(ground.init), INIT_INSIDE, "bind", ["bind", "rprivate", "nosuid", "nodev", "ro"]),
         _of("devpts", "/dev/pts", "devpts",
             ["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", *group]),
         _of("sysfs", "/sys", "sysfs", [*quiet, "ro"]),
@@ -220,7 +224,7 @@ def user_of(spec: ContainerSpec, terms: SandboxTerms, image: dict[str, Any], roo
         gid = next((int(each[2]) for each in groups if each[0] == group), None)
     if uid is None or gid is None:
         raise ContainerRefused(spec.name, f"its image has no user {shown(told, 100)}")
-    if uid == NOBODY or entry is None or group:
+    if uid == SANDBOX_USER or entry is None or group:
         return User(uid, gid)
     more = sorted(int(each[2]) for each in groups if entry[0] in each[-1].split(","))
     return User(uid, gid, tuple(more[:64]))
@@ -236,7 +240,7 @@ def _table(root: Path, path: str) -> list[list[str]]:
     if place is None:
         return []
     with place.open("rb") as file:
-        text = file.read(_LONGEST).decode(errors="replace")
+        text = file.read(_LONGEST_USER_LIST).decode(errors="replace")
     rows = (line.split(":") for line in text.splitlines())
     return [
         row

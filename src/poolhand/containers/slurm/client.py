@@ -17,9 +17,9 @@ from typing import Final
 from poolhand.domain.errors import RuntimeDown
 from poolhand.domain.text import shown
 
-ANSWER_SECONDS: Final = 60.0
+LONGEST_SLURM_ANSWER: Final = 60.0
 """For one program: a controller that is busy answers late."""
-FRESH: Final = 1.0
+LONGEST_KEPT_ANSWER: Final = 1.0
 """Seconds for which an answer about all jobs is good: no more than one question in that time."""
 _PASSED: Final = ("PATH", "HOME", "USER", "LOGNAME", "SLURM_CONF", "SLURM_CONF_SERVER")
 """Of this process's environment, what these programs are given: jobs inherit it."""
@@ -67,7 +67,7 @@ _STATES: Final = {
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class SlurmJob:
     """What the controller tells of a job; ``node`` is empty while it waits."""
 
     number: int
@@ -101,15 +101,15 @@ class Place:
         return (*(f"{flag}={word}" for flag, word in named if word), *self.options)
 
 
-def read_jobs(text: str) -> Mapping[str, Job]:
+def read_jobs(text: str) -> Mapping[str, SlurmJob]:
     """Read ``squeue -o`` as ``_FORM``, by name; the newest of a name counts."""
-    jobs = dict[str, Job]()
+    jobs = dict[str, SlurmJob]()
     for line in text.splitlines():
         words = line.split("|", 4)
         if len(words) != 5 or not words[0].isdecimal():
             continue
         state = _STATES.get(words[1], JobState.RUNNING)
-        job = Job(int(words[0]), state, words[2].strip(), words[3], words[4])
+        job = SlurmJob(int(words[0]), state, words[2].strip(), words[3], words[4])
         if job.name not in jobs or jobs[job.name].number < job.number:
             jobs[job.name] = job
     return jobs
@@ -138,9 +138,9 @@ class SlurmClient:
 
     def __init__(self, place: Place, clock: Callable[[], float] = time.monotonic) -> None:
         self.place, self._clock = place, clock
-        self._asking: asyncio.Task[Mapping[str, Job]] | None = None
+        self._asking: asyncio.Task[Mapping[str, SlurmJob]] | None = None
         self._asked = float("-inf")
-        self._jobs: Mapping[str, Job] = {}
+        self._jobs: Mapping[str, SlurmJob] = {}
 
     async def submit(self, script: str, words: Sequence[str]) -> int:
         """Submit a job and return its number.
@@ -161,25 +161,25 @@ class SlurmClient:
         await self._call("scancel", "--quiet", "--full", "--signal=TERM", str(number), fails=True)
         await self._call("scancel", "--quiet", str(number), fails=True)
 
-    async def jobs(self) -> Mapping[str, Job]:
-        """Return all jobs of this user by name, of ``FRESH`` seconds ago at most.
+    async def jobs(self) -> Mapping[str, SlurmJob]:
+        """Return all jobs of this user by name, of ``LONGEST_KEPT_ANSWER`` seconds ago at most.
 
         Raises:
             RuntimeDown: The controller does not answer.
         """
-        if self._asking is None and self._clock() - self._asked < FRESH:
+        if self._asking is None and self._clock() - self._asked < LONGEST_KEPT_ANSWER:
             return self._jobs
         if self._asking is None:
             self._asking = asyncio.create_task(self._ask())
             self._asking.add_done_callback(self._forget)
         return await asyncio.shield(self._asking)
 
-    def _forget(self, done: asyncio.Task[Mapping[str, Job]]) -> None:
+    def _forget(self, done: asyncio.Task[Mapping[str, SlurmJob]]) -> None:
         self._asking = None
         if not done.cancelled():
             done.exception()
 
-    async def _ask(self) -> Mapping[str, Job]:
+    async def _ask(self) -> Mapping[str, SlurmJob]:
         asked = self._clock()
         self._asked = asked
         words = ("--noheader", "--all", "--states=all", f"--user={os.getuid()}")
@@ -214,10 +214,10 @@ class SlurmClient:
         except OSError as fault:
             raise _down(program, f"{fault.strerror}: is Slurm's client installed here?") from fault
         try:
-            async with asyncio.timeout(ANSWER_SECONDS):
+            async with asyncio.timeout(LONGEST_SLURM_ANSWER):
                 out, err = await process.communicate(None if script is None else script.encode())
         except TimeoutError as fault:
-            raise _down(program, f"no answer in {ANSWER_SECONDS:g} s") from fault
+            raise _down(program, f"no answer in {LONGEST_SLURM_ANSWER:g} s") from fault
         finally:
             if process.returncode is None:
                 process.kill()

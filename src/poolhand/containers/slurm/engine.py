@@ -19,7 +19,7 @@ import structlog
 
 from poolhand.containers.errors import check_owner
 from poolhand.containers.folders import remove
-from poolhand.containers.pulls import Logins, RegistryRule, any_registry, no_login
+from poolhand.containers.pulls import FindPullLogin, RegistryRule, any_registry, no_login
 from poolhand.containers.slurm import printed
 from poolhand.containers.slurm.client import ClusterRoom, JobState, Place, SlurmClient
 from poolhand.containers.slurm.images import SharedImages
@@ -32,10 +32,10 @@ from poolhand.domain.errors import RuntimeDown
 from poolhand.domain.units import Seconds
 from poolhand.ports.runtime import ContainerOutcome, ContainerSpec, ContainerUse, LogLine
 
-SILENCE: Final = 30.0
+LONGEST_SILENCE: Final = 30.0
 """Seconds without a sign of life after which a node that runs a job is taken for lost."""
 
-LEFT: Final = 24 * 3600.0
+LONGEST_UNFINISHED: Final = 24 * 3600.0
 """Seconds after which nobody works any more on an image that is not whole."""
 
 log = structlog.get_logger()
@@ -58,7 +58,7 @@ class SlurmRuntime:
         images: SharedImages,
         runs: Path,
         files: JobFiles,
-        silence: float = SILENCE,
+        silence: float = LONGEST_SILENCE,
     ) -> None:
         self.client, self._images, self._runs = client, images, runs
         self._jobs, self._silence = Jobs(client, images, files), silence
@@ -71,9 +71,9 @@ class SlurmRuntime:
         shared: Path,
         place: Place = Place(),
         *,
-        login_of: Logins = no_login,
+        login_of: FindPullLogin = no_login,
         may_ask: RegistryRule = any_registry,
-        silence: float = SILENCE,
+        silence: float = LONGEST_SILENCE,
     ) -> AsyncIterator[Self]:
         """Be a client of a cluster until the end of the context; jobs go on.
 
@@ -226,5 +226,5 @@ def _clear_away(shared: Path) -> None:
     """Remove what pulls and removals have left that were cut off long ago."""
     left = ("images/.new-*", "images/.gone-*", "runs/.gone-*")
     for each in (place for name in left for place in shared.glob(name)):
-        if time.time() - each.stat().st_mtime > LEFT:
+        if time.time() - each.stat().st_mtime > LONGEST_UNFINISHED:
             remove(each)

@@ -25,7 +25,13 @@ from poolhand.containers.errors import EngineFull, ImagePullFailed, ImageUnusabl
 from poolhand.containers.folders import remove
 from poolhand.containers.image_name import ImageName
 from poolhand.containers.pull_causes import PullCause
-from poolhand.containers.pulls import MOST_CONFIG, Logins, RegistryRule, any_registry, no_login
+from poolhand.containers.pulls import (
+    MOST_CONFIG,
+    FindPullLogin,
+    RegistryRule,
+    any_registry,
+    no_login,
+)
 from poolhand.containers.sharing import Shared
 from poolhand.containers.slurm.layers import (
     BadLayer,
@@ -34,14 +40,14 @@ from poolhand.containers.slurm.layers import (
     Scope,
     WrongContent,
 )
-from poolhand.containers.slurm.old_images import IMAGE, clear_images, note_use
+from poolhand.containers.slurm.old_images import IMAGE_FILE, clear_images, note_use
 from poolhand.containers.slurm.skopeo import Skopeo
 from poolhand.domain.errors import RuntimeDown, is_machines_fault
 from poolhand.domain.json_text import parse_json
 from poolhand.domain.text import shown
 from poolhand.domain.units import Seconds
 
-MOST_LAYERS: Final = 127
+MOST_IMAGE_LAYERS: Final = 127
 _ARCHITECTURES: Final = {"x86_64": "amd64", "aarch64": "arm64", "armv7l": "arm"}
 _ZSTD: Final = b"\x28\xb5\x2f\xfd"
 """How a frame of zstd begins (RFC 8878, 3.1.1)."""
@@ -72,7 +78,7 @@ class SharedImages:
         self,
         folder: Path,
         runs: Path,
-        login_of: Logins = no_login,
+        login_of: FindPullLogin = no_login,
         may_ask: RegistryRule = any_registry,
     ) -> None:
         self._folder, self._runs, self._may_ask = folder, runs, may_ask
@@ -95,7 +101,7 @@ class SharedImages:
     def config(self, reference: str) -> dict[str, Any] | None:
         """Return an image as Docker's engine would tell of it; None: it is not present."""
         try:
-            with (self._of(reference) / IMAGE).open("rb") as file:
+            with (self._of(reference) / IMAGE_FILE).open("rb") as file:
                 members = parse_json(file.read(_MANIFEST))
         except FileNotFoundError:
             return None
@@ -181,7 +187,7 @@ class SharedImages:
         except (BadLayer, _NoImage, ValueError) as fault:
             log.warning("image_malformed", image=reference, cause=shown(str(fault), 300))
             raise ImageUnusable(reference, PullCause.FORMAT, self.platform) from fault
-        (root.parent / IMAGE).write_text(json.dumps({"Config": config}))
+        (root.parent / IMAGE_FILE).write_text(json.dumps({"Config": config}))
 
     def _check_platform(self, reference: str, image: Mapping[str, Any]) -> None:
         system, machine = image.get("os"), image.get("architecture")
@@ -198,7 +204,11 @@ def _read(packed: Path) -> tuple[dict[str, Any], list[tuple[Path, str]]]:
     """Return an image's configuration, and its layers with what each is, unpacked."""
     manifest = _members(packed / "manifest.json")
     named, layers = manifest.get("config"), manifest.get("layers")
-    if not isinstance(named, dict) or not isinstance(layers, list) or len(layers) > MOST_LAYERS:
+    if (
+        not isinstance(named, dict)
+        or not isinstance(layers, list)
+        or len(layers) > MOST_IMAGE_LAYERS
+    ):
         raise _NoImage("its manifest names no configuration, or no layers, or too many")
     place = _blob(packed, named)
     with place.open("rb") as file:

@@ -19,10 +19,10 @@ import structlog
 from poolhand.containers.disks import DiskKind, TaskDisks
 from poolhand.containers.errors import ContainerRefused, DiskUnready
 from poolhand.containers.folders import exceeds
-from poolhand.containers.sandbox import LEAST_LOG, SandboxTerms
+from poolhand.containers.sandbox import LEAST_LOG, RESULT_FILES, SandboxTerms
 from poolhand.containers.slurm import runner
 from poolhand.containers.slurm.bundle import Ground, User, bundle_config
-from poolhand.containers.slurm.client import Job, JobState, SlurmClient
+from poolhand.containers.slurm.client import JobState, SlurmClient, SlurmJob
 from poolhand.containers.slurm.images import SharedImages
 from poolhand.containers.slurm.layers import Scope
 from poolhand.containers.slurm.run_folder import JobAttempt, RunFolder
@@ -36,15 +36,14 @@ from poolhand.containers.working_folder import (
 from poolhand.domain.text import shown
 from poolhand.ports.runtime import ContainerSpec
 
-LOOK: Final = 0.25
+PAUSE_BETWEEN_JOB_LOOKS: Final = 0.25
 """Seconds between two looks for the end of a job that was cancelled."""
-ENDING: Final = 20.0
+LONGEST_ENDING: Final = 20.0
 """Seconds for a job that is cancelled to be over; then it is left to the cluster."""
-OVERHEAD: Final = 64 * 1024**2
+RUNNER_MEMORY: Final = 64 * 1024**2
 """Bytes of memory for runc and the runner, beside the app's."""
-SPARE_MINUTES: Final = 2
+SPARE_JOB_MINUTES: Final = 2
 """Added to the cluster's own time limit, which is whole minutes: the runner keeps the real one."""
-RESULT_FILES: Final = 32_768
 _MIB: Final = 1024**2
 
 log = structlog.get_logger()
@@ -119,7 +118,7 @@ class Jobs:
         await asyncio.to_thread(runner.write, attempt.folder / "job", {"number": number})
         log.info("job_submitted", container=spec.name, job=number, attempt=attempt.number)
 
-    async def job(self, attempt: JobAttempt) -> Job | None:
+    async def job(self, attempt: JobAttempt) -> SlurmJob | None:
         """Return what the cluster tells of an attempt's job; None: it knows none."""
         name = await asyncio.to_thread(lambda: attempt.job_name)
         return (await self.client.jobs()).get(name)
@@ -138,12 +137,12 @@ class Jobs:
     async def end(self, attempt: JobAttempt) -> None:
         """Do so and wait, for a while, until it is over."""
         await self.cancel(attempt)
-        until = time.monotonic() + ENDING
+        until = time.monotonic() + LONGEST_ENDING
         while time.monotonic() < until and not attempt.is_over:
             job = await self.job(attempt)
             if job is None or job.state is not JobState.RUNNING:
                 return
-            await asyncio.sleep(LOOK)
+            await asyncio.sleep(PAUSE_BETWEEN_JOB_LOOKS)
 
     def _script(self, attempt: JobAttempt) -> str:
         return f"#!/bin/sh\nexec python3 '{self._files.runner}' '{attempt.folder}'\n"
@@ -186,8 +185,8 @@ class Jobs:
 
 def job_words(name: str, spec: ContainerSpec, attempt: JobAttempt) -> list[str]:
     """Return how a job is submitted, but for partition and account."""
-    minutes = -(-int(spec.timeout) // 60) + SPARE_MINUTES
-    memory = -(-(spec.limits.memory + OVERHEAD) // _MIB)
+    minutes = -(-int(spec.timeout) // 60) + SPARE_JOB_MINUTES
+    memory = -(-(spec.limits.memory + RUNNER_MEMORY) // _MIB)
     return [
         f"--job-name={name}",
         "--nodes=1",

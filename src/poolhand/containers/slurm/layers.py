@@ -23,13 +23,13 @@ from typing import IO, Final, Self, cast
 
 from poolhand.containers.folders import ENTRY_BYTES
 
-MOST_BYTES: Final = 16 * 1024**3
+MOST_IMAGE_BYTES: Final = 16 * 1024**3
 """Bytes of all files of an image, unpacked."""
-MOST_NAMES: Final = 500_000
+MOST_IMAGE_NAMES: Final = 500_000
 """Files and folders of an image."""
-MOST_LINKS: Final = 40
+MOST_IMAGE_LINKS: Final = 40
 """Symbolic links on the way to one name, as the kernel's own limit."""
-MOST_PARTS: Final = 200
+MOST_FOLDERS_DEEP: Final = 200
 """Folders above one another."""
 _MOST_HEADER: Final = 1024**2
 _WHITEOUT: Final = ".wh."
@@ -122,7 +122,7 @@ class Scope:
         parts = path.split("/")
         folder = self.folder(parts[:-1], make=False)
         place = None if folder is None else folder / parts[-1]
-        for _ in range(MOST_LINKS):
+        for _ in range(MOST_IMAGE_LINKS):
             if place is None or not place.is_symlink():
                 break
             target = str(place.readlink())
@@ -146,10 +146,10 @@ def _mode(place: Path, *, make: bool) -> int:
 
 
 def _check_way(links: int, parts: int) -> None:
-    if links > MOST_LINKS:
+    if links > MOST_IMAGE_LINKS:
         raise BadLayer("links that lead round in circles")
-    if parts > MOST_PARTS:
-        raise BadLayer(f"more than {MOST_PARTS} folders above one another")
+    if parts > MOST_FOLDERS_DEEP:
+        raise BadLayer(f"more than {MOST_FOLDERS_DEEP} folders above one another")
 
 
 class Layers:
@@ -161,7 +161,7 @@ class Layers:
     """
 
     def __init__(
-        self, root: Path, most_bytes: int = MOST_BYTES, most_names: int = MOST_NAMES
+        self, root: Path, most_bytes: int = MOST_IMAGE_BYTES, most_names: int = MOST_IMAGE_NAMES
     ) -> None:
         self._scope = Scope(root)
         self._bytes, self._names = most_bytes, most_names

@@ -14,13 +14,13 @@ import structlog
 from poolhand.containers.folders import remove
 from poolhand.containers.slurm.run_folder import members_of
 
-LONGEST_KEPT: Final = 14 * 24 * 3600.0
+LONGEST_UNUSED_IMAGE: Final = 14 * 24 * 3600.0
 """Seconds after its last use for which an image stays, whatever room there is."""
-RECENT: Final = 3600.0
+LEAST_UNUSED_IMAGE: Final = 3600.0
 """Seconds after its last use in which it is never removed: its task may not have begun."""
-ROOM: Final = 24 * 1024**3
+ROOM_BEFORE_A_PULL: Final = 24 * 1024**3
 """Bytes wanted free before a pull: the largest image, packed and unpacked."""
-IMAGE: Final = "image.json"
+IMAGE_FILE: Final = "image.json"
 """Its time stamp is the image's last use."""
 
 log = structlog.get_logger()
@@ -28,7 +28,7 @@ log = structlog.get_logger()
 
 def note_use(image: Path) -> None:
     """Note that an image is used now."""
-    os.utime(image / IMAGE)
+    os.utime(image / IMAGE_FILE)
 
 
 def clear_images(
@@ -49,8 +49,8 @@ def clear_images(
     used, removed = {*_used(runs)}, list[str]()
     for unused, image in sorted(_unused(images, now), reverse=True):
         left = shutil.disk_usage(images).free if free is None else free()
-        wanted = unused > LONGEST_KEPT or left < ROOM
-        if wanted and unused > RECENT and image.name not in used:
+        wanted = unused > LONGEST_UNUSED_IMAGE or left < ROOM_BEFORE_A_PULL
+        if wanted and unused > LEAST_UNUSED_IMAGE and image.name not in used:
             _remove(image)
             log.info("image_removed", image=image.name, unused_seconds=round(unused))
             removed.append(image.name)
@@ -66,7 +66,7 @@ def _used(runs: Path) -> Iterator[str]:
 
 
 def _unused(images: Path, now: float) -> Iterator[tuple[float, Path]]:
-    for stamp in images.glob(f"*/{IMAGE}"):
+    for stamp in images.glob(f"*/{IMAGE_FILE}"):
         if not stamp.parent.name.startswith("."):
             yield now - stamp.stat().st_mtime, stamp.parent
 

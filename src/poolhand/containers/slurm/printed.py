@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import IO
 
 from poolhand.containers.live import LineSplitter
-from poolhand.containers.slurm.jobs import LOOK
+from poolhand.containers.slurm.jobs import PAUSE_BETWEEN_JOB_LOOKS
 from poolhand.containers.slurm.run_folder import STDOUT, JobAttempt, RunFolder, frames
 from poolhand.ports.runtime import LogLine
 
@@ -36,7 +36,7 @@ async def follow(run: RunFolder, tail: int, *, live: bool) -> AsyncIterator[LogL
         if following is None:
             return
         if following is reader:
-            await asyncio.sleep(LOOK)
+            await asyncio.sleep(PAUSE_BETWEEN_JOB_LOOKS)
         reader = following
 
 

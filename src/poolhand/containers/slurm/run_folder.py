@@ -8,7 +8,6 @@ first: the node, or the worker that gives the attempt up (then no node begins it
 from __future__ import annotations
 
 import json
-import struct
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,12 +15,11 @@ from typing import IO, Any, Final
 
 from poolhand.containers.engine import Tail
 from poolhand.containers.folders import remove
-from poolhand.containers.slurm.runner import write
+from poolhand.containers.slurm.runner import LOG_FRAME, write
 from poolhand.domain.json_text import parse_json
 
-FRAME: Final = struct.Struct(">BxxxL")
 STDOUT: Final = 1
-_MOST: Final = 1024**2
+_LONGEST_FILE: Final = 1024**2
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,9 +92,9 @@ def frames(file: IO[bytes]) -> Iterator[tuple[int, bytes]]:
     """Yield whole pieces from where a file stands; it stands behind the last one afterwards."""
     while True:
         here = file.tell()
-        head = file.read(FRAME.size)
-        if len(head) == FRAME.size:
-            stream, length = FRAME.unpack(head)
+        head = file.read(LOG_FRAME.size)
+        if len(head) == LOG_FRAME.size:
+            stream, length = LOG_FRAME.unpack(head)
             data = file.read(length)
             if len(data) == length:
                 yield stream, data
@@ -151,7 +149,7 @@ def members_of(path: Path) -> dict[str, Any] | None:
     """Return what is written in a file; None where there is none, or nothing whole."""
     try:
         with path.open("rb") as file:
-            members = parse_json(file.read(_MOST))
+            members = parse_json(file.read(_LONGEST_FILE))
     except FileNotFoundError:
         return None
     except (ValueError, json.JSONDecodeError):

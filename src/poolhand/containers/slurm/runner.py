@@ -21,12 +21,12 @@ import time
 from pathlib import Path
 from typing import Any
 
-BEAT = 1.0
+PAUSE_BETWEEN_BEATS = 1.0
 """Seconds between two signs of life."""
-FRAME = struct.Struct(">BxxxL")
-PIECE = 64 * 1024
-SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-CGROUPS = "/sys/fs/cgroup"
+LOG_FRAME = struct.Struct(">BxxxL")
+PIECE_BYTES = 64 * 1024
+NODE_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+CGROUPS_FOLDER = "/sys/fs/cgroup"
 
 
 class FrameLog:
@@ -46,7 +46,7 @@ class FrameLog:
             os.close(self._file)
             self._path.replace(str(self._path) + ".1")
             self._file = self._open()
-        os.write(self._file, FRAME.pack(stream, len(data)) + data)
+        os.write(self._file, LOG_FRAME.pack(stream, len(data)) + data)
 
 
 class Cgroup:
@@ -59,10 +59,13 @@ class Cgroup:
         if self._v2:
             own = next((path for _, words, path in places if not words), "/")
             inner = str(Path(own).parent / name)
-            self._folders = {"": (CGROUPS + inner, CGROUPS + own)}
+            self._folders = {"": (CGROUPS_FOLDER + inner, CGROUPS_FOLDER + own)}
         else:
             self._folders = {
-                word: (f"{CGROUPS}/{word}{v1[word]}/{name}", f"{CGROUPS}/{word}{v1[word]}")
+                word: (
+                    f"{CGROUPS_FOLDER}/{word}{v1[word]}/{name}",
+                    f"{CGROUPS_FOLDER}/{word}{v1[word]}",
+                )
                 for word in ("memory", "cpuacct", "pids")
                 if word in v1
             }
@@ -113,7 +116,7 @@ class ContainerRun:
         self._folder, self._order = folder, order
         self._log = FrameLog(folder, int(order["log"]))
         self._state = Path(tempfile.mkdtemp(prefix="poolhand-"))
-        self._runc = shutil.which("runc", path=os.environ.get("PATH", "") + ":" + SYSTEM_PATH)
+        self._runc = shutil.which("runc", path=os.environ.get("PATH", "") + ":" + NODE_PATH)
         self._group = Cgroup(order["id"], Path("/proc/self/cgroup").read_text())
         self._beats = 0
         self._timed_out = False
@@ -132,7 +135,7 @@ class ContainerRun:
         child = subprocess.Popen(  # noqa: S603 - words of the worker's order
             [*self._command(), "--log", str(self._state / "words"), *words],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-            env={"PATH": SYSTEM_PATH},
+            env={"PATH": NODE_PATH},
         )  # fmt: skip
         try:
             self._attend(child, since + float(self._order["timeout"]))
@@ -161,7 +164,7 @@ class ContainerRun:
             check=False,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
-            env={"PATH": SYSTEM_PATH},
+            env={"PATH": NODE_PATH},
         )
 
     def _end(self, *_: object) -> None:
@@ -169,7 +172,7 @@ class ContainerRun:
 
     def _attend(self, child: subprocess.Popen[bytes], until: float) -> None:
         """Take what it prints and show that it lives, until both streams are closed."""
-        beat = time.monotonic() + BEAT
+        beat = time.monotonic() + PAUSE_BETWEEN_BEATS
         with selectors.DefaultSelector() as streams:
             for number, stream in ((1, child.stdout), (2, child.stderr)):
                 assert stream is not None
@@ -184,10 +187,10 @@ class ContainerRun:
                         return
                 if now >= beat:
                     self._beat()
-                    beat = now + BEAT
+                    beat = now + PAUSE_BETWEEN_BEATS
                 wake = beat if self._timed_out else min(beat, until)
                 for key, _ in streams.select(max(wake - time.monotonic(), 0.01)):
-                    data = os.read(key.fd, PIECE)
+                    data = os.read(key.fd, PIECE_BYTES)
                     if data:
                         self._log.add(key.data, data)
                     else:

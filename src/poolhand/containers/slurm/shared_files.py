@@ -15,12 +15,12 @@ from typing import Final
 from poolhand.containers.slurm import runner
 from poolhand.domain.errors import RuntimeDown
 
-INITS: Final = (
+INIT_PROGRAMS: Final = (
     "tini-static", "catatonit", "docker-init", "/usr/libexec/podman/catatonit",
     "/usr/libexec/docker/docker-init",
 )  # fmt: skip
 """Programs that reap orphans and pass signals on, as Docker's ``--init``; all are called alike."""
-_MOST: Final = 8 * 1024**2
+_LARGEST_INIT: Final = 8 * 1024**2
 _PROGRAM_HEADERS: Final = struct.Struct("<32xQ14xHH")
 _INTERPRETER: Final = 3
 
@@ -45,7 +45,7 @@ def find_init() -> Path:
     Raises:
         RuntimeDown: It has none.
     """
-    for name in INITS:
+    for name in INIT_PROGRAMS:
         found = shutil.which(name)
         if found is not None and is_static(Path(found)):
             return Path(found)
@@ -58,8 +58,11 @@ def find_init() -> Path:
 def is_static(program: Path) -> bool:
     """Tell whether a program is a 64-bit ELF file that names no interpreter."""
     with program.open("rb") as file:
-        content = file.read(_MOST)
-    if content[:6] != b"\x7fELF\x02\x01" or not _PROGRAM_HEADERS.size <= len(content) < _MOST:
+        content = file.read(_LARGEST_INIT)
+    if (
+        content[:6] != b"\x7fELF\x02\x01"
+        or not _PROGRAM_HEADERS.size <= len(content) < _LARGEST_INIT
+    ):
         return False
     start, size, count = _PROGRAM_HEADERS.unpack_from(content)
     kinds = (content[start + each * size :][:4] for each in range(count))

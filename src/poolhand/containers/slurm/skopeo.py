@@ -21,19 +21,19 @@ import structlog
 from poolhand.containers.errors import EngineFull, ImageNotFound, ImagePullFailed, ImageUnusable
 from poolhand.containers.image_name import HUB, ImageName
 from poolhand.containers.pull_causes import PullCause, cause_of
-from poolhand.containers.pulls import HUB_SERVER, Logins, PullFailure
-from poolhand.containers.slurm.layers import MOST_BYTES
+from poolhand.containers.pulls import HUB_SERVER, FindPullLogin, PullFailure
+from poolhand.containers.slurm.layers import MOST_IMAGE_BYTES
 from poolhand.domain.errors import RuntimeDown
 from poolhand.domain.text import shown
 from poolhand.settings.registries import RegistryLogin
 
-MOST_PACKED: Final = 8 * 1024**3
+MOST_PACKED_BYTES: Final = 8 * 1024**3
 """Bytes of an image as it is fetched."""
-SPARED: Final = 512 * 1024**2
+LEAST_LEFT_FREE: Final = 512 * 1024**2
 """Bytes that a pull leaves free on the shared folder."""
-LOOK: Final = 0.25
+PAUSE_BETWEEN_FETCH_LOOKS: Final = 0.25
 """Seconds between two looks at how much has come."""
-PASSED: Final = (
+SKOPEO_ENVIRONMENT: Final = (
     "PATH", "HOME", "USER", "TMPDIR", "XDG_RUNTIME_DIR", "XDG_CONFIG_HOME", "REGISTRY_AUTH_FILE",
     "SSL_CERT_FILE", "SSL_CERT_DIR", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy",
     "https_proxy", "no_proxy",
@@ -52,7 +52,7 @@ class Skopeo:
         platform: What images must be built for, ``os/architecture``.
     """
 
-    def __init__(self, login_of: Logins, platform: str) -> None:
+    def __init__(self, login_of: FindPullLogin, platform: str) -> None:
         self._login_of, self._platform = login_of, platform
 
     async def fetch(self, name: ImageName, reference: str, into: Path) -> None:
@@ -96,12 +96,12 @@ class Skopeo:
         if name.registry.startswith(_LOOPBACK):  # as Docker's engine does
             words.append("--src-tls-verify=false")
         words += [f"docker://{reference}", f"dir:{into}"]
-        await self._run(reference, into, MOST_PACKED, *words)
+        await self._run(reference, into, MOST_PACKED_BYTES, *words)
 
     async def decompress(self, reference: str, packed: Path, plain: Path) -> None:
         """Copy it to another empty folder, its layers unpacked; raises as ``fetch``."""
         words = ("--insecure-policy", "copy", "--quiet", "--dest-decompress")
-        await self._run(reference, plain, MOST_BYTES, *words, f"dir:{packed}", f"dir:{plain}")
+        await self._run(reference, plain, MOST_IMAGE_BYTES, *words, f"dir:{packed}", f"dir:{plain}")
 
     async def _run(self, reference: str, into: Path, most: int, *words: str) -> None:
         """Let skopeo write into a folder, but no more than ``most`` bytes."""
@@ -111,7 +111,7 @@ class Skopeo:
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.DEVNULL,
                 stderr=asyncio.subprocess.PIPE,
-                env={name: os.environ[name] for name in PASSED if name in os.environ},
+                env={name: os.environ[name] for name in SKOPEO_ENVIRONMENT if name in os.environ},
             )  # fmt: skip
         except OSError as fault:
             raise RuntimeDown(
@@ -162,11 +162,11 @@ def _write_login(path: Path, login: RegistryLogin) -> None:
 async def _until_too_much(into: Path, most: int) -> PullCause:
     """Wait until more has come than may, or the folder's disk runs short."""
     while True:
-        await asyncio.sleep(LOOK)
+        await asyncio.sleep(PAUSE_BETWEEN_FETCH_LOOKS)
         came, free = await asyncio.to_thread(_measure, into)
         if came > most:
             return PullCause.SIZE
-        if free < SPARED:
+        if free < LEAST_LEFT_FREE:
             return PullCause.NO_ROOM
 
 

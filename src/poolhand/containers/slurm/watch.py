@@ -11,23 +11,23 @@ from typing import Any, Final
 import structlog
 
 from poolhand.containers.errors import ContainerRefused, ContainerRemoved, NoNodeFree
-from poolhand.containers.slurm.client import Job, JobState
-from poolhand.containers.slurm.jobs import LOOK, Jobs
+from poolhand.containers.slurm.client import JobState, SlurmJob
+from poolhand.containers.slurm.jobs import PAUSE_BETWEEN_JOB_LOOKS, Jobs
 from poolhand.containers.slurm.run_folder import JobAttempt, RunFolder
 from poolhand.containers.written import is_too_large
 from poolhand.domain.errors import RuntimeDown
 from poolhand.domain.text import shown
 from poolhand.ports.runtime import ContainerOutcome, ContainerSpec
 
-MEASURE: Final = 1.0
+PAUSE_BETWEEN_QUEUE_LOOKS: Final = 1.0
 """Seconds between two looks at the cluster's queue, and at the size of what a run writes."""
-SLOW: Final = 10.0
+LONGEST_UNSEEN_RESULT: Final = 10.0
 """Seconds that a result may take to be seen here once its job has ended."""
-ATTEMPTS: Final = 4
+MOST_ATTEMPTS: Final = 4
 """Nodes on which one run is tried before the cluster is called unfit."""
-FAULTY: Final = 2
+MOST_FAULTY_NODES: Final = 2
 """Nodes that may fail to start a container before it is held against the container."""
-LEAST_PATIENCE: Final = 120.0
+LEAST_QUEUE_PATIENCE: Final = 120.0
 """Seconds that a job waits in the queue at least before its task is given back."""
 _IS_MISSING: Final = "is not installed"
 _OF_THE_IMAGE: Final = (
@@ -60,13 +60,13 @@ class RunWatch:
                     return await asyncio.to_thread(self._read, attempt, result)
                 await self._fault(attempt, str(result["failed"]), is_runcs=True)
                 attempt = await self._attempt()
-            elif time.monotonic() - measured >= MEASURE:
+            elif time.monotonic() - measured >= PAUSE_BETWEEN_QUEUE_LOOKS:
                 measured = time.monotonic()
                 found = await self._look(attempt)
                 if found is not None:
                     return found
                 attempt = await self._attempt()
-            await asyncio.sleep(LOOK)
+            await asyncio.sleep(PAUSE_BETWEEN_JOB_LOOKS)
 
     async def _attempt(self) -> JobAttempt:
         attempt = await asyncio.to_thread(self._run.attempt)
@@ -93,7 +93,7 @@ class RunWatch:
         self._ended = now if self._ended is None else self._ended
         if state is JobState.LOST and job is not None:
             await self._move(attempt, job.node)
-        elif now - self._ended > SLOW:
+        elif now - self._ended > LONGEST_UNSEEN_RESULT:
             return await self._over(attempt, job)
         return None
 
@@ -104,13 +104,13 @@ class RunWatch:
 
     async def _wait(self, attempt: JobAttempt, now: float) -> None:
         self._heard = now
-        patience = max(float(self._spec.timeout), LEAST_PATIENCE)
+        patience = max(float(self._spec.timeout), LEAST_QUEUE_PATIENCE)
         if now - self._since > patience and attempt.give_up():
             await self._jobs.end(attempt)
             await asyncio.to_thread(self._run.remove)
             raise NoNodeFree(self._spec.name, patience)
 
-    async def _over(self, attempt: JobAttempt, job: Job | None) -> ContainerOutcome | None:
+    async def _over(self, attempt: JobAttempt, job: SlurmJob | None) -> ContainerOutcome | None:
         """Decide on a job that has ended without a result."""
         if job is not None and job.state is JobState.OUT_OF_MEMORY:
             ended = {**_ended_by_us(), "out_of_memory": True}
@@ -130,7 +130,7 @@ class RunWatch:
         """Go on after a container that a node could not start."""
         log.warning("container_not_started", container=self._spec.name, node=words)
         self._faults.append(words)
-        if is_runcs and (_is_the_images(words) or len(self._faults) > FAULTY):
+        if is_runcs and (_is_the_images(words) or len(self._faults) > MOST_FAULTY_NODES):
             await asyncio.to_thread(self._run.remove)
             raise ContainerRefused(self._spec.name, shown(words, 300))
         if not is_runcs or _IS_MISSING in words:
@@ -147,7 +147,7 @@ class RunWatch:
         log.warning("node_lost", container=self._spec.name, node=node, attempt=attempt.number)
         self._lost += [each for each in (node,) if each]
         await self._jobs.cancel(attempt)
-        if attempt.number >= ATTEMPTS:
+        if attempt.number >= MOST_ATTEMPTS:
             await asyncio.to_thread(self._run.remove)
             raise RuntimeDown(
                 f"container {self._spec.name} was lost with {attempt.number} nodes of the cluster "
