@@ -15,7 +15,7 @@ from poolhand.domain.market_events import StakeChange
 from poolhand.domain.onchain import EventKind
 from poolhand.domain.units import BlockNumber, NanoRlc, UnixSeconds
 from poolhand.store.market.schema import STAKE_STEPS, TASK_STEPS
-from poolhand.store.market.where import hexed
+from poolhand.store.market.where import beside_index, hexed
 
 MOST_EVENTS_OF_TASK: Final = 2_000
 """Events of one task that are told: more than any honest one has."""
@@ -107,7 +107,7 @@ def steps_of(
 def results_of(connection: Connection, task: TaskId) -> bytes:
     """Return what a task's finalization put on chain; nothing where it has none."""
     kind = EventKind.TASK_FINALIZE.value
-    asked = select(_T.results).where(_T.task_id == hexed(task), _T.kind == kind)
+    asked = select(_T.results).where(_T.task_id == hexed(task), beside_index(_T.kind) == kind)
     return bytes.fromhex(connection.scalar(asked) or "")
 
 
@@ -147,7 +147,7 @@ def latest_events(
 def ended_among(connection: Connection, tasks: Sequence[TaskId]) -> frozenset[TaskId]:
     """Return which of some tasks were finalized or claimed."""
     names, kinds = [hexed(task) for task in tasks], [kind.value for kind in _ENDS]
-    asked = select(_T.task_id).where(_T.task_id.in_(names), _T.kind.in_(kinds))
+    asked = select(_T.task_id).where(_T.task_id.in_(names), beside_index(_T.kind).in_(kinds))
     return frozenset(map(TaskId.parse, connection.scalars(asked)))
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import Connection, delete, func, insert, select
+from sqlalchemy import Connection, delete, insert, select
 
 from poolhand.domain.ids import ZERO_ADDRESS, Address
 from poolhand.domain.market.filters import Slice
@@ -15,7 +15,7 @@ from poolhand.domain.market_events import AssetMoved, OrderSort
 from poolhand.domain.units import BlockNumber
 from poolhand.store.market import counts
 from poolhand.store.market.schema import ASSET_STEPS, POOLS_TABLE
-from poolhand.store.market.where import hexed
+from poolhand.store.market.where import beside_index, hexed
 
 _A: Final = ASSET_STEPS.c
 _NEWEST: Final = (_A.block.desc(), _A.log_index.desc())
@@ -58,9 +58,9 @@ def put_assets(connection: Connection, moves: Iterable[AssetMoved]) -> None:
 def forget_after(connection: Connection, mark: BlockNumber) -> None:
     """Drop what blocks after a mark told."""
     gone = _A.block > mark
-    asked = select(_A.sort, func.count()).where(gone, _A.source == _NOBODY).group_by(_A.sort)
-    created = {(sort, ""): -number for sort, number in connection.execute(asked).all()}
-    counts.change(connection, created)
+    asked = select(_A.sort).where(gone, beside_index(_A.source) == _NOBODY)
+    created = Counter((sort, "") for sort in connection.scalars(asked))
+    counts.change(connection, {each: -number for each, number in created.items()})
     connection.execute(delete(ASSET_STEPS).where(gone))
 
 

@@ -29,6 +29,11 @@ def hexed(value: FixedBytes) -> str:
     return "0x" + value.hex()
 
 
+def beside_index(column: ColumnElement[str]) -> ColumnElement[str]:
+    """Return a column's value such that no index is tempted by it: another condition leads."""
+    return func.coalesce(column, "")
+
+
 def tag_parts(tag: Tag) -> tuple[int, ...]:
     """Return a tag as four signed numbers, the highest bits first."""
     words = (tag[at : at + 8] for at in range(0, 32, 8))
