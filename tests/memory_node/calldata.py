@@ -10,6 +10,7 @@ from eth_hash.auto import keccak
 
 from poolhand.domain.ids import Address, DealId, ResultDigest, ResultHash, ResultSeal, TaskId
 from poolhand.domain.onchain import (
+    AllowHub,
     Call,
     ChangePolicy,
     Claim,
@@ -19,6 +20,7 @@ from poolhand.domain.onchain import (
     CreateDataset,
     CreateWorkerpool,
     Deposit,
+    DepositFor,
     Finalize,
     Initialize,
     Reopen,
@@ -26,6 +28,7 @@ from poolhand.domain.onchain import (
     TransferCoin,
     TransferRlc,
     Withdraw,
+    WithdrawTo,
 )
 from poolhand.domain.orders.model import (
     AppOrder,
@@ -110,7 +113,16 @@ def _token(head: bytes, body: bytes, facts: HubFacts) -> Call:
     if head == bytes.fromhex("a9059cbb"):
         target, amount = decode(["address", "uint256"], body)
         return TransferRlc(Address.parse(target), NanoRlc(amount))
+    if head == bytes.fromhex("095ea7b3"):
+        spender, amount = decode(["address", "uint256"], body)
+        assert Address.parse(spender) == facts.hub
+        return AllowHub(NanoRlc(amount))
     raise Undecodable(head.hex())
+
+
+def _stakes(amounts: Any, targets: Any) -> DepositFor:
+    pairs = zip(targets, amounts, strict=True)
+    return DepositFor(tuple((Address.parse(to), NanoRlc(each)) for to, each in pairs))
 
 
 def _contribute(task: bytes, hashed: bytes, seal: bytes, enclave: str, es: bytes, auth: bytes):
@@ -211,5 +223,11 @@ _HUB: dict[bytes, tuple[list[str], Callable[..., Call]]] = {
         ("7e34a077", [f"({WO},uint8,bytes)"], lambda op: _close(_pool_order(op[0]), op)),
         ("8dd971d5", [f"({RO},uint8,bytes)"], lambda op: _close(_request_order(op[0]), op)),
         ("2e1a7d4d", ["uint256"], lambda amount: Withdraw(NanoRlc(amount))),
+        (
+            "c86283c8",
+            ["uint256", "address"],
+            lambda amount, to: WithdrawTo(Address.parse(to), NanoRlc(amount)),
+        ),
+        ("3354f8a5", ["uint256[]", "address[]"], _stakes),
     )
 }

@@ -29,6 +29,7 @@ from poolhand.domain.onchain import (
     Contribute,
     ContributeAndFinalize,
     Deposit,
+    DepositFor,
     Finalize,
     Head,
     Initialize,
@@ -36,6 +37,7 @@ from poolhand.domain.onchain import (
     Reveal,
     TransferRlc,
     Withdraw,
+    WithdrawTo,
 )
 from poolhand.domain.units import NanoRlc, UnixSeconds, show_rlc
 from poolhand.ports.chain import Hub
@@ -88,7 +90,10 @@ class Diagnosis:
                     guards.claim(await self._facts(name))
             case Contribute() | Reveal() | ContributeAndFinalize() | Finalize() | Reopen():
                 _guard(await self._facts(call.task_id), call)
-            case Deposit() | Withdraw() | TransferRlc() | ChangePolicy():
+            case (
+                Deposit() | DepositFor() | Withdraw() | WithdrawTo() | TransferRlc()
+                | ChangePolicy()
+            ):  # fmt: skip
                 await self._look_at_assets(call)
             case _:
                 return
@@ -102,14 +107,17 @@ class Diagnosis:
         now = UnixSeconds(max(view.block_time, head.timestamp))
         return GuardFacts(now, self.sender, deal, view, account.stake)
 
-    async def _look_at_assets(self, call: Deposit | Withdraw | TransferRlc | ChangePolicy) -> None:
+    async def _look_at_assets(
+        self,
+        call: Deposit | DepositFor | Withdraw | WithdrawTo | TransferRlc | ChangePolicy,
+    ) -> None:
         if isinstance(call, ChangePolicy):
             pool = await self.hub.workerpool(call.workerpool)
             if pool is None or pool.owner != self.sender:
                 raise NotOwner(f"workerpool {call.workerpool} is not {self.sender}'s")
             if call.scheduler_percent > 100:
                 raise BadPolicy(f"a scheduler cannot keep {call.scheduler_percent} % of the price")
-        elif isinstance(call, Withdraw):
+        elif isinstance(call, Withdraw | WithdrawTo):
             account = (await self.hub.accounts([self.sender]))[self.sender]
             self._demand(account.stake, call.amount, "of free stake")
         else:

@@ -13,8 +13,10 @@ from eth_abi.abi import encode as abi_encode
 from eth_hash.auto import keccak
 
 from poolhand.chain.abi import quantity, raw_bytes, selector
+from poolhand.domain.errors import BrokenPrecondition
 from poolhand.domain.ids import ZERO_ADDRESS, Address, DealId, TxHash
 from poolhand.domain.onchain import (
+    AllowHub,
     Call,
     ChangePolicy,
     Claim,
@@ -25,6 +27,7 @@ from poolhand.domain.onchain import (
     CreateDataset,
     CreateWorkerpool,
     Deposit,
+    DepositFor,
     Finalize,
     Initialize,
     Receipt,
@@ -33,6 +36,7 @@ from poolhand.domain.onchain import (
     TransferCoin,
     TransferRlc,
     Withdraw,
+    WithdrawTo,
 )
 from poolhand.domain.orders.model import (
     AppOrder,
@@ -118,6 +122,8 @@ _claim = _hub("claim", "bytes32")
 _claim_many = _hub("claimArray", "bytes32[]")
 _deposit = _hub("deposit")
 _withdraw = _hub("withdraw", "uint256")
+_withdraw_to = _hub("withdrawTo", "uint256", "address")
+_deposit_for = _hub("depositForArray", "uint256[]", "address[]")
 _match = _hub("matchOrders", _ASSET_ORDER, _ASSET_ORDER, _POOL_ORDER, _REQUEST_ORDER)
 
 
@@ -150,6 +156,19 @@ def _encode_deposit(call: Deposit, facts: HubFacts) -> Encoded:
     types = ("address", "uint256", "bytes")
     data = function("approveAndCall", types, (facts.hub, call.amount, b""))
     return Encoded(facts.rlc, Wei(0), data)
+
+
+def _encode_allowance(call: AllowHub, facts: HubFacts) -> Encoded:
+    if facts.rlc is None:
+        raise BrokenPrecondition("a native chain's hub is paid with coin, and allowed nothing")
+    data = function("approve", ("address", "uint256"), (facts.hub, call.amount))
+    return Encoded(facts.rlc, Wei(0), data)
+
+
+def _encode_deposit_for(call: DepositFor, facts: HubFacts) -> Encoded:
+    targets, amounts = zip(*call.stakes, strict=True)
+    coin = call.amount * WEI_PER_NANO_RLC if facts.rlc is None else 0
+    return Encoded(facts.hub, Wei(coin), _deposit_for(facts, (amounts, targets)).data)
 
 
 def _encode_transfer(call: TransferRlc, facts: HubFacts) -> Encoded:
@@ -264,6 +283,9 @@ _ENCODERS: Final[Mapping[type, Callable[[Any, HubFacts], Encoded]]] = {
     Claim: _encode_claim,
     Deposit: _encode_deposit,
     Withdraw: lambda call, facts: _withdraw(facts, (call.amount,)),
+    WithdrawTo: lambda call, facts: _withdraw_to(facts, (call.amount, call.to)),
+    AllowHub: _encode_allowance,
+    DepositFor: _encode_deposit_for,
     CreateApp: _encode_app,
     CreateDataset: _encode_dataset,
     CreateWorkerpool: _encode_pool,

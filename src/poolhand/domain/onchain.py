@@ -211,6 +211,36 @@ class Withdraw:
 
 
 @dataclass(frozen=True, slots=True)
+class WithdrawTo:
+    """Turn free stake into RLC of somebody else's wallet: ``withdrawTo``."""
+
+    to: Address
+    amount: NanoRlc
+
+
+@dataclass(frozen=True, slots=True)
+class AllowHub:
+    """Let the hub take RLC for ``DepositFor``: ``approve`` of the token; no native chain needs it.
+
+    It replaces what was allowed before.
+    """
+
+    amount: NanoRlc
+
+
+@dataclass(frozen=True, slots=True)
+class DepositFor:
+    """Turn RLC of the sender into stake of others, all or none: ``depositForArray``."""
+
+    stakes: tuple[tuple[Address, NanoRlc], ...]
+
+    @property
+    def amount(self) -> NanoRlc:
+        """All of it."""
+        return NanoRlc(sum(amount for _, amount in self.stakes))
+
+
+@dataclass(frozen=True, slots=True)
 class CreateApp:
     """``createApp``; ``checksum`` is the image's sha256 digest."""
 
@@ -293,6 +323,9 @@ Call: TypeAlias = (
     | Claim
     | Deposit
     | Withdraw
+    | WithdrawTo
+    | AllowHub
+    | DepositFor
     | CreateApp
     | CreateDataset
     | CreateWorkerpool

@@ -11,6 +11,7 @@ from poolhand.chain.fake.state import Log, State
 from poolhand.domain.eip712 import Domain
 from poolhand.domain.ids import Address, DealId
 from poolhand.domain.onchain import (
+    AllowHub,
     Call,
     ChangePolicy,
     Claim,
@@ -20,6 +21,7 @@ from poolhand.domain.onchain import (
     CreateDataset,
     CreateWorkerpool,
     Deposit,
+    DepositFor,
     Finalize,
     Initialize,
     Reopen,
@@ -27,6 +29,7 @@ from poolhand.domain.onchain import (
     TransferCoin,
     TransferRlc,
     Withdraw,
+    WithdrawTo,
 )
 from poolhand.domain.orders.model import CloseOrder, MatchOrders
 from poolhand.domain.units import UnixSeconds
@@ -43,6 +46,9 @@ _TASKS: Final = {
 _MONEY: Final = {
     Deposit: assets.deposit,
     Withdraw: assets.withdraw,
+    WithdrawTo: assets.withdraw_to,
+    AllowHub: assets.allow_hub,
+    DepositFor: assets.deposit_for,
     TransferRlc: assets.transfer_rlc,
     TransferCoin: assets.transfer_coin,
     ChangePolicy: assets.change_policy,

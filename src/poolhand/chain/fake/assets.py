@@ -11,15 +11,18 @@ from poolhand.chain.fake.state import State
 from poolhand.domain.deal import App, Dataset, Workerpool
 from poolhand.domain.ids import Address
 from poolhand.domain.onchain import (
+    AllowHub,
     ChangePolicy,
     CreateApp,
     CreateAsset,
     CreateDataset,
     CreateWorkerpool,
     Deposit,
+    DepositFor,
     TransferCoin,
     TransferRlc,
     Withdraw,
+    WithdrawTo,
 )
 from poolhand.domain.units import NanoRlc, show_coin, show_rlc
 
@@ -34,6 +37,27 @@ def withdraw(state: State, sender: Address, call: Withdraw) -> None:
     """Turn free stake into RLC."""
     _demand(sender, state.stake_of(sender), call.amount)
     state.withdraw(sender, call.amount)
+
+
+def withdraw_to(state: State, sender: Address, call: WithdrawTo) -> None:
+    """Turn free stake into RLC of somebody else's."""
+    withdraw(state, sender, Withdraw(call.amount))
+    state.move(sender, call.to, call.amount)
+
+
+def allow_hub(state: State, sender: Address, call: AllowHub) -> None:
+    """Let the hub take so much RLC, whatever it was let before."""
+    state.allowance[sender] = call.amount
+
+
+def deposit_for(state: State, sender: Address, call: DepositFor) -> None:
+    """Turn RLC of the sender into free stake of others, as far as the hub is allowed."""
+    _demand(sender, state.rlc_of(sender), call.amount)
+    _demand(sender, NanoRlc(state.allowance.get(sender, 0)), call.amount)
+    state.allowance[sender] -= call.amount
+    for target, amount in call.stakes:
+        state.move(sender, target, amount)
+        state.deposit(target, amount)
 
 
 def transfer_rlc(state: State, sender: Address, call: TransferRlc) -> None:

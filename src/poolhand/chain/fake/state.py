@@ -90,6 +90,7 @@ def unset_task(task_id: TaskId) -> TaskView:
 class State:
     """Everything on chain; amounts in nRLC, ``coin`` in wei.
 
+    ``allowance`` is what the hub may take of an account's RLC.
     ``signers`` are accounts that are contracts, ``groups`` contracts with their members.
     """
 
@@ -98,6 +99,7 @@ class State:
     locked: dict[Address, int] = field(default_factory=dict)
     rlc: dict[Address, int] = field(default_factory=dict)
     coin: dict[Address, int] = field(default_factory=dict)
+    allowance: dict[Address, int] = field(default_factory=dict)
     apps: dict[Address, App] = field(default_factory=dict)
     datasets: dict[Address, Dataset] = field(default_factory=dict)
     pools: dict[Address, Workerpool] = field(default_factory=dict)
