@@ -29,6 +29,7 @@ from poolhand.ports.chain import Hub, HubFacts, TransactionSender, Watcher
 from poolhand.ports.clock import Clock
 from poolhand.ports.journal import DurableLog, Journal
 from poolhand.requester.intentions import Intentions
+from poolhand.requester.payment_rounds import Rounds
 from poolhand.requester.remembered import RememberedDeals
 from poolhand.settings.home import at_home
 from poolhand.store.errors import JournalCorrupt
@@ -101,6 +102,7 @@ class OpenWallet:
     watcher: Watcher
     sender: TransactionSender
     intentions: Intentions
+    rounds: Rounds
     purchases: Purchases
     deals: RememberedDeals
 
@@ -166,8 +168,9 @@ class SpendingWallet:
             purchases = Purchases(Section(journal, "purchase"))
             deals = self.remembered(chain.hub.facts)
             intentions = Intentions(Section(journal, "intention"), sender)
+            rounds = Rounds(Section(journal, "round"), sender)
             self._spending = OpenWallet(
-                chain.hub, chain.watcher, sender, intentions, purchases, deals
+                chain.hub, chain.watcher, sender, intentions, rounds, purchases, deals
             )
             try:
                 yield self._spending
