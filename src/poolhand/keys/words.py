@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
 from poolhand.domain.errors import Refused
@@ -22,6 +23,19 @@ class NotRecoveryWords(Refused):
         )
 
 
+PATH: Final = "m/44'/60'/0'/0/{}"
+"""Where wallet programs find a phrase's accounts, counted from 0."""
+
+
+def new_words() -> str:
+    """Return twelve words of the system's randomness: 128 bits, as strong as the keys are."""
+    with recursion_kept():
+        from eth_account.hdaccount.mnemonic import Mnemonic  # noqa: PLC0415 - slow, see tests/cli
+        from eth_account.types import Language  # noqa: PLC0415 - as above
+
+    return str(Mnemonic(Language.ENGLISH).generate(12))
+
+
 def key_of_words(words: str) -> str:
     """Return the private key of the first account of recovery words, in hexadecimal.
 
@@ -30,17 +44,34 @@ def key_of_words(words: str) -> str:
     Raises:
         NotRecoveryWords: There are too few or too many, one is unknown, or their check fails.
     """
+    return keys_of_words(words, (0,))[0]
+
+
+def keys_of_words(words: str, accounts: Iterable[int]) -> tuple[str, ...]:
+    """Return the private keys of accounts of recovery words, in hexadecimal.
+
+    Args:
+        words: A phrase, without a passphrase.
+        accounts: Which, counted from 0: the last number of m/44'/60'/0'/0/0.
+
+    Raises:
+        NotRecoveryWords: There are too few or too many, one is unknown, or their check fails.
+    """
     told = " ".join(words.lower().split())
     if len(told.split()) not in WORD_COUNTS:
         raise NotRecoveryWords
     with recursion_kept():
-        from eth_account import Account  # noqa: PLC0415 - slow, see tests/cli
+        from eth_account.hdaccount import (  # noqa: PLC0415 - slow, see tests/cli
+            key_from_seed,
+            seed_from_mnemonic,
+        )
         from eth_utils.exceptions import ValidationError  # noqa: PLC0415 - as above
 
-    Account.enable_unaudited_hdwallet_features()
     try:
-        key = bytes(Account.from_mnemonic(told).key)
+        seed = seed_from_mnemonic(told, passphrase="")
+        keys = [bytes(key_from_seed(seed, PATH.format(each))) for each in accounts]
     except (ValidationError, ValueError):
         raise NotRecoveryWords from None
-    Wallet.from_key(key)
-    return key.hex()
+    for key in keys:
+        Wallet.from_key(key)
+    return tuple(key.hex() for key in keys)
