@@ -14,7 +14,6 @@ from poolhand.cli.command_run import CommandRun
 from poolhand.cli.parts import KeyFileOption
 from poolhand.cli.plain import Noun
 from poolhand.cli.verb import Answer, verb
-from poolhand.domain.errors import Refused
 from poolhand.domain.input_url import is_near_url
 from poolhand.domain.units import parse_rlc
 
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
     from poolhand.cli.join_folder import JoinFolder
     from poolhand.cli.join_world import JoinTerms
     from poolhand.domain.doctor.findings import Examination
-    from poolhand.requester.requester import Requester
     from poolhand.wire.join_api import JoinManifest
 
 app = Noun()
@@ -42,20 +40,6 @@ WordsFileOption = Annotated[
 
 DOCKER_VARIABLE: Final = "DOCKER_HOST"
 """Variable that names a container engine."""
-
-
-class NotThatPool(Refused):
-    """What answers is not the pool that it says, or not on the chain that is meant."""
-
-
-class NoNodeKnown(Refused):
-    """The pool's chain has no name here, and nobody told a node of it."""
-
-    def __init__(self, chain_id: int) -> None:
-        super().__init__(
-            f"the pool is on chain {chain_id}, which is known here by no name, and its owner names "
-            "no node: give one with --rpc URL"
-        )
 
 
 @verb(app, "join", example="poolhand join https://pool.example")
@@ -81,6 +65,7 @@ async def join(
     from poolhand.cli.join_engine import join_pool
     from poolhand.cli.join_page import all_set
     from poolhand.cli.join_world import ThisComputer, running
+    from poolhand.cli.joined_pool import check_owner, on_pools_chain
     from poolhand.transport.clock import SystemClock
 
     manifest, terms = await _asked(command, url, stake, yes=yes)
@@ -88,9 +73,9 @@ async def join(
     if uninstall:
         return _uninstalled(command, url, manifest, folder)
     command.farewell = f"nothing is lost: `poolhand join {url}` goes on"
-    there = _on_chain(command, url, manifest, folder)
+    there = on_pools_chain(command, url, manifest, folder.path / "payments")
     async with there.requester() as requester:
-        owned = await _checked(requester, manifest)
+        owned = await check_owner(requester, manifest)
         terms = replace(terms, stake_percent=owned)
         world = ThisComputer(
             there,
@@ -99,7 +84,7 @@ async def join(
             _wallet_wish(command, key_file, words_file, yes=yes),
             folder,
             _launcher(folder),
-            lambda: _examined(folder),
+            lambda: examined(folder),
             SystemClock(),
         )
         seen = await join_pool(world)
@@ -113,95 +98,17 @@ async def _asked(
     command: CommandRun, url: str, stake: str, *, yes: bool
 ) -> tuple[JoinManifest, JoinTerms]:
     """Ask the pool who it is; raises NotThatPool where it says two things."""
-    import httpx
-
     from poolhand.cli.join_world import JoinTerms
+    from poolhand.cli.joined_pool import ask_pool
     from poolhand.domain.doctor.machine import usual_slots
     from poolhand.observe.processors import usable_cpus
-    from poolhand.requester.main import REQUESTER_TIMEOUT
-    from poolhand.transport.pool_client import PoolClient
-    from poolhand.transport.trusted import trusted
 
     least = parse_rlc(stake) if stake else None
-    async with httpx.AsyncClient(
-        timeout=REQUESTER_TIMEOUT, verify=trusted(environment=True)
-    ) as http:
-        client = PoolClient(http, url)
-        manifest, config = await client.join_manifest(), await client.config()
-    same = ("chain_id", "hub", "workerpool", "owner")
-    if [getattr(manifest, each) for each in same] != [getattr(config, each) for each in same]:
-        raise NotThatPool(
-            f"what answers at {url} says two things of which pool it is: tell its owner"
-        )
-    command.note(
-        f"pool {manifest.workerpool} of {manifest.owner} on chain {manifest.chain_id}, at "
-        f"{manifest.url}"
-    )
+    manifest, config = await ask_pool(command, url)
     slots = usual_slots(usable_cpus())
     docker = os.environ.get(DOCKER_VARIABLE, "")
     is_here = is_near_url(url)
     return manifest, JoinTerms(manifest, config, 0, slots, least, yes, docker, is_here)
-
-
-def _on_chain(
-    command: CommandRun, url: str, manifest: JoinManifest, folder: JoinFolder
-) -> CommandRun:
-    """Return the same run on the chain of the pool at ``url``, with a journal of its own.
-
-    The pool's word for a node is taken where its chain has no name, and where pool and node are
-    both on this computer or its network: there it tells a devnet from the chain that it is like.
-    Its word for the hub never is, where its chain's id is a public one: wherever nodes are, they
-    may be of that very chain, and a devnet that is like one has its hub's address.
-
-    Raises:
-        NotThatPool: The hub is not that of the public chain with that id.
-        NoNodeKnown: Nobody told a node.
-    """
-    from poolhand.settings.chains import public_chain
-
-    _check_hub(manifest)
-    flags: dict[str, Any] = {**command.flags, "as_": "", "state": str(folder.path / "payments")}
-    own, told = list(command.found["rpc"]), [manifest.rpc] if manifest.rpc else []
-    is_here = is_near_url(url)
-    name = public_chain(manifest.chain_id, own or (told if is_here else ()))
-    if name is not None:
-        return replace(command, flags={**flags, "chain": name})
-    nodes = own or told
-    if not nodes:
-        raise NoNodeKnown(manifest.chain_id)
-    is_ours = is_here and all(map(is_near_url, nodes))
-    if public_chain(manifest.chain_id) is None and not is_ours:
-        command.note(
-            f"chain {manifest.chain_id} is none that Poolhand knows: that hub {manifest.hub} is "
-            "iExec's and its RLC worth anything, only this pool says. Send nothing there that you "
-            "would miss, unless you trust its owner"
-        )
-    flags |= {"rpc": nodes, "hub": str(manifest.hub), "chain_id": str(manifest.chain_id)}
-    return replace(command, flags={**flags, "chain": ""})
-
-
-def _check_hub(manifest: JoinManifest) -> None:
-    """Check the pool's word for the hub, by which money is paid."""
-    from poolhand.settings.chains import KNOWN_CHAINS, public_chain
-
-    name = public_chain(manifest.chain_id)
-    if name is not None and KNOWN_CHAINS[name].hub != manifest.hub:
-        raise NotThatPool(
-            f"the pool names hub {manifest.hub}, and iExec's on {name} is "
-            f"{KNOWN_CHAINS[name].hub}: do not join it, its money is not iExec's"
-        )
-
-
-async def _checked(requester: Requester, manifest: JoinManifest) -> int:
-    """Check the pool's owner on chain; return the percent of a price that workers lock."""
-    found = await requester.hub.workerpool(manifest.workerpool)
-    if found is None or found.owner != manifest.owner:
-        owner = "nobody" if found is None else str(found.owner)
-        raise NotThatPool(
-            f"the chain says that workerpool {manifest.workerpool} is {owner}'s, and "
-            f"{manifest.owner} signed what answers at {manifest.url}: do not join it"
-        )
-    return found.worker_stake_percent
 
 
 def _folder(manifest: JoinManifest) -> JoinFolder:
@@ -218,7 +125,7 @@ def _launcher(folder: JoinFolder) -> Any:
     return launcher_for(folder, os.environ)
 
 
-async def _examined(folder: JoinFolder) -> Examination:
+async def examined(folder: JoinFolder) -> Examination:
     """Have the doctor look at this computer, by the settings of the worker that is to run."""
     from poolhand.cli.choosing import the_wallet
     from poolhand.cli.funding import where_from
