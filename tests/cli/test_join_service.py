@@ -22,7 +22,8 @@ from poolhand.cli.join_service import (
 )
 from poolhand.domain.ids import Address
 from poolhand.domain.input_url import is_near
-from poolhand.keys.words import NotRecoveryWords, key_of_words
+from poolhand.keys.wallet import Wallet
+from poolhand.keys.words import NotRecoveryWords, key_of_words, keys_of_words, new_words
 
 JUNK_WORDS = "test test test test test test test test test test test junk"
 
@@ -34,6 +35,24 @@ def test_recovery_words_give_the_first_account_and_wrong_ones_are_refused():
         with pytest.raises(NotRecoveryWords) as told:
             key_of_words(wrong)
         assert "junk" not in str(told.value)
+
+
+def test_a_phrase_gives_the_accounts_that_wallet_programs_show():
+    """Source: the accounts of Hardhat and Anvil, which everybody knows."""
+    found = [str(Wallet.parse(key).address) for key in keys_of_words(JUNK_WORDS, (0, 1, 9))]
+    assert found == [
+        "0xf39Fd6e51aad88F6F4ce6aB8827279cffFb92266",
+        "0x70997970C51812dc3A010C7d01b50e0d17dc79C8",
+        "0xa0Ee7A142d267C1f36714E4a8F75612F20a79720",
+    ]
+
+
+def test_new_words_are_a_phrase_and_never_the_same():
+    made = {new_words() for _ in range(4)}
+    assert len(made) == 4
+    for words in made:
+        assert len(words.split()) == 12
+        assert keys_of_words(words, (0,)) == (key_of_words(words),)
 
 
 @pytest.mark.parametrize("is_user", [False, True])

@@ -51,11 +51,15 @@ class Launcher(Protocol):
         """Stop the worker and forget it; repeatable."""
 
 
+def program_words(environ: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the words that start this program, over upgrades of it, too."""
+    told = environ.get(COMMAND)
+    return (told,) if told else (sys.executable, "-m", "poolhand")
+
+
 def worker_words(folder: JoinFolder, environ: Mapping[str, str]) -> tuple[str, ...]:
     """Return the command line of the worker."""
-    told = environ.get(COMMAND)
-    program = (told,) if told else (sys.executable, "-m", "poolhand")
-    return (*program, "worker", "start", "--config", str(folder.settings))
+    return (*program_words(environ), "worker", "start", "--config", str(folder.settings))
 
 
 def launcher_for(folder: JoinFolder, environ: Mapping[str, str]) -> Launcher:

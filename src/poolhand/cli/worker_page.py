@@ -92,13 +92,16 @@ class Page:
             raise NoToken
         return page_address(self.url, self.token)
 
-    def status(self) -> dict[str, Any]:
+    def status(self, time_limit: float = LONGEST_PAGE_ANSWER) -> dict[str, Any]:
         """Ask what the worker does.
+
+        Args:
+            time_limit: Seconds for the worker's answer.
 
         Raises:
             WorkerSilent: It does not answer, or something else does.
         """
-        status, told = self._ask("GET", "status", LONGEST_PAGE_ANSWER)
+        status, told = self._ask("GET", "status", time_limit)
         if status != 200:
             raise WorkerSilent(self.url)
         return told
