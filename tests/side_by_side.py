@@ -21,6 +21,7 @@ NETWORK: Final = frozenset(
         "bad_input",
         "bag",
         "demo",
+        "fleet",
         "joined_worker",
         "resume",
         "standby",

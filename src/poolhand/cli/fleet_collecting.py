@@ -1,0 +1,223 @@
+"""Rewards of a fleet back to one address: told first, resumed where it was cut off.
+
+The wallet of a worker that runs is the worker's: its signer signs no payment, whoever asks
+(docs/adr/0080), and what it holds may need the stake. So only workers that have ended and owe
+nothing are collected from, each by its own wallet.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from poolhand.cli.confirming import confirm
+from poolhand.cli.fleet_folder import FleetFolder, FleetMember
+from poolhand.cli.fleet_funding import holdings
+from poolhand.cli.fleet_rows import member_page
+from poolhand.cli.join_uninstall import WorkerOwes, WorkerUnanswering, check_stopped
+from poolhand.cli.passwords import read_password
+from poolhand.domain.errors import PoolhandError, Refused, Unavailable
+from poolhand.domain.fleet_money import (
+    FleetWish,
+    Payment,
+    PaymentRound,
+    collection,
+    round_of,
+)
+from poolhand.domain.gas_reserve import Means
+from poolhand.domain.ids import Address
+from poolhand.domain.onchain import Receipt
+from poolhand.domain.units import NanoRlc, Wei, show_coin, show_rlc
+from poolhand.keys.lock import held_by
+
+if TYPE_CHECKING:
+    from poolhand.cli.command_run import CommandRun
+    from poolhand.requester.requester import Requester
+
+
+class WorkerNotOver(Refused):
+    """A worker still needs its wallet."""
+
+
+ELSEWHERE: Final = (
+    "it works on another machine, and what it holds is not seen from here: stop it there "
+    "(`poolhand worker stop`), and say --elsewhere-stopped"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class CollectTerms:
+    """What goes where.
+
+    Attributes:
+        to: Who gets it.
+        keep: What stays in each wallet.
+        yes: It was said beforehand that all is meant.
+        elsewhere: It was said that workers on other machines are stopped and hold nothing.
+    """
+
+    to: Address
+    keep: FleetWish
+    yes: bool
+    elsewhere: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Collected:
+    """What came from one worker's wallet (nRLC, wei); ``trouble`` is empty where it is all."""
+
+    member: FleetMember
+    rlc: NanoRlc = NanoRlc(0)
+    coin: Wei = Wei(0)
+    transactions: int = 0
+    trouble: str = ""
+
+    def members(self) -> dict[str, Any]:
+        """Return it for programs."""
+        return {
+            "name": self.member.name,
+            "wallet": self.member.address,
+            "rlc_nrlc": self.rlc,
+            "coin_wei": self.coin,
+            "transactions": self.transactions,
+            "trouble": self.trouble or None,
+        }
+
+
+async def collect(
+    command: CommandRun,
+    folder: FleetFolder,
+    members: Sequence[FleetMember],
+    terms: CollectTerms,
+) -> list[Collected]:
+    """Send what wallets have beyond what is kept to one address.
+
+    Args:
+        command: On the fleet's chain; its own wallet is not used.
+        folder: Of the fleet.
+        members: From whom.
+        terms: What goes where.
+
+    Raises:
+        ConfirmationMissing: Nothing was sent.
+    """
+    async with command.requester() as requester:
+        has = await holdings(requester.hub, [each.wallet for each in members])
+        is_native = requester.hub.facts.rlc is None
+    locks = Path(command.found["locks"])
+    skipped = {each: why for each in members if (why := hindrance(folder, each, locks))}
+    if not terms.elsewhere:
+        skipped |= {each: ELSEWHERE for each in members if not each.is_here}
+    asked = [each for each in members if each not in skipped]
+    free = Means(Wei(0), Wei(0), Wei(0))
+    planned = {
+        each: collection(has[each.wallet], terms.keep, terms.to, free, is_native=is_native)
+        for each in asked
+    }
+    for each, why in skipped.items():
+        command.note(f"{each.name} is left out: {why}")
+    asked = [each for each in asked if planned[each] or _journal_there(folder, each)]
+    if not asked:
+        return [Collected(each, trouble=skipped.get(each, "")) for each in members]
+    _ask(command, [planned[each] for each in asked], terms)
+    found = {each: Collected(each, trouble=skipped.get(each, "")) for each in members}
+    for each in asked:
+        found[each] = await _collect_from(command, folder, each, terms)
+    return list(found.values())
+
+
+def _ask(command: CommandRun, due: Sequence[PaymentRound], terms: CollectTerms) -> None:
+    rlc = NanoRlc(sum(each.rlc_paid for each in due))
+    coin = Wei(sum(each.coin_paid for each in due))
+    what = (
+        f"send {show_rlc(rlc)} RLC and {show_coin(coin)} coins, less gas, of {len(due)} wallets "
+        f"to {terms.to}; in each stay {show_rlc(terms.keep.stake)} RLC of stake and "
+        f"{show_coin(terms.keep.coin)} coins"
+    )
+    if terms.yes:
+        command.note(what)
+    confirm(what, yes=terms.yes)
+
+
+def hindrance(folder: FleetFolder, member: FleetMember, locks: Path) -> str:
+    """Say why a worker of this machine still needs its wallet; empty where it does not.
+
+    Args:
+        folder: Of the fleet.
+        member: Which worker.
+        locks: Where locks of wallets lie.
+    """
+    if not member.is_here:
+        return ""
+    if member_page(folder, member) is not None:
+        return (
+            "it runs, and its wallet is its own: `poolhand fleet stop`, then give this command "
+            "again"
+        )
+    if (held := held_by(locks, member.wallet)) is not None:
+        return f"process {held.holder} holds wallet {held.address}: stop it first"
+    try:
+        check_stopped(folder.member(member), locks, "POOL_URL")
+    except WorkerOwes:
+        return (
+            "its journal tells of tasks that are not over, which may need the stake: "
+            "`poolhand fleet resume`, and give this command again once it has finished"
+        )
+    except WorkerUnanswering as fault:
+        return str(fault)
+    return ""
+
+
+def _journal_there(folder: FleetFolder, member: FleetMember) -> bool:
+    """Whether payments of an earlier run may be under way."""
+    return any(folder.payments.glob(f"*/{member.address}.journal"))
+
+
+async def _collect_from(
+    command: CommandRun, folder: FleetFolder, member: FleetMember, terms: CollectTerms
+) -> Collected:
+    """Finish what was begun, look, and send the rest of one wallet."""
+    wallet = str(folder.keystore(member)), read_password(folder.password)
+    paid = Collected(member)
+
+    def mined(call: Payment, _: Receipt) -> None:
+        nonlocal paid
+        once = round_of([call])
+        paid = replace(
+            paid,
+            rlc=NanoRlc(paid.rlc + once.rlc_paid),
+            coin=Wei(paid.coin + once.coin_paid),
+            transactions=paid.transactions + 1,
+        )
+
+    try:
+        async with command.requester(wallet=wallet) as requester:
+            await _send(requester, terms, mined)
+    except PoolhandError as fault:
+        again = "; the same command goes on" if isinstance(fault, Unavailable) else ""
+        return replace(paid, trouble=f"{fault}{again}")
+    if paid.transactions:
+        command.note(
+            f"{member.name}: {show_rlc(paid.rlc)} RLC and {show_coin(paid.coin)} coins sent"
+        )
+    return paid
+
+
+async def _send(
+    requester: Requester, terms: CollectTerms, mined: Callable[[Payment, Receipt], None]
+) -> None:
+    who, is_native = requester.wallet.address, requester.hub.facts.rlc is None
+    async with requester.wallet.open() as spending:
+        await spending.rounds.finish(_WHOSE, mined)
+        has = (await holdings(spending.hub, [who]))[who]
+        means = await spending.sender.means()
+        due = collection(has, terms.keep, terms.to, means, is_native=is_native)
+        if due:
+            spending.rounds.begin(_WHOSE, due, secrets.token_bytes(8))
+            await spending.rounds.finish(_WHOSE, mined)
+
+
+_WHOSE = "collect"

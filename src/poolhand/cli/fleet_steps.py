@@ -1,0 +1,153 @@
+"""What the verbs of ``poolhand fleet`` share: the fleet that is meant, its chain, what is told."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final
+
+from poolhand.cli.command_run import CommandRun
+from poolhand.cli.confirming import confirm
+from poolhand.cli.verb import Answer
+from poolhand.domain.errors import Refused
+from poolhand.domain.units import NanoRlc, Wei, show_coin, show_rlc
+
+if TYPE_CHECKING:
+    from poolhand.cli.fleet_folder import Fleet, FleetFolder, FleetMember
+    from poolhand.cli.fleet_orders import OrderTold
+    from poolhand.cli.fleet_rows import FleetRow
+    from poolhand.cli.fleet_up import FleetUp, UpTerms
+
+EARNED_PAUSE: Final = 60.0
+"""Seconds between two readings of what all wallets of a page have earned."""
+
+
+class NoSuchWorker(Refused):
+    """The fleet has no worker of this name."""
+
+
+async def make_or_resume(command: CommandRun, url: str, name: str, terms: UpTerms) -> FleetUp:
+    """Ask the pool and the chain, and make the fleet, or go on with it."""
+    from poolhand.cli.fleet_folder import FleetFolder
+    from poolhand.cli.fleet_up import FleetMaker
+    from poolhand.cli.joined_pool import ask_pool, check_owner, on_pools_chain
+
+    manifest, config = await ask_pool(command, url)
+    folder = FleetFolder.of(name or f"pool-{str(manifest.workerpool)[2:10].lower()}")
+    command.farewell = f"nothing is lost: `poolhand fleet up --pool {url}` goes on"
+    there = on_pools_chain(command, url, manifest, folder.payments)
+    async with there.requester() as requester:
+        percent = await check_owner(requester, manifest)
+    return await FleetMaker(command, there, folder, manifest, config, percent, terms).up()
+
+
+def check_room(workers: int, slots: int, *, oversubscribe: bool) -> None:
+    """Check that so many workers have room here; raises TooManySlots."""
+    from poolhand.cli.fleet_up import check_slots
+    from poolhand.observe.processors import usable_cpus
+
+    check_slots(workers, slots, usable_cpus(), oversubscribe=oversubscribe)
+
+
+def up_told(found: FleetUp) -> Answer:
+    """Answer with what has come of making a fleet."""
+    from poolhand.cli.exits import NOT_COMPLETED
+    from poolhand.cli.fleet_funding import counted
+    from poolhand.cli.fleet_up import up_members
+
+    def shown() -> str:
+        lines = [f"fleet {found.folder.name}: {counted(len(found.fleet.members), 'worker')}"]
+        if found.funded.transactions:
+            paid = found.funded
+            lines.append(
+                f"paid: {show_rlc(paid.stake)} RLC of stake, {show_coin(paid.coin)} coins, "
+                f"{show_coin(paid.gas)} coins of gas in {counted(paid.transactions, 'transaction')}"
+            )
+        if found.text is not None:
+            lines.append(f"how to bring the others to their machines: {found.text}")
+        if found.away:
+            names = ", ".join(each.name for each in found.away)
+            lines.append(f"not let in yet: {names}; `poolhand fleet list` says why")
+        lines.append("`poolhand fleet list` shows them, `poolhand fleet stop` ends them")
+        return "\n".join(lines)
+
+    return Answer(up_members(found), shown, NOT_COMPLETED if found.away else 0)
+
+
+def orders_told(told: Sequence[OrderTold]) -> Answer:
+    """Answer with what has become of an order to each worker."""
+    from poolhand.cli.exits import NOT_COMPLETED
+    from poolhand.cli.render import grid
+
+    rows = [(each.member.name, each.state, each.trouble) for each in told]
+    is_whole = not any(each.trouble for each in told)
+    return Answer(
+        [each.members() for each in told],
+        lambda: grid(("worker", "state", "trouble"), rows),
+        0 if is_whole else NOT_COMPLETED,
+    )
+
+
+def named(fleet: Fleet, name: str) -> FleetMember:
+    """Return the worker of a name; raises NoSuchWorker."""
+    for each in fleet.members:
+        if each.name == name:
+            return each
+    known = ", ".join(each.name for each in fleet.members)
+    raise NoSuchWorker(f"the fleet has no worker '{name}': choose among {known}")
+
+
+async def ask_to_leave(there: CommandRun, gone: Sequence[FleetMember], *, yes: bool) -> None:
+    """Say what is left in wallets that leave, and ask, if there is anything."""
+    from poolhand.cli.fleet_funding import holdings
+
+    async with there.requester() as requester:
+        has = (await holdings(requester.hub, [each.wallet for each in gone])).values()
+    rlc = NanoRlc(sum(each.free + each.locked + each.rlc for each in has))
+    coin = Wei(sum(each.coin for each in has))
+    if rlc or coin:
+        what = (
+            f"take out {len(gone)} workers whose wallets keep {show_rlc(rlc)} RLC and "
+            f"{show_coin(coin)} coins, which no `fleet collect` sees any more"
+        )
+        confirm(what, yes=yes)
+
+
+def on_its_chain(command: CommandRun, folder: FleetFolder, fleet: Fleet) -> CommandRun:
+    """Return the same run on the chain of a fleet, without a wallet of its own."""
+    told = fleet.settings
+    nodes = list(command.found["rpc"]) or [each for each in told.get("rpc", "").split(",") if each]
+    flags: dict[str, Any] = {
+        **command.flags,
+        "chain": told.get("chain", ""),
+        "rpc": nodes,
+        "hub": told.get("hub", ""),
+        "chain_id": told.get("chain-id", ""),
+        "as_": "",
+        "wallet": "",
+        "password_file": "",
+        "state": str(folder.payments),
+    }
+    return replace(command, flags=flags)
+
+
+def looker(
+    folder: FleetFolder, requester: Any, blocks: int
+) -> Callable[[], Awaitable[list[FleetRow]]]:
+    """Return what looks at all workers; what they have earned is read once a minute at most."""
+    from poolhand.cli.fleet_rows import fleet_rows
+
+    earned: dict[FleetMember, Any] = {}
+    read_at = -EARNED_PAUSE
+
+    async def look() -> list[FleetRow]:
+        nonlocal read_at
+        is_due = time.monotonic() - read_at >= EARNED_PAUSE
+        if is_due:
+            read_at = time.monotonic()
+        rows = await fleet_rows(folder, folder.read(), requester, blocks if is_due else 0)
+        earned.update({e.member: e.earned for e in rows if e.earned is not None})
+        return [replace(each, earned=earned.get(each.member)) for each in rows]
+
+    return look

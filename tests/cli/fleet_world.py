@@ -1,0 +1,126 @@
+"""A fleet in a folder, whose workers are a small program of the test: a *simulated* worker.
+
+It posts a pid file, answers at a status page, and takes orders as a worker does; what it says of
+itself stands in ``says.json`` of the fleet's folder. It computes nothing and reads no chain.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import textwrap
+from dataclasses import replace
+
+from poolhand.cli.fleet_folder import Fleet, FleetFolder
+from poolhand.cli.fleet_supervisor import Supervisor
+from poolhand.cli.fleet_wallets import make_wallets
+
+JUNK = "test test test test test test test test test test test junk"
+POOL = "0x" + "ab" * 20
+IDLE = {
+    "connected": True,
+    "draining": False,
+    "paused": None,
+    "replicates": [],
+    "slots": 1,
+    "idle_causes": [
+        {"code": "no-task", "sentence": "no task waits", "acts": "nobody", "change": "wait"}
+    ],
+}
+PROGRAM = """
+    #!{python}
+    import json, os, pathlib, sys, threading, tomllib
+    from http.server import BaseHTTPRequestHandler, HTTPServer
+    from poolhand.worker import pid_file
+
+    config = tomllib.loads(pathlib.Path(sys.argv[sys.argv.index("--config") + 1]).read_text())
+    folder = pathlib.Path(config["base-dir"]) / config["name"]
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "starts").open("a") as starts:
+        starts.write("x")
+    fails = folder / "fails"
+    if fails.exists():
+        sys.exit(7)
+    said = json.loads(pathlib.Path({says!r}).read_text())
+    orders = folder / "orders"
+
+    class Page(BaseHTTPRequestHandler):
+        def answer(self, told):
+            body = json.dumps(told).encode()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def do_GET(self):
+            self.answer(said)
+
+        def do_POST(self):
+            verb = self.path.rpartition("/")[2]
+            with orders.open("a") as file:
+                file.write(verb + "\\n")
+            said["draining"] = verb == "drain"
+            self.answer({{"paused": None, "draining": verb == "drain"}})
+            if verb in ("drain", "stop"):
+                threading.Thread(target=server.shutdown).start()
+
+        def log_message(self, *_):
+            pass
+
+    server = HTTPServer(("127.0.0.1", 0), Page)
+    pid_file.post(folder, f"http://127.0.0.1:{{server.server_port}}", "token")
+    server.serve_forever(0.02)
+    pid_file.remove(folder)
+"""
+
+
+class FleetWorld:
+    """A fleet of that many workers, and the program that stands for a worker."""
+
+    def __init__(self, tmp_path, monkeypatch, count=2):
+        monkeypatch.setenv("POOLHAND_JOIN_HOME", str(tmp_path / "home"))
+        phrase = tmp_path / "phrase"
+        phrase.write_text(JUNK + "\n")
+        self.folder = FleetFolder.of("lab")
+        members = make_wallets(self.folder, count, words_file=str(phrase), words_to="", yes=True)
+        self.folder.settle()
+        settings = {"chain": "arbitrum", "rpc": "https://rpc.test"}
+        fleet = Fleet("https://pool.test", POOL, settings, 1, members, count, members[0].address)
+        self.folder.write(fleet)
+        self.folder.write_settings(fleet)
+        self.members = members
+        self.supervisors = []
+        self.says(**IDLE)
+        program = tmp_path / "simulated-worker"
+        says = str(self.folder.path / "says.json")
+        program.write_text(
+            textwrap.dedent(PROGRAM).lstrip().format(python=sys.executable, says=says)
+        )
+        program.chmod(0o755)
+        self.environ = {"POOLHAND_COMMAND": str(program), "PATH": ""}
+
+    def supervisor(self, now=lambda: 0.0):
+        """Return a supervisor, kept so that its workers are looked after in the end."""
+        self.supervisors.append(Supervisor(self.folder, self.environ, now))
+        return self.supervisors[-1]
+
+    def says(self, **told):
+        """Have workers that start from now on say this of themselves."""
+        self.folder.path.mkdir(parents=True, exist_ok=True)
+        (self.folder.path / "says.json").write_text(json.dumps(told))
+
+    def elsewhere(self, member):
+        fleet = self.folder.read()
+        away = tuple(replace(e, is_here=e != member) for e in fleet.members)
+        self.folder.write(replace(fleet, members=away))
+
+    def place(self, member):
+        return self.folder.member(member).worker
+
+    def starts(self, member):
+        file = self.place(member) / "starts"
+        return len(file.read_text()) if file.exists() else 0
+
+    def orders(self, member):
+        file = self.place(member) / "orders"
+        return file.read_text().split() if file.exists() else []

@@ -1,0 +1,76 @@
+"""What is written for other machines: enough to run, and no password in it."""
+
+from __future__ import annotations
+
+import stat
+
+import pytest
+import yaml
+from fleet_world import FleetWorld
+
+from poolhand.cli.fleet_files import FilesThere, write_compose, write_units
+from poolhand.keys.keystore import open_wallet
+from poolhand.settings.load import load
+from poolhand.settings.worker import OPTIONS, worker_settings
+
+
+@pytest.fixture
+def world(tmp_path, monkeypatch):
+    return FleetWorld(tmp_path, monkeypatch)
+
+
+def password(world):
+    return world.folder.password.read_text().strip()
+
+
+def test_each_worker_has_a_unit_settings_that_read_and_its_keystore(world, tmp_path):
+    to = tmp_path / "units"
+    text = write_units(world.folder, world.folder.read(), world.members, to)
+    for each in world.members:
+        place = to / each.name
+        assert stat.S_IMODE(place.stat().st_mode) == 0o700
+        settings = worker_settings(load(OPTIONS, {}, {}, place / "worker.toml"), {}, 4)
+        assert settings.name == each.name
+        assert str(settings.wallet) == f"/etc/poolhand/{each.name}/wallet.json"
+        wallet = open_wallet(place / "wallet.json", place, password(world))
+        assert str(wallet.address) == each.address
+        unit = (place / f"poolhand-{each.name}.service").read_text()
+        assert f"worker start --config /etc/poolhand/{each.name}/worker.toml" in unit
+    told = text.read_text()
+    assert "scp -r" in told
+    assert "ssh root@MACHINE" in told
+
+
+def test_a_compose_file_has_a_worker_and_a_signer_for_each_wallet(world, tmp_path):
+    to = tmp_path / "there" / "fleet.yaml"
+    text = write_compose(world.folder, world.folder.read(), world.members, to)
+    made = yaml.safe_load(to.read_text())
+    first, second = (each.name for each in world.members)
+    assert set(made["services"]) == {
+        f"{kind}-{name}" for kind in ("worker", "signer") for name in (first, second)
+    }
+    worker, signer = made["services"][f"worker-{first}"], made["services"][f"signer-{first}"]
+    assert worker["environment"]["IEXEC_WORKER_NAME"] == first
+    assert worker["environment"]["IEXEC_CORE_URL"] == "https://pool.test"
+    assert worker["environment"]["POOLHAND_CHAIN"] == "arbitrum"
+    assert "secrets" not in worker
+    assert signer["network_mode"] == "none"
+    assert signer["secrets"] == [f"wallet-{first}", "wallet-password"]
+    lines = {each["volumes"][0].split(":")[0] for each in made["services"].values()}
+    assert lines == {f"line-{first}", f"line-{second}"}
+    for each in world.members:
+        place = made["secrets"][f"wallet-{each.name}"]["file"]
+        wallet = open_wallet(to.parent / place, to.parent, password(world))
+        assert str(wallet.address) == each.address
+    assert "docker compose --file fleet.yaml up" in text.read_text()
+
+
+@pytest.mark.parametrize("write", [write_units, write_compose])
+def test_the_password_is_in_none_of_the_files_and_nothing_is_overwritten(world, tmp_path, write):
+    to = tmp_path / "out" / "place"
+    to.parent.mkdir()
+    write(world.folder, world.folder.read(), world.members, to)
+    for file in to.parent.rglob("*"):
+        assert not file.is_file() or password(world) not in file.read_text()
+    with pytest.raises(FilesThere, match="move it away"):
+        write(world.folder, world.folder.read(), world.members, to)

@@ -1,0 +1,257 @@
+"""One supervisor keeps simulated workers running, over its own end; orders reach all of them."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import suppress
+
+import pytest
+from fleet_world import IDLE, FleetWorld
+
+from poolhand.cli.fleet_launch import Crontab, SupervisedWorkers
+from poolhand.cli.fleet_orders import await_ended, await_let_in, drain_all, end_all, resume_all
+from poolhand.cli.fleet_rows import look_at, member_page
+from poolhand.cli.fleet_supervisor import SupervisorRuns, alone, supervise_fleet
+from poolhand.worker import pid_file
+from poolhand.worker.pid_file import read
+
+LONG = 60.0
+
+
+@pytest.fixture
+def world(tmp_path, monkeypatch):
+    made = FleetWorld(tmp_path, monkeypatch)
+    yield made
+    for each in made.members:
+        made.folder.mark(each, stopped=True)
+        notice = read(made.place(each))
+        if notice is not None and notice.is_running and notice.pid != os.getpid():
+            with suppress(ProcessLookupError):
+                os.kill(notice.pid, signal.SIGKILL)
+    for each in made.supervisors:
+        until(lambda each=each: not each.look())
+
+
+def until(is_so):
+    limit = time.monotonic() + LONG
+    while not is_so():
+        assert time.monotonic() < limit, "it did not come to that"
+        time.sleep(0.02)
+
+
+def running(world):
+    return [each for each in world.members if member_page(world.folder, each) is not None]
+
+
+def supervisor(world, now=lambda: 0.0):
+    made = world.supervisor(now)
+    assert made.look()
+    until(lambda: running(world) == list(world.members))
+    return made
+
+
+def test_all_that_are_wanted_are_started_once(world):
+    made = supervisor(world)
+    for _ in range(3):
+        assert made.look()
+    assert [world.starts(each) for each in world.members] == [1, 1]
+
+
+def test_workers_outlive_a_supervisor_and_the_next_one_leaves_them_alone(world):
+    supervisor(world)
+    other = world.supervisor()
+    assert other.look()
+    assert [world.starts(each) for each in world.members] == [1, 1]
+
+
+def test_one_that_was_killed_is_started_again_after_a_pause(world):
+    clock = [0.0]
+    made = supervisor(world, lambda: clock[0])
+    first = world.members[0]
+    made.look()
+    os.kill(read(world.place(first)).pid, signal.SIGKILL)
+    until(lambda: member_page(world.folder, first) is None)
+    made.look()
+    assert world.starts(first) == 1
+    clock[0] = 10.0
+    made.look()
+    until(lambda: member_page(world.folder, first) is not None)
+    assert world.starts(first) == 2
+
+
+def test_a_worker_and_its_supervisor_killed_together_the_next_one_starts_that_worker(world):
+    supervisor(world)
+    first, second = world.members
+    os.kill(read(world.place(first)).pid, signal.SIGKILL)
+    until(lambda: member_page(world.folder, first) is None)
+    assert world.supervisor().look()  # the first is looked at no more, as if it were killed, too
+    until(lambda: member_page(world.folder, first) is not None)
+    assert [world.starts(each) for each in (first, second)] == [2, 1]
+
+
+def test_what_is_drained_finishes_and_is_not_started_again(world):
+    clock = [0.0]
+    made = supervisor(world, lambda: clock[0])
+    made.look()
+    told = drain_all(world.folder, world.members)
+    assert [each.state for each in told] == ["draining", "draining"]
+    await_ended(world.folder, world.members, lambda _: None)
+    clock[0] = 1_000.0
+    until(lambda: not made.look())
+    assert [world.starts(each) for each in world.members] == [1, 1]
+    assert [world.orders(each) for each in world.members] == [["drain"]] * 2
+
+
+def test_what_is_resumed_is_started_and_what_runs_is_told(world):
+    made = supervisor(world)
+    first, second = world.members
+    made.look()
+    drain_all(world.folder, [first])
+    made.look()
+    await_ended(world.folder, [first], lambda _: None)
+    told = resume_all(world.folder, world.members, SupervisedNowhere())
+    assert {each.member.name: each.state for each in told} == {
+        first.name: "started",
+        second.name: "resumed",
+    }
+    until(lambda: made.look() and running(world) == list(world.members))
+    assert await_let_in(world.folder, world.members, LONG, lambda _: None) == ()
+    assert world.orders(second) == ["resume"]
+    assert world.starts(first) == 2
+
+
+class SupervisedNowhere:
+    """The supervisor of the test is in this process."""
+
+    told = "in the test"
+
+    def start(self, members):
+        self.members = list(members)
+
+    def forget(self, member):
+        pass
+
+
+def test_one_that_hangs_keeps_no_other_from_being_told(world):
+    supervisor(world)
+    first, second = world.members
+    stopped = read(world.place(first)).pid
+    page = member_page(world.folder, first)
+    os.kill(stopped, signal.SIGKILL)
+    until(lambda: not page.notice.is_running)
+    # a pid file of another process of this machine, at whose address nobody answers
+    file = world.place(first) / pid_file.PID_FILE
+    pid_file.post(world.place(first), "http://127.0.0.1:9", "token")
+    told = end_all(world.folder, world.members)
+    assert [each.state for each in told] == ["no answer", "ending"]
+    assert "give the same again" in told[0].trouble
+    assert look_at(world.folder, first).state == "no answer"
+    file.unlink()
+    await_ended(world.folder, [second], lambda _: None)
+
+
+def test_how_each_stands_is_told_in_a_word(world):
+    first, second = world.members
+    assert look_at(world.folder, first).state == "not running"
+    supervisor(world)
+    row = look_at(world.folder, first)
+    assert (row.state, row.tasks) == ("idle", "0/1")
+    assert row.why_idle == "no task waits: wait"
+    drain_all(world.folder, world.members)
+    await_ended(world.folder, world.members, lambda _: None)
+    assert look_at(world.folder, first).state == "stopped"
+    world.elsewhere(second)
+    away = world.folder.read().members[1]
+    assert look_at(world.folder, away).state == "elsewhere"
+    for said, state in (
+        ({"connected": False}, "not let in"),
+        ({"paused": "dinner"}, "paused"),
+        ({"replicates": [{}]}, "computes"),
+    ):
+        world.says(**{**IDLE, **said})
+        world.folder.mark(first, stopped=False)
+        world.supervisor().look()
+        until(lambda: member_page(world.folder, first) is not None)
+        assert look_at(world.folder, first).state == state
+        end_all(world.folder, [first])
+        await_ended(world.folder, [first], lambda _: None)
+
+
+def test_a_fleet_has_one_supervisor(world):
+    with alone(world.folder), pytest.raises(SupervisorRuns, match="nothing is to be done"):
+        supervise_fleet(world.folder, hand_over=0.0)
+
+
+def test_a_real_supervisor_survives_a_hangup_and_ends_with_its_last_worker(world):
+    """As a program: a session's end sends it SIGHUP."""
+    environ = {**os.environ, **world.environ, "PATH": os.environ["PATH"]}
+    words = [sys.executable, "-m", "poolhand", "fleet", "supervise", "--fleet", "lab"]
+    program = subprocess.Popen(words, env=environ, start_new_session=True)
+    try:
+        until(lambda: running(world) == list(world.members))
+        os.kill(program.pid, signal.SIGHUP)
+        drain_all(world.folder, world.members)
+        await_ended(world.folder, world.members, lambda _: None)
+        assert program.wait(LONG) == 0
+    finally:
+        program.kill()
+        program.wait()
+
+
+CRONTAB = """#!/bin/sh
+[ -e "{file}.denied" ] && echo "you are not allowed to use this program" >&2 && exit 1
+case "$1" in
+-l) [ -e "{file}" ] && cat "{file}" || {{ echo "no crontab for somebody" >&2; exit 1; }} ;;
+-) cat > "{file}" ;;
+esac
+"""
+
+
+@pytest.fixture
+def cron(tmp_path):
+    """A crontab in a file, and the *simulated* program that reads and writes it."""
+    file, program = tmp_path / "crontab", tmp_path / "cron" / "crontab"
+    program.parent.mkdir()
+    program.write_text(CRONTAB.format(file=file))
+    program.chmod(0o755)
+    return file, Crontab(program)
+
+
+def test_cron_has_one_line_of_a_fleet_and_keeps_all_others(world, cron):
+    file, crontab = cron
+    launcher = SupervisedWorkers(world.folder, {"POOLHAND_COMMAND": "/bin/true"}, crontab)
+    launcher.register()
+    assert file.read_text().count("@reboot") == 1
+    file.write_text("5 4 * * * mine 100% # of mine\n")
+    launcher.register()
+    launcher.register()
+    mine, ours = file.read_text().splitlines()
+    assert mine == "5 4 * * * mine 100% # of mine"
+    assert ours.startswith("@reboot /bin/true fleet supervise --fleet lab # poolhand fleet ")
+    for each in world.members:
+        launcher.forget(each)
+        assert "@reboot" in file.read_text()
+        world.folder.mark(each, stopped=True)
+    launcher.forget(world.members[0])
+    assert file.read_text() == "5 4 * * * mine 100% # of mine\n"
+
+
+def test_a_crontab_that_does_not_read_is_not_written_and_who_must_act_is_told(world, cron, capsys):
+    file, crontab = cron
+    file.write_text("5 4 * * * mine\n")
+    denied = file.with_name("crontab.denied")
+    denied.touch()
+    launcher = SupervisedWorkers(world.folder, {"POOLHAND_COMMAND": "/bin/true"}, crontab)
+    launcher.register()
+    told = capsys.readouterr().err
+    assert "you are not allowed to use this program" in told
+    assert "after a restart of this computer give `poolhand fleet resume`" in told
+    for each in world.members:
+        world.folder.mark(each, stopped=True)
+    launcher.forget(world.members[0])
+    denied.unlink()
+    assert file.read_text() == "5 4 * * * mine\n"

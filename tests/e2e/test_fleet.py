@@ -1,0 +1,107 @@
+"""A fleet joins the pool of a running devnet, computes, is paid, gives all back, and leaves."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from contextlib import contextmanager
+
+from e2e_world import WEB, wait_until
+
+WORKERS = [f"worker-{number}" for number in range(1, 5)]
+STAKE = 2 * 10**9
+"""nRLC that each is given."""
+
+
+@contextmanager
+def others_paused(network):
+    """Let nobody else take a task."""
+    try:
+        for name in WORKERS:
+            network.ok("worker", "pause", "--name", name)
+        yield
+    finally:
+        for name in WORKERS:
+            network.ok("worker", "resume", "--name", name)
+
+
+def connected(network):
+    return [each["worker"] for each in WEB.get(f"{network.info.pool_url}/v1/workers").json()]
+
+
+def test_a_fleet_joins_computes_is_paid_and_gives_all_back(network, tmp_path):
+    home = tmp_path / "home"
+    home.mkdir()
+    at_home = {"HOME": str(home), "POOLHAND_JOIN_HOME": str(home / ".poolhand")}
+    up = ("fleet", "up", "--pool", network.info.pool_url, "--workers", "2", "--yes")
+    up += ("--stake", "2", "--oversubscribe", "--words-to", str(tmp_path / "phrase"))
+    try:
+        made = network.ok(*up, **at_home)
+        wallets = [each["wallet"] for each in made["workers"]]
+        assert made["not_let_in"] == []
+        assert made["paid"]["transactions"] == 4
+        assert made["paid"]["stake_nrlc"] == 2 * STAKE
+        wait_until(lambda: set(wallets) <= set(connected(network)))
+        assert network.ok(*up, **at_home)["paid"]["transactions"] == 0
+
+        with others_paused(network):
+            bought = network.ok("run", network.image("fractal"), "--args", "--seed 6")
+        by = {each["worker"] for each in bought["tasks"][0]["replicates"]}  # a slow one is replaced
+        assert by
+        assert by <= set(wallets)
+
+        def all_idle():
+            told = network.ok("fleet", "list", **at_home)
+            return told if told["together"]["states"] == {"idle": 2} else None
+
+        told = wait_until(all_idle)
+        assert told["together"]["earned_nrlc"] > 0
+        assert told["together"]["complete"]
+        refused_here_and_elsewhere(network, home, made["workers"][0], tmp_path)
+
+        stopped = network.ok("fleet", "stop", **at_home)
+        assert {each["state"] for each in stopped} == {"stopped"}
+        wait_until(lambda: not set(wallets) & set(connected(network)))
+        to = "0x" + "d1" * 20
+        collected = network.ok("fleet", "collect", "--to", to, "--all", "--yes", **at_home)
+        whole = 2 * STAKE + told["together"]["earned_nrlc"]
+        assert collected["rlc_nrlc"] == whole
+        assert network.ok("account", "show", to)["rlc_nrlc"] == whole
+    finally:
+        network.cli("fleet", "stop", "--now", "--yes", **at_home)
+    names = [each["name"] for each in made["workers"]]
+    assert network.ok("fleet", "remove", *names, "--yes", **at_home)["left"] == 0
+
+
+def refused_here_and_elsewhere(network, home, worker, tmp_path):
+    """Start a second worker of a fleet's wallet: on this machine, and on what stands for another."""
+    fleet = next((home / ".poolhand/fleets").iterdir())
+    settings = fleet / "members" / worker["name"] / "worker.toml"
+    words = ("worker", "start", "--config", str(settings), "--base-dir", str(tmp_path / "second"))
+    here = network.cli(*words, HOME=str(home))
+    assert here.code == 2
+    assert f"wallet {worker['wallet']} is in use by process" in here.err
+    assert "stop that process, or give this program a wallet of its own" in here.err
+    elsewhere = tmp_path / "another-machine"
+    base = elsewhere / "workers"
+    apart = {"HOME": str(elsewhere), "POOLHAND_LOCKS": str(elsewhere / "locks")}
+    known = {k: v for k, v in os.environ.items() if not k.startswith(("POOLHAND_", "IEXEC_"))}
+    words = ("worker", "start", "--config", str(settings), "--base-dir", str(base))
+    other = subprocess.Popen(
+        [sys.executable, "-m", "poolhand", *words], env={**known, **apart},
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+
+        def problem():
+            asked = ("worker", "status", "--base", str(base / worker["name"]), "--json")
+            done = network.cli(*asked, **apart)
+            return done.json["problem"] if done.code == 0 else None
+
+        told = wait_until(problem)
+        assert f"wallet {worker['wallet']} is connected from another worker process" in told
+        assert "stop that one" in told
+    finally:
+        other.terminate()
+        other.wait()
