@@ -65,7 +65,8 @@ class Crowd:
     """What a process is to be: ``count`` workers from the number ``first`` on.
 
     ``at_once`` is how many of them may be logging in at the same time; ``node`` is the chain's RPC,
-    for workers that send transactions.
+    for workers that send transactions; ``address`` is the one from which all of them come, as
+    behind a router; empty: each has its own.
     """
 
     url: str
@@ -77,6 +78,7 @@ class Crowd:
     at_once: int = 64
     slots: int = 1
     node: str = ""
+    address: str = ""
 
     def facts(self) -> PoolFacts:
         hub, pool = Address.parse(self.hub), Address.parse(self.workerpool)
@@ -122,7 +124,8 @@ class LightWorker:
 
     def __init__(self, crowd: Crowd, number: int, told: Told, timers: Timers) -> None:
         self.crowd, self.told, self.timers = crowd, told, timers
-        self.source = f"127.{1 + number // 62_500}.{number // 250 % 250}.{1 + number % 250}"
+        own = f"127.{1 + number // 62_500}.{number // 250 % 250}.{1 + number % 250}"
+        self.source = crowd.address or own
         self.wallet = wallet_of(number)
         instance = Nonce(os.urandom(32))
         self.can = Capabilities(f"w{number}", "99", 2, crowd.slots, 2**32, (), False, instance)

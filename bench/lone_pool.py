@@ -120,9 +120,13 @@ class Crowds:
 
 @asynccontextmanager
 async def crowds(
-    pool: LonePool, workers: int, processes: int = 1, slots: int = 1, program: str = "bench.crowd"
-) -> AsyncIterator[Crowds]:
-    """Let so many workers connect, and stay as long as the context lasts."""
+    pool: LonePool, workers: int, processes: int = 1, slots: int = 1, program: str = "bench.crowd",
+    address: str = "",
+) -> AsyncIterator[Crowds]:  # fmt: skip
+    """Let so many workers connect, and stay as long as the context lasts.
+
+    ``address`` is the one from which all of them come; empty: each has its own.
+    """
     share = -(-workers // processes)
     found = Crowds([{} for _ in range(processes)])
     made: list[Process] = []
@@ -133,7 +137,7 @@ async def crowds(
             crowd = Crowd(
                 pool.url, pool.deployed.chain_id, str(pool.deployed.hub),
                 str(pool.funded.workerpool), first, min(share, workers - first),
-                slots=slots, node=pool.node.url,
+                slots=slots, node=pool.node.url, address=address,
             )  # fmt: skip
             made.append(await _crowd(program, crowd))
             reading.append(asyncio.create_task(_read(made[-1], found, number)))

@@ -18,6 +18,7 @@ class Measurement:
 MEASUREMENTS: Final[Mapping[str, Measurement]] = {
     "start": Measurement("what a command line costs before it does anything"),
     "join": Measurement("joining a pool: what it installs, and for how long", needs_engine=True),
+    "fleet": Measurement("64 workers behind one address: their wallets, and until all are in"),
     "placement": Measurement("choosing workers for tasks"),
     "pages": Measurement("the market's pages: a long book, and a thousand that are open"),
     "transitions": Measurement("replicates that move, durably, under simulated workers"),
@@ -138,6 +139,9 @@ FIGURES: Final = (
            "< 60", "none", "s"),
     Figure("  a joined worker's start, until it is all set", "join.all_set_s", "join",
            "< 5", "none", "s"),
+    Figure("64 workers behind one address are let in", "fleet.join_64_s", "fleet",
+           "< 30", "none", "s"),
+    Figure("  their wallets are made", "fleet.wallets_64_s", "fleet", unit="s"),
     Figure("lost worker replaced, p50", "lost_worker_replaced_s.p50", "lost", "< 30", "17", "s"),
     Figure("container overhead", "container_overhead_ms", "containers", "< 50", "", "ms"),
 )  # fmt: skip
