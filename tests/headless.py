@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 import shutil
+from contextlib import asynccontextmanager
 
-from poolhand.devnet.artifacts import Package
+from playwright.async_api import async_playwright
+
+from poolhand.devnet.artifacts import DEFAULT_CACHE, Package, keep
 
 AXE = Package(
     "axe-core",
@@ -32,3 +35,41 @@ def chromium() -> str:
     if found is None:
         raise NoChromium(MISSING)
     return found
+
+
+LOOKS = [(scheme, size) for scheme in ("light", "dark") for size in SIZES]
+
+
+@asynccontextmanager
+async def visitor():
+    """Yield what opens pages; whatever the browser complains of fails the test."""
+    complaints = []
+    async with async_playwright() as driver:
+        browser = await driver.chromium.launch(executable_path=chromium(), chromium_sandbox=False)
+
+        async def open_page(address):
+            page = await (await browser.new_context(reduced_motion="reduce")).new_page()
+            page.on("console", lambda said: complaints.append(said.text))
+            page.on("pageerror", lambda fault: complaints.append(str(fault)))
+            page.on("dialog", lambda opened: complaints.append(opened.message))
+            await page.goto(address)
+            return page
+
+        yield open_page
+        told = list(complaints)
+        await browser.close()
+    assert told == []
+
+
+async def read_by_everybody(page, name, folder):
+    """Hold a page to axe-core and to its width, in each look; its pictures are kept."""
+    await page.evaluate((keep(DEFAULT_CACHE, AXE) / "axe.min.js").read_text(encoding="utf-8"))
+    for scheme, size in LOOKS:
+        await page.emulate_media(color_scheme=scheme)
+        await page.set_viewport_size(SIZES[size])
+        found = (await page.evaluate("() => axe.run()"))["violations"]
+        told = [(each["id"], [node["html"] for node in each["nodes"]][:2]) for each in found]
+        assert told == [], (scheme, size)
+        wide = await page.evaluate("() => document.documentElement.scrollWidth")
+        assert wide <= SIZES[size]["width"], (scheme, size)
+        await page.screenshot(path=folder / f"{name}-{size}-{scheme}.png", full_page=True)

@@ -159,7 +159,7 @@ async def test_a_worker_known_by_its_page_alone_takes_orders_of_who_may_read_its
     assert (code, told["error"]["code"]) == (2, "no-token")
 
 
-SCRIPT = '<script src="/page/static/worker.js" defer></script>'
+SCRIPT = '<script src="/page/static/live.js" defer></script>'
 
 
 async def test_the_address_of_its_page_is_all_that_is_answered(program, operator):

@@ -4,17 +4,15 @@ judged by axe-core; its pictures are kept to be looked at."""
 from __future__ import annotations
 
 import pytest
-from playwright.async_api import async_playwright, expect
+from playwright.async_api import expect
 
-from headless import AXE, SIZES, chromium
+from headless import read_by_everybody, visitor
 from lonely_worker import LonelyProgram
-from poolhand.devnet.artifacts import DEFAULT_CACHE, keep
 from poolhand.domain.units import Wei
 from poolhand.worker.pid_file import read
 
 pytestmark = pytest.mark.browser
 HOSTILE = "<img src=x onerror=alert(1)><script>alert(2)</script>"
-LOOKS = [(scheme, size) for scheme in ("light", "dark") for size in SIZES]
 
 
 @pytest.fixture
@@ -28,23 +26,8 @@ async def program(tmp_path):
 
 @pytest.fixture
 async def visit():
-    """Open pages; whatever the browser complains of fails the test."""
-    complaints = []
-    async with async_playwright() as driver:
-        browser = await driver.chromium.launch(executable_path=chromium(), chromium_sandbox=False)
-
-        async def open_page(address):
-            page = await (await browser.new_context(reduced_motion="reduce")).new_page()
-            page.on("console", lambda said: complaints.append(said.text))
-            page.on("pageerror", lambda fault: complaints.append(str(fault)))
-            page.on("dialog", lambda opened: complaints.append(opened.message))
-            await page.goto(address)
-            return page
-
+    async with visitor() as open_page:
         yield open_page
-        told = list(complaints)
-        await browser.close()
-    assert told == []
 
 
 def address_of(program):
@@ -66,16 +49,7 @@ async def test_the_page_can_be_read_by_everybody_and_fits(program, visit, tmp_pa
     await paid(program)
     page = await visit(address_of(program))
     await expect(page.locator("#earnings table").first).to_be_visible()
-    await page.evaluate((keep(DEFAULT_CACHE, AXE) / "axe.min.js").read_text(encoding="utf-8"))
-    for scheme, size in LOOKS:
-        await page.emulate_media(color_scheme=scheme)
-        await page.set_viewport_size(SIZES[size])
-        found = (await page.evaluate("() => axe.run()"))["violations"]
-        told = [(each["id"], [node["html"] for node in each["nodes"]][:2]) for each in found]
-        assert told == [], (scheme, size)
-        wide = await page.evaluate("() => document.documentElement.scrollWidth")
-        assert wide <= SIZES[size]["width"], (scheme, size)
-        await page.screenshot(path=tmp_path / f"worker-{size}-{scheme}.png", full_page=True)
+    await read_by_everybody(page, "worker", tmp_path)
 
 
 async def test_its_token_is_in_no_address_and_no_cookie_and_orders_go_by_keyboard(program, visit):

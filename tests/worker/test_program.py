@@ -265,8 +265,8 @@ async def test_its_page_tells_nothing_of_the_worker_but_to_whom_the_token_was_gi
         for foreign in ({"Host": "evil.example"}, {"Origin": "http://evil.example"}):
             assert (await http.get("/v1/live", headers={**told, **foreign})).status_code == 403
         assert (await http.get("/v1/live", headers=told)).status_code == 200
-        assert (await http.get("/page/static/worker.js")).status_code == 200
-        assert (await http.get("/page/static/..%2Fserving.py")).status_code == 404
+        assert (await http.get("/page/static/live.js")).status_code == 200
+        assert (await http.get("/page/static/..%2Flive_page.py")).status_code == 404
 
 
 async def live_of(program):

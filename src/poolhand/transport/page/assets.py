@@ -27,14 +27,14 @@ class PageAsset:
 
 
 @cache
-def assets_of(package: str) -> dict[str, PageAsset]:
-    """Return every file that a package's pages load, by its name; they are read once.
+def assets_of(*packages: str) -> dict[str, PageAsset]:
+    """Return every file that pages load, by its name; they are read once.
 
     Args:
-        package: With a folder ``static``; what all pages share comes besides.
+        packages: Each with a folder ``static``; what all pages share comes besides.
     """
     found = {}
-    for each in (__package__, package):
+    for each in (__package__, *packages):
         for file in (files(each) / "static").iterdir():
             kind = CONTENT_TYPES.get(file.name.rpartition(".")[2])
             if kind is not None:

@@ -11,11 +11,11 @@ from prometheus_client import CollectorRegistry
 from poolhand.chain import Chain
 from poolhand.ports.clock import Clock
 from poolhand.ports.runtime import ContainerRuntime
+from poolhand.transport.page.live_feed import LiveFeed
 from poolhand.worker.composition import Worker
 from poolhand.worker.earnings_file import EarningsFile
 from poolhand.worker.earnings_watch import EarningsWatch
 from poolhand.worker.live import LiveTeller
-from poolhand.worker.live_feed import LiveFeed
 from poolhand.worker.metrics import gauges
 from poolhand.worker.status import WorkerIdentity, WorkerTeller
 

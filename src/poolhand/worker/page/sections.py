@@ -7,10 +7,7 @@ from html import escape
 from typing import Final
 
 from poolhand.domain.text import shown
-from poolhand.transport.page.words import NOT_KNOWN, amount, coin, span
-from poolhand.worker.live_words import ToldStatus, earned, gas_left, state
-from poolhand.worker.page.plot import plot
-from poolhand.worker.page.words import (
+from poolhand.transport.page.html import (
     badge,
     facts,
     figure,
@@ -19,6 +16,9 @@ from poolhand.worker.page.words import (
     table,
     text,
 )
+from poolhand.transport.page.words import NOT_KNOWN, amount, coin, span
+from poolhand.worker.live_words import ToldStatus, earned, gas_left, state
+from poolhand.worker.page.plot import plot
 
 DAYS_SHOWN: Final = 14
 TASKS_SHOWN: Final = 10

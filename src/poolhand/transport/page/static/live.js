@@ -1,4 +1,4 @@
-// Keeps the page up to date. The token comes in the address's fragment, which no server, no log and
+// Keeps a page up to date. The token comes in the address's fragment, which no server, no log and
 // no other page is told; it stays in this tab, and goes with each request in a header.
 "use strict";
 (() => {
@@ -53,16 +53,15 @@
     }
   }
 
-  const lost = "This address is no longer valid: the worker has a new one after each start. " +
-    "Type poolhand worker page for it.";
+  const { what, verb, lost } = note.dataset;
 
   async function keep() {
     for (;;) {
       try {
         if (!(await follow())) return say(lost, true);
-        say("The worker has ended, or was restarted. Trying again…", true);
+        say(`The ${what} has ended, or was restarted. Trying again…`, true);
       } catch {
-        say("The worker does not answer: what you see is old. Trying again…", true);
+        say(`The ${what} does not answer: what you see is old. Trying again…`, true);
       }
       await new Promise((resolve) => setTimeout(resolve, 3000));
     }
@@ -71,12 +70,13 @@
   async function order(button) {
     button.disabled = true;
     try {
-      const body = button.value === "pause" ? JSON.stringify({ reason: "paused on its page" }) : undefined;
+      const { reason } = button.dataset;
+      const body = reason ? JSON.stringify({ reason }) : undefined;
       const answer = await fetch("/v1/" + button.value, { method: "POST", headers, body });
       const told = await answer.json();
       say(answer.ok ? button.dataset.done : told.message, !answer.ok);
     } catch {
-      say("The worker does not answer: nothing was ordered.", true);
+      say(`The ${what} does not answer: nothing was ordered.`, true);
     }
     button.disabled = false;
   }
@@ -84,5 +84,5 @@
   addEventListener("hashchange", () => location.reload());
   for (const each of orders.querySelectorAll("button")) each.addEventListener("click", () => order(each));
   if (token) keep();
-  else say("To see what this worker does, open the address that poolhand worker page prints.", true);
+  else say(`To see what this ${what} does, open the address that ${verb} prints.`, true);
 })();

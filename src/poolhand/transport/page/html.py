@@ -1,4 +1,4 @@
-"""How texts and facts stand on a worker's page. Pure; each returns text that is escaped."""
+"""How texts and facts stand on pages that are kept up to date. Pure; each returns escaped text."""
 
 from __future__ import annotations
 

@@ -18,12 +18,12 @@ log = structlog.get_logger()
 
 
 class TooManyWatchers(Refused):
-    """So many watch this worker that no further one is told what changes."""
+    """So many watch that no further one is told what changes."""
 
     http_status = 503
 
     def __init__(self) -> None:
-        super().__init__(f"{MOST_WATCHERS} watch this worker already: close some of its pages")
+        super().__init__(f"{MOST_WATCHERS} watch this already: close some of its pages")
 
 
 class LiveFeed:
@@ -32,14 +32,16 @@ class LiveFeed:
     Args:
         make: Makes it.
         rest: Waits so many seconds.
+        every: Seconds between two looks.
     """
 
     def __init__(
         self,
         make: Callable[[], Awaitable[dict[str, Any]]],
         rest: Callable[[float], Awaitable[None]],
+        every: float = PAUSE_BETWEEN_FEED_LOOKS,
     ) -> None:
-        self._make, self._rest = make, rest
+        self._make, self._rest, self._every = make, rest, every
         self._watchers: set[LiveWatcher] = set()
         self._work: asyncio.Task[None] | None = None
         self._newest: dict[str, Any] | None = None
@@ -79,8 +81,8 @@ class LiveFeed:
                     self._newest = told
                     for watcher in self._watchers:
                         watcher.put(told)
-                await self._rest(PAUSE_BETWEEN_FEED_LOOKS)
-        except Exception:  # whoever watches comes again; the worker goes on
+                await self._rest(self._every)
+        except Exception:  # whoever watches comes again; the program goes on
             log.exception("live_view_failed")
             for watcher in self._watchers:
                 watcher.drop()
