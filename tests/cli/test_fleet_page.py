@@ -2,74 +2,107 @@
 
 from __future__ import annotations
 
+import json
+
 import httpx
 import pytest
+from fleet_page_world import EVIL, TOKEN, FleetSeen
 
-from poolhand.cli.fleet_folder import FleetMember
-from poolhand.cli.fleet_page import COOKIE, fleet_app
-from poolhand.cli.fleet_rows import FleetRow
-from poolhand.domain.fleet_money import WalletHolds
-from poolhand.domain.ids import Address
-from poolhand.domain.units import NanoRlc, Wei
+from poolhand.cli.fleet_sections import sections, title
 
-TOKEN = "a-token-of-the-test"
-SEEN = {"Cookie": f"{COOKIE}={TOKEN}"}
-WHO = Address(b"\x01" * 20)
-EVIL = "<script>alert(1)</script>"
-
-
-async def look():
-    holds = WalletHolds(WHO, Wei(10**17), NanoRlc(0), NanoRlc(5 * 10**9), NanoRlc(2 * 10**9))
-    status = {
-        "replicates": [{}],
-        "slots": 2,
-        "idle_causes": [{"sentence": EVIL, "change": "wait"}],
-    }
-    first = FleetRow(FleetMember(0, "lab-001", str(WHO)), "computes", status, holds, NanoRlc(7))
-    return [first, FleetRow(FleetMember(1, "lab-002", str(WHO)), "no answer")]
+BEARER = {"Authorization": f"Bearer {TOKEN}"}
 
 
 @pytest.fixture
-async def client():
-    transport = httpx.ASGITransport(app=fleet_app("lab", TOKEN, look))
+def seen():
+    return FleetSeen()
+
+
+@pytest.fixture
+async def client(seen):
+    transport = httpx.ASGITransport(app=seen.app())
     async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:1") as made:
         yield made
 
 
-@pytest.mark.parametrize("path", ["/", "/v1/fleet", "/?token=wrong"])
-async def test_without_the_token_nothing_is_shown(client, path):
-    answer = await client.get(path)
-    assert answer.status_code == 401
-    assert "lab-001" not in answer.text
+@pytest.mark.parametrize(
+    "how",
+    [
+        {},
+        {"params": {"token": TOKEN}},
+        {"headers": {"Cookie": f"token={TOKEN}"}},
+        {"headers": {"Authorization": f"Bearer {TOKEN[:-1]}"}},
+    ],
+)
+async def test_without_the_token_nothing_is_told_and_nothing_done(client, seen, how):
+    for method, path in (
+        ("GET", "/v1/fleet"), ("GET", "/page/live"), ("POST", "/v1/drain"), ("POST", "/v1/resume"),
+    ):  # fmt: skip
+        answer = await client.request(method, path, **how)
+        assert answer.status_code == 401, (method, path)
+        assert "lab-001" not in answer.text
+        assert "poolhand fleet page" in answer.json()["message"]
+    assert seen.given == []
 
 
-async def test_the_address_that_was_printed_opens_it_and_loses_the_token(client):
-    led = await client.get(f"/?token={TOKEN}")
-    assert (led.status_code, led.headers["location"]) == (303, "/")
-    told = led.headers["set-cookie"].lower()
-    assert "httponly" in told
-    assert "samesite=strict" in told
-    shown = await client.get("/", headers=SEEN)
-    assert shown.status_code == 200
-    assert "lab-001" in shown.text
-    assert "2 workers: 1 computes, 1 no answer" in shown.text
-    assert EVIL not in shown.text
-    assert "default-src 'none'" in shown.headers["content-security-policy"]
+async def test_its_frame_tells_nothing_and_loads_nothing_from_elsewhere(client):
+    front = await client.get("/")
+    assert front.status_code == 200
+    assert "lab-001" not in front.text
+    assert "set-cookie" not in front.headers
+    policy = front.headers["content-security-policy"]
+    assert "default-src 'none'" in policy
+    assert "unsafe" not in policy
+    assert "http" not in front.text.replace("http-equiv", "")
+    for name in ("live.js", "live.css", "colours.css", "poolhand.svg"):
+        assert (await client.get(f"/page/static/{name}")).status_code == 200
+    assert (await client.get("/page/static/..%2Flive_page.py")).status_code == 404
 
 
-async def test_programs_are_told_the_same(client):
-    answer = await client.get("/v1/fleet", headers={"Authorization": f"Bearer {TOKEN}"})
-    first, second = answer.json()["workers"]
+async def test_programs_are_told_the_same_as_by_the_list(client):
+    told = (await client.get("/v1/fleet", headers=BEARER)).json()
+    first, second = told["workers"][:2]
     assert (first["stake_nrlc"], first["earned_nrlc"], first["held"]) == (5 * 10**9, 7, 1)
     assert (second["state"], second["stake_nrlc"]) == ("no answer", None)
-    assert answer.json()["together"]["complete"] is False
+    assert told["together"]["complete"] is False
 
 
 @pytest.mark.parametrize(
     "headers",
     [{"Host": "evil.example"}, {"Origin": "https://evil.example"}, {"Host": "rebound.example:1"}],
 )
-async def test_under_a_foreign_name_or_from_a_foreign_page_it_is_refused(client, headers):
-    answer = await client.get("/", headers={**SEEN, **headers})
-    assert answer.status_code == 403
-    assert "lab-001" not in answer.text
+async def test_under_a_foreign_name_or_from_a_foreign_page_it_is_refused(client, seen, headers):
+    for method, path in (("GET", "/v1/fleet"), ("POST", "/v1/drain")):
+        answer = await client.request(method, path, headers={**BEARER, **headers})
+        assert answer.status_code == 403
+        assert "lab-001" not in answer.text
+    assert seen.given == []
+
+
+async def test_an_order_reaches_all_and_who_did_not_take_it_is_named(client, seen):
+    answer = await client.post("/v1/drain", headers=BEARER)
+    assert answer.status_code == 200
+    assert [each["state"] for each in answer.json()["workers"]] == ["draining"] * 2
+    seen.hung = True
+    answer = await client.post("/v1/resume", headers=BEARER)
+    assert answer.status_code == 503
+    assert answer.json()["message"].startswith("1 of 2 workers took it; lab-002: it hangs")
+    assert seen.given == ["drain", "resume"]
+
+
+async def test_its_parts_escape_what_others_wrote_and_lead_to_each_workers_own_page(seen):
+    told = await seen.look()
+    made = sections(told)
+    assert json.dumps(made).count(EVIL) == 0
+    assert "&lt;script&gt;" in made["attention"]
+    assert 'href="http://127.0.0.1:7/#token=its"' in made["workers"]
+    assert "lab-002" in made["attention"]
+    assert "no task waits" not in made["attention"]
+    assert title(told).startswith("1 of ")
+
+
+async def test_a_fleet_without_workers_has_a_page(seen):
+    seen.rows = []
+    made = sections(await seen.look())
+    assert "It has no workers." in made["head"]
+    assert made["workers"] == made["attention"] == ""

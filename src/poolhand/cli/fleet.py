@@ -34,7 +34,6 @@ from poolhand.cli.fleet_options import (
 from poolhand.cli.fleet_steps import (
     ask_to_leave,
     check_room,
-    looker,
     make_or_resume,
     named,
     on_its_chain,
@@ -158,19 +157,29 @@ async def page(
     port: PortOption = 0,
     blocks: BlocksOption = 100_000,
 ) -> Answer:
-    """Show the same in a browser of this computer, until stopped by Ctrl-C.
+    """Show the same in a browser of this computer, live, until stopped by Ctrl-C.
 
-    The address has a token; nobody is shown anything without it.
+    The address has a token; nobody is shown anything without it. The page drains and resumes all.
     """
     from poolhand.cli.fleet_folder import FleetFolder
+    from poolhand.cli.fleet_launch import fleet_launcher
+    from poolhand.cli.fleet_look import FleetLook
+    from poolhand.cli.fleet_orders import drain_all, resume_all
     from poolhand.cli.fleet_page import serve_page
     from poolhand.cli.programs import until_stopped
 
     folder = FleetFolder.meant(fleet)
-    known = folder.read()
-    async with on_its_chain(command, folder, known).requester() as requester:
-        look = looker(folder, requester, blocks)
-        await until_stopped(serve_page(folder.name, port, look, command.note))
+    launcher = fleet_launcher(folder, os.environ)
+    orders = {
+        "drain": lambda: drain_all(folder, folder.read().here),
+        "resume": lambda: resume_all(folder, folder.read().here, launcher),
+    }
+    async with on_its_chain(command, folder, folder.read()).requester() as requester:
+        look = FleetLook(folder, requester, blocks)
+        try:
+            await until_stopped(serve_page(port, look, orders, command.note))
+        finally:
+            await look.close()
     return Answer({"stopped": True}, lambda: "the page is closed; the workers go on")
 
 

@@ -1,104 +1,119 @@
 """``poolhand fleet page``: all workers of a fleet in a browser of this computer.
 
 It listens on loopback, answers under its own names alone and to no foreign page
-(``transport.guards``), and shows nothing without the token of the address that is printed: any
-program of this machine may reach the port. It gives no orders.
+(``transport.guards``), and tells and does nothing without the token, which stands in the fragment
+of the address that is printed (ADR 0098): any program of this machine may reach the port.
 """
 
 from __future__ import annotations
 
-import hmac
+import asyncio
 import secrets
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final
 
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from poolhand.cli.fleet_rows import COLUMNS, FleetRow, sums, told_sums
-from poolhand.transport.asgi import application, hosts_of, serve
-from poolhand.worker.status_page import HEADERS, page_of, table_of
+from poolhand.cli.fleet_orders import OrderTold
+from poolhand.cli.fleet_sections import SECTIONS, sections, title
+from poolhand.cli.worker_page import page_address
+from poolhand.domain.errors import Refused, Unavailable
+from poolhand.transport.bearer import bearer_guard, behind_token
+from poolhand.transport.guards import hosts_of
+from poolhand.transport.json_answer import JsonAnswer
+from poolhand.transport.listen import serve
+from poolhand.transport.page.live_feed import LiveFeed
+from poolhand.transport.page.live_page import OPEN, LivePage, PageOrder
+from poolhand.transport.plain import plain_application
 
 HOST: Final = "127.0.0.1"
-COOKIE: Final = "poolhand-fleet"
-REFRESH: Final = 5
-"""Seconds between two looks of a browser that stays."""
-REFUSED: Final = "this page needs the token of the address that `poolhand fleet page` has printed"
+EVERY: Final = 2.0
+"""Seconds between two looks while somebody watches."""
+PAGE: Final = LivePage(
+    what="fleet",
+    verb="poolhand fleet page",
+    lost="This address is no longer valid: the page has a new one each time that it is opened. "
+    "Type poolhand fleet page for it.",
+    parts=tuple(SECTIONS),
+    orders=(
+        PageOrder("resume", "Resume all", "All take tasks; those that did not run are started."),
+        PageOrder(
+            "drain", "Finish, then stop",
+            "All finish what they hold, then they stop. Resume takes that back.",
+        ),
+    ),
+    footer="A worker’s name leads to its own page. For programs: <code>/v1/fleet</code> (JSON, "
+    "with the token), as <code>poolhand fleet list --json</code> tells.",
+)  # fmt: skip
 
-Look = Callable[[], Awaitable[list[FleetRow]]]
+Look = Callable[[], Awaitable[dict[str, Any]]]
+Orders = Mapping[str, Callable[[], Sequence[OrderTold]]]
 
 
-def fleet_app(name: str, token: str, look: Look) -> ASGIApp:
+class NoFleetToken(Refused):
+    """A request without the token."""
+
+    http_status = 401
+
+    def __init__(self) -> None:
+        super().__init__(
+            "this needs the token of the address that `poolhand fleet page` has printed"
+        )
+
+
+class NotAllTold(Unavailable):
+    """Some workers did not take an order; the others did."""
+
+    def __init__(self, told: Sequence[OrderTold]) -> None:
+        lost = [each for each in told if each.trouble]
+        super().__init__(
+            f"{len(told) - len(lost)} of {len(told)} workers took it; {lost[0].member.name}: "
+            f"{lost[0].trouble}"
+        )
+
+
+def fleet_app(token: str, look: Look, orders: Orders) -> ASGIApp:
     """Build the page.
 
     Args:
-        name: Of the fleet.
         token: Whoever looks must have it.
-        look: Returns how all workers stand.
+        look: Tells how all workers stand.
+        orders: Gives an order to all workers, by its verb; they may take seconds.
     """
 
-    async def front(request: Request) -> Response:
-        if _is(request.query_params.get("token", ""), token):  # not to stay in the address
-            led = RedirectResponse("/", 303, HEADERS)
-            led.set_cookie(COOKIE, token, httponly=True, samesite="strict")
-            return led
-        if not _may(request, token):
-            return HTMLResponse(page_of("Not shown", [f"<p>{REFUSED}</p>"]), 401, HEADERS)
-        return HTMLResponse(_front(name, await look()), headers=HEADERS)
+    async def fleet(_: Request) -> JsonAnswer:
+        return JsonAnswer(await look())
 
-    async def told(request: Request) -> Response:
-        if not _may(request, token):
-            return JSONResponse({"code": "no-token", "message": REFUSED}, 401)
-        rows = await look()
-        return JSONResponse(members_of(name, rows), headers={"Cache-Control": "no-store"})
+    def given(verb: str) -> Route:
+        async def order(_: Request) -> JsonAnswer:
+            told = await asyncio.to_thread(orders[verb])
+            if any(each.trouble for each in told):
+                raise NotAllTold(told)
+            return JsonAnswer({"workers": [each.members() for each in told]})
 
-    routes = (Route("/", front), Route("/v1/fleet", told))
-    return application(f"Fleet {name}", routes, hosts=hosts_of(HOST))
+        return Route(f"/v1/{verb}", order, methods=["POST"])
 
-
-def _may(request: Request, token: str) -> bool:
-    bearer = request.headers.get("authorization", "").removeprefix("Bearer ")
-    return _is(request.cookies.get(COOKIE, ""), token) or _is(bearer, token)
-
-
-def _is(given: str, token: str) -> bool:
-    return hmac.compare_digest(given.encode(), token.encode())
-
-
-def members_of(name: str, rows: list[FleetRow]) -> Mapping[str, Any]:
-    """Return all workers for programs."""
-    return {"fleet": name, "workers": [each.members() for each in rows], "together": sums(rows)}
-
-
-def _front(name: str, rows: list[FleetRow]) -> str:
-    more = (
-        '<p>For programs: <a href="/v1/fleet">/v1/fleet</a> (JSON). Orders are given with '
-        "<code>poolhand fleet drain|resume|stop</code>.</p>"
+    feed = LiveFeed(look, asyncio.sleep, EVERY)
+    routes = (
+        *PAGE.routes(feed, sections, title),
+        Route("/v1/fleet", fleet),
+        *map(given, orders),
     )
-    parts = [
-        table_of((), [("together", told_sums(rows))]),
-        table_of(COLUMNS, (each.cells() for each in rows)),
-        more,
-    ]
-    refresh = f'<meta http-equiv="refresh" content="{REFRESH}">'
-    return page_of(f"Fleet {name}", parts, refresh)
+    guarded = behind_token(routes, bearer_guard(token, NoFleetToken), OPEN)
+    return plain_application("Poolhand fleet", guarded, hosts=hosts_of(HOST))
 
 
-async def serve_page(name: str, port: int, look: Look, ready: Callable[[str], None]) -> None:
+async def serve_page(port: int, look: Look, orders: Orders, ready: Callable[[str], None]) -> None:
     """Serve until cancelled.
 
     Args:
-        name: Of the fleet.
         port: To listen at; 0: any free one.
-        look: Returns how all workers stand.
+        look: Tells how all workers stand.
+        orders: Gives an order to all workers, by its verb.
         ready: Told the address once it is answered, its token in it.
     """
     token = secrets.token_urlsafe(24)
-    await serve(
-        fleet_app(name, token, look),
-        HOST,
-        port,
-        lambda real: ready(f"http://{HOST}:{real}/?token={token}"),
-    )
+    app = fleet_app(token, look, orders)
+    await serve(app, HOST, port, lambda real: ready(page_address(f"http://{HOST}:{real}", token)))

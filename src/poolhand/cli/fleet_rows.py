@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from poolhand.cli.fleet_folder import Fleet, FleetFolder, FleetMember
@@ -50,6 +50,7 @@ class FleetRow:
         status: What it says of itself; None where it does not answer, or runs elsewhere.
         holds: What the chain says of its wallet; None where the chain did not answer in time.
         earned: In all that was looked at (nRLC); None where that is not known.
+        address: Of its page, with the token by which it is shown; empty where there is none.
     """
 
     member: FleetMember
@@ -57,6 +58,7 @@ class FleetRow:
     status: Mapping[str, Any] | None = None
     holds: WalletHolds | None = None
     earned: NanoRlc | None = None
+    address: str = field(default="", repr=False)
 
     @property
     def tasks(self) -> str:
@@ -129,7 +131,8 @@ def look_at(folder: FleetFolder, member: FleetMember) -> FleetRow:
         status = page.status(ANSWER_LIMIT)
     except WorkerSilent:
         return FleetRow(member, "no answer")
-    return FleetRow(member, _state(status), {**status, "page": page.url})
+    told = {**status, "page": page.url}
+    return FleetRow(member, _state(status), told, address=page.address if page.token else "")
 
 
 def _state(status: Mapping[str, Any]) -> str:
@@ -156,12 +159,9 @@ async def fleet_rows(
     members = fleet.members
     asked = asyncio.to_thread(ask_all, members, lambda each: look_at(folder, each))
     rows, holds, earned = await asyncio.gather(
-        asked, _holds(requester, members), _earned(requester, members, blocks)
+        asked, _holds(requester, members), earned_of(requester, members, blocks)
     )
-    return [
-        FleetRow(each, rows[each].state, rows[each].status, holds.get(each), earned.get(each))
-        for each in members
-    ]
+    return [replace(rows[each], holds=holds.get(each), earned=earned.get(each)) for each in members]
 
 
 async def _holds(
@@ -175,10 +175,16 @@ async def _holds(
     return {each: found[each.wallet] for each in members}
 
 
-async def _earned(
+async def earned_of(
     requester: Requester, members: Sequence[FleetMember], blocks: int
 ) -> dict[FleetMember, NanoRlc]:
-    """Return what wallets have earned, those of which the chain did not tell in time left out."""
+    """Return what wallets have earned, those of which the chain did not tell in time left out.
+
+    Args:
+        requester: Reads the chain.
+        members: Whose.
+        blocks: How far back is looked; 0: not at all, and nothing is returned.
+    """
     found: dict[FleetMember, NanoRlc] = {}
     turns = asyncio.Semaphore(EARNED_AT_ONCE)
 
@@ -208,8 +214,10 @@ def fleet_table(rows: Sequence[FleetRow], title: str) -> RenderableType:
 
 
 def sums(rows: Sequence[FleetRow]) -> dict[str, Any]:
-    """Return what all workers are together, of those of which it is known (nRLC, wei)."""
+    """Return what all workers are together (nRLC, wei), of the ``known`` of them for money."""
     held = [each.holds for each in rows if each.holds is not None]
+    told = [each.status for each in rows if each.status is not None]
+    is_earned = all(each.earned is not None for each in rows)
     states: dict[str, int] = {}
     for each in rows:
         states[each.state] = states.get(each.state, 0) + 1
@@ -221,7 +229,11 @@ def sums(rows: Sequence[FleetRow]) -> dict[str, Any]:
         "rlc_nrlc": sum(each.rlc for each in held),
         "coin_wei": sum(each.coin for each in held),
         "earned_nrlc": sum(each.earned for each in rows if each.earned is not None),
-        "complete": all(each.holds is not None and each.earned is not None for each in rows),
+        "held": sum(len(each["replicates"]) for each in told),
+        "slots": sum(each["slots"] for each in told),
+        "known": len(held),
+        "earned_complete": is_earned,
+        "complete": is_earned and len(held) == len(rows),
     }
 
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from poolhand.cli.command_run import CommandRun
 from poolhand.cli.confirming import confirm
@@ -16,11 +15,7 @@ from poolhand.domain.units import NanoRlc, Wei, show_coin, show_rlc
 if TYPE_CHECKING:
     from poolhand.cli.fleet_folder import Fleet, FleetFolder, FleetMember
     from poolhand.cli.fleet_orders import OrderTold
-    from poolhand.cli.fleet_rows import FleetRow
     from poolhand.cli.fleet_up import FleetUp, UpTerms
-
-EARNED_PAUSE: Final = 60.0
-"""Seconds between two readings of what all wallets of a page have earned."""
 
 
 class NoSuchWorker(Refused):
@@ -130,24 +125,3 @@ def on_its_chain(command: CommandRun, folder: FleetFolder, fleet: Fleet) -> Comm
         "state": str(folder.payments),
     }
     return replace(command, flags=flags)
-
-
-def looker(
-    folder: FleetFolder, requester: Any, blocks: int
-) -> Callable[[], Awaitable[list[FleetRow]]]:
-    """Return what looks at all workers; what they have earned is read once a minute at most."""
-    from poolhand.cli.fleet_rows import fleet_rows
-
-    earned: dict[FleetMember, Any] = {}
-    read_at = -EARNED_PAUSE
-
-    async def look() -> list[FleetRow]:
-        nonlocal read_at
-        is_due = time.monotonic() - read_at >= EARNED_PAUSE
-        if is_due:
-            read_at = time.monotonic()
-        rows = await fleet_rows(folder, folder.read(), requester, blocks if is_due else 0)
-        earned.update({e.member: e.earned for e in rows if e.earned is not None})
-        return [replace(each, earned=earned.get(each.member)) for each in rows]
-
-    return look

@@ -35,27 +35,25 @@ def doctor_page(told: Mapping[str, Any]) -> str:
     checks = sorted(told["checks"], key=lambda each: -order[each["outcome"]])  # worst first
     rows = ((c["check"], c["outcome"], c["found"], c["fix"]) for c in checks)
     parts = [
-        table_of(("check", "outcome", "what is found", "what would fix it"), rows),
+        _table(("check", "outcome", "what is found", "what would fix it"), rows),
         (
             '<p>Looked at once a minute at most, while somebody asks. <a href="/">Its page</a>. '
             'For programs: <a href="/v1/doctor">/v1/doctor</a> (JSON). What it found out by '
             "starting is looked at, too, by <code>poolhand worker doctor</code>.</p>"
         ),
     ]
-    return page_of("What this worker needs", parts)
+    return _page("What this worker needs", parts)
 
 
-def page_of(title: str, parts: Iterable[str], more: str = "") -> str:
-    """Return a page of parts that are HTML already, as is ``more`` of its head."""
+def _page(title: str, parts: Iterable[str]) -> str:
     body = "\n".join(parts)
     return (
         f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
-        f"{more}<style>{_STYLE}</style></head>\n<body><h1>{title}</h1>\n{body}\n</body></html>\n"
+        f"<style>{_STYLE}</style></head>\n<body><h1>{title}</h1>\n{body}\n</body></html>\n"
     )
 
 
-def table_of(columns: tuple[str, ...], rows: Iterable[tuple[Any, ...]]) -> str:
-    """Return a table of values, whoever's words are in them; without columns, of facts."""
+def _table(columns: tuple[str, ...], rows: Iterable[tuple[Any, ...]]) -> str:
     head = "".join(f"<th>{column}</th>" for column in columns)
     lines = [f"<tr>{head}</tr>"] if head else []
     for row in rows:
