@@ -18,6 +18,7 @@ from poolhand.cli.join_service import (
     SystemdUnit,
     plist_text,
     unit_text,
+    worker_environ,
     worker_words,
 )
 from poolhand.domain.ids import Address
@@ -133,13 +134,32 @@ def test_who_had_services_that_linger_keeps_them(systemd, tmp_path):
 
 def test_a_program_in_the_background_is_at_work_until_it_ends(tmp_path):
     folder = JoinFolder(tmp_path, tmp_path, "pool-1")
-    program = BackgroundProgram(folder, (sys.executable, "-c", "input()"))
+    program = BackgroundProgram(folder, (sys.executable, "-c", "input()"), {})
     assert not program.is_at_work()
     program.start()  # its input is at an end
     until = time.monotonic() + 30
     while program.is_at_work():
         assert time.monotonic() < until
     assert "EOFError" in folder.log.read_text()
+
+
+def test_settings_of_a_worker_are_not_overruled_by_the_shell_that_starts_it(tmp_path):
+    folder = JoinFolder(tmp_path, tmp_path, "pool-1")
+    shell = {
+        "POOLHAND_WALLET": "of another", "POOLHAND_WALLET_PASSWORD": "of another",
+        "IEXEC_WORKER_NAME": "another", "POOLHAND_LOCKS": "/var/lock/mine", "LANG": "C",
+    }  # fmt: skip
+    assert worker_environ(folder, shell) == shell  # nothing is written yet
+    folder.write({"name": "pool-1", "wallet": "/its"}, Address(bytes([7] * 20)))
+    assert set(shell) - set(worker_environ(folder, shell)) == {
+        "POOLHAND_WALLET",
+        "IEXEC_WORKER_NAME",
+    }
+    told = {"name": "pool-1", "wallet": "/its", "password-file": "/of it"}
+    folder.write(told, Address(bytes([7] * 20)))
+    assert worker_environ(folder, shell) == {"POOLHAND_LOCKS": "/var/lock/mine", "LANG": "C"}
+    folder.settings.write_text("= no settings")
+    assert worker_environ(folder, shell) == shell
 
 
 def test_an_agent_of_launchd_is_a_property_list_that_reads(tmp_path):

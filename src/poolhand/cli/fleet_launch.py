@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from poolhand.cli.fleet_folder import FleetFolder, FleetMember
+from poolhand.cli.hiding import PIPE, VARIABLES
 from poolhand.cli.join_folder import HOME
 from poolhand.cli.join_service import BackgroundProgram, launcher_for, program_words
 from poolhand.cli.saying import say
@@ -94,6 +95,8 @@ class SupervisedWorkers:
         self._folder, self._crontab = folder, crontab
         words = (*program_words(environ), "fleet", "supervise", "--fleet", folder.name)
         self._words = words
+        secret = {*VARIABLES, PIPE}  # of the wallet that pays: none of its workers
+        self._environ = {name: text for name, text in environ.items() if name not in secret}
         self._program: subprocess.Popen[bytes] | None = None
         home = environ.get(HOME)
         self._line = shlex.join([*(["env", f"{HOME}={home}"] if home else []), *words])
@@ -130,11 +133,16 @@ class SupervisedWorkers:
         with self._folder.log.open("ab") as log:
             self._program = subprocess.Popen(  # noqa: S603 - our own program
                 self._words,
+                env=self._environ,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
             )
+
+    def is_at_work(self) -> bool:
+        """Whether the supervisor that this has started runs."""
+        return self._program is not None and self._program.poll() is None
 
     def forget(self, member: FleetMember) -> None:
         """Nothing is known of one; the supervisor ends with the last, and so does its line."""

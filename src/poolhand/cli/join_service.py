@@ -7,6 +7,7 @@ import pwd
 import shutil
 import subprocess
 import sys
+import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final, Protocol
@@ -62,6 +63,23 @@ def worker_words(folder: JoinFolder, environ: Mapping[str, str]) -> tuple[str, .
     return (*program_words(environ), "worker", "start", "--config", str(folder.settings))
 
 
+def worker_environ(folder: JoinFolder, environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment of the worker: its settings are not overruled by whoever starts it.
+
+    Else a worker would have the wallet, or the wallet's password, that its operator's shell names
+    for something else.
+    """
+    from poolhand.settings.worker import OPTIONS
+
+    try:
+        told = folder.read()
+    except tomllib.TOMLDecodeError:  # the worker says so
+        told = {}
+    keys = {*told, *(("wallet-password",) if told.get("password-file") else ())}
+    ours = {name for each in OPTIONS if each.key in keys for name in each.variables}
+    return {name: text for name, text in environ.items() if name not in ours}
+
+
 def launcher_for(folder: JoinFolder, environ: Mapping[str, str]) -> Launcher:
     """Choose what keeps a worker running on this system.
 
@@ -76,7 +94,7 @@ def launcher_for(folder: JoinFolder, environ: Mapping[str, str]) -> Launcher:
         if os.geteuid() == 0:
             return SystemdUnit(folder, words, Path("/etc/systemd/system"), is_user=False)
         return SystemdUnit(folder, words, Path.home() / ".config/systemd/user", is_user=True)
-    return BackgroundProgram(folder, words)
+    return BackgroundProgram(folder, words, environ)
 
 
 # ------------------------------------------------------------------------------------------ systemd
@@ -264,6 +282,7 @@ class BackgroundProgram:
     Args:
         folder: Of the pool that was joined.
         words: The worker's command line.
+        environ: Of this program.
     """
 
     told = (
@@ -272,8 +291,10 @@ class BackgroundProgram:
     )
     is_registered = True
 
-    def __init__(self, folder: JoinFolder, words: Sequence[str]) -> None:
-        self._folder, self._words = folder, tuple(words)
+    def __init__(
+        self, folder: JoinFolder, words: Sequence[str], environ: Mapping[str, str]
+    ) -> None:
+        self._folder, self._words, self._environ = folder, tuple(words), environ
         self._program: subprocess.Popen[bytes] | None = None
 
     def register(self) -> None:
@@ -284,6 +305,7 @@ class BackgroundProgram:
         with self._folder.log.open("ab") as log:
             self._program = subprocess.Popen(  # noqa: S603 - our own program
                 self._words,
+                env=worker_environ(self._folder, self._environ),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
