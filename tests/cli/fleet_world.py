@@ -38,6 +38,7 @@ PROGRAM = """
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "starts").open("a") as starts:
         starts.write("x")
+    (folder / "environ.json").write_text(json.dumps(dict(os.environ)))
     fails = folder / "fails"
     if fails.exists():
         sys.exit(7)

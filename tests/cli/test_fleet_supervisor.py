@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -66,6 +67,38 @@ def test_workers_outlive_a_supervisor_and_the_next_one_leaves_them_alone(world):
     other = world.supervisor()
     assert other.look()
     assert [world.starts(each) for each in world.members] == [1, 1]
+
+
+SHELL = {
+    "POOLHAND_WALLET": "0x" + "d1" * 20,
+    "IEXEC_WORKER_WALLET_PATH": "of-the-payer.json",
+    "POOLHAND_WALLET_PASSWORD": "of the payer",
+    "POOLHAND_WALLET_PASSWORD_FILE": "of-the-payer",
+    "IEXEC_WORKER_NAME": "another",
+    "IEXEC_CORE_URL": "https://another.test",
+}
+"""What an operator's shell may name for something else."""
+
+
+def test_each_worker_has_its_own_settings_whatever_the_operators_shell_names(world):
+    world.environ |= {**SHELL, "LANG": "C.UTF-8"}
+    supervisor(world)
+    for each in world.members:
+        told = json.loads((world.place(each) / "environ.json").read_text())
+        assert not set(told) & set(SHELL)
+        assert told["LANG"] == "C.UTF-8"
+
+
+def test_a_supervisor_is_told_no_password_of_the_wallet_that_pays(world, tmp_path):
+    program, told = tmp_path / "simulated-supervisor", tmp_path / "told"
+    program.write_text(f"#!/bin/sh\nenv > {told}.part\nmv {told}.part {told}\n")
+    program.chmod(0o755)
+    environ = {**os.environ, **SHELL, "POOLHAND_COMMAND": str(program)}
+    launcher = SupervisedWorkers(world.folder, environ, None)
+    launcher.start(world.members)
+    until(told.exists)
+    until(lambda: not launcher.is_at_work())
+    assert "of the payer" not in told.read_text()
 
 
 def test_one_that_was_killed_is_started_again_after_a_pause(world):

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -17,7 +16,8 @@ from typing import Final
 
 from poolhand.cli.fleet_folder import FleetFolder, FleetMember
 from poolhand.cli.fleet_locks import held
-from poolhand.cli.join_service import worker_words
+from poolhand.cli.fleet_starting import Programs, StartedWorker, WorkerStarter, starter_for
+from poolhand.cli.join_service import worker_environ, worker_words
 from poolhand.cli.saying import say
 from poolhand.domain.errors import Refused
 from poolhand.domain.supervision import ProgramSeen, Watched, supervise
@@ -40,6 +40,7 @@ class Supervisor:
         folder: Of the fleet.
         environ: Of this program.
         now: Seconds, by a clock that nobody sets.
+        starter: Starts workers.
     """
 
     def __init__(
@@ -47,10 +48,12 @@ class Supervisor:
         folder: FleetFolder,
         environ: Mapping[str, str],
         now: Callable[[], float] = time.monotonic,
+        starter: WorkerStarter | None = None,
     ) -> None:
         self._folder, self._environ, self._now = folder, environ, now
+        self._starter = starter or Programs()
         self._watched: dict[str, Watched] = {}
-        self._children: dict[str, subprocess.Popen[bytes]] = {}
+        self._children: dict[str, StartedWorker] = {}
 
     def look(self) -> bool:
         """Start what is due; return whether there is anything left to look after."""
@@ -83,14 +86,8 @@ class Supervisor:
     def _start(self, member: FleetMember) -> None:
         folder = self._folder.member(member)
         say(f"starting {member.name}")
-        with folder.log.open("ab") as log:
-            self._children[member.name] = subprocess.Popen(  # noqa: S603 - our own program
-                worker_words(folder, self._environ),
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
+        words, environ = worker_words(folder, self._environ), worker_environ(folder, self._environ)
+        self._children[member.name] = self._starter.start(words, environ, folder.log)
 
 
 def supervise_fleet(folder: FleetFolder, hand_over: float = HAND_OVER) -> None:
@@ -108,7 +105,7 @@ def supervise_fleet(folder: FleetFolder, hand_over: float = HAND_OVER) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: told.set())
     with alone(folder, hand_over):
-        supervisor = Supervisor(folder, os.environ)
+        supervisor = Supervisor(folder, dict(os.environ), starter=starter_for(os.environ))
         while supervisor.look() and not told.wait(LOOK):
             pass
 
