@@ -11,7 +11,7 @@ from fleet_world import FleetWorld
 from poolhand.cli.fleet_files import FilesThere, write_compose, write_units
 from poolhand.keys.keystore import open_wallet
 from poolhand.settings.load import load
-from poolhand.settings.worker import OPTIONS, worker_settings
+from poolhand.settings.worker import WORKER_OPTIONS, worker_settings
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def test_each_worker_has_a_unit_settings_that_read_and_its_keystore(world, tmp_p
     for each in world.members:
         place = to / each.name
         assert stat.S_IMODE(place.stat().st_mode) == 0o700
-        settings = worker_settings(load(OPTIONS, {}, {}, place / "worker.toml"), {}, 4)
+        settings = worker_settings(load(WORKER_OPTIONS, {}, {}, place / "worker.toml"), {}, 4)
         assert settings.name == each.name
         assert str(settings.wallet) == f"/etc/poolhand/{each.name}/wallet.json"
         wallet = open_wallet(place / "wallet.json", place, password(world))

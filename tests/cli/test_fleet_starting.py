@@ -12,17 +12,17 @@ import pytest
 PROGRAM = """
 import json, os, pathlib, sys
 from poolhand.cli.fleet_locks import held
-from poolhand.cli.fleet_starting import Copies, Copy
+from poolhand.cli.fleet_starting import WorkerCopies, WorkerCopy
 
 folder = pathlib.Path(sys.argv[1])
 versions = iter([(1, 1), (1, 2) if sys.argv[2] == "upgraded" else (1, 1)])
-copies = Copies(3, ("poolhand.cli.statuses",), version=lambda: next(versions))
+copies = WorkerCopies(3, ("poolhand.cli.statuses",), version=lambda: next(versions))
 log = folder / "log"
 words = (sys.executable, "-m", "poolhand", *sys.argv[3:])
 environ = {"OF": "the worker", "PATH": os.environ["PATH"], "POOLHAND_HOME": str(folder)}
 with held(folder / "lock", RuntimeError):
     worker = copies.start(words, environ, log)
-    is_copy = isinstance(worker, Copy)
+    is_copy = isinstance(worker, WorkerCopy)
     while (code := worker.poll()) is None:
         pass
 print(json.dumps({"copy": is_copy, "code": code, "again": worker.poll(), "log": log.read_text()}))
@@ -53,7 +53,7 @@ def test_a_command_ends_as_it_would_as_a_program_and_says_everything_in_its_log(
 LOOKING = """
 import json, os, pathlib, sys
 from poolhand.cli.fleet_locks import held
-from poolhand.cli.fleet_starting import Copies
+from poolhand.cli.fleet_starting import WorkerCopies
 
 folder = pathlib.Path(sys.argv[1])
 
@@ -71,7 +71,7 @@ def looked(words):
     (folder / "told").write_text(json.dumps(told))
     return 7
 
-copies = Copies(3, (), looked)
+copies = WorkerCopies(3, (), looked)
 with held(folder / "lock", RuntimeError):
     worker = copies.start(("python", "-m", "poolhand", "one", "two"), {"A": "1"}, folder / "log")
     while (code := worker.poll()) is None:

@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from poolhand.domain.supervision import (
-    FIRST_PAUSE,
-    LONGEST_PAUSE,
-    STEADY,
+    FIRST_RESTART_PAUSE,
+    LONGEST_RESTART_PAUSE,
+    SOUND_RUN,
     ProgramSeen,
     Watched,
     supervise,
@@ -41,7 +41,10 @@ def test_what_runs_already_is_left_alone():
 
 
 def test_what_failed_is_started_again_after_a_pause():
-    assert run([(0, DOWN), (1, UP), (2, FAILED), (3, DOWN), (2 + FIRST_PAUSE, DOWN)]) == [0, 12]
+    assert run([(0, DOWN), (1, UP), (2, FAILED), (3, DOWN), (2 + FIRST_RESTART_PAUSE, DOWN)]) == [
+        0,
+        12,
+    ]
 
 
 def test_what_ended_in_order_stays_ended_until_it_is_wanted_anew():
@@ -56,7 +59,7 @@ def test_what_is_wanted_again_while_it_ends_is_started_once_it_has_ended():
 
 def test_what_took_its_end_back_may_end_in_order_later():
     leaving = ProgramSeen(False, True)
-    steps = [(0, DOWN), (1, UP), (2, leaving), (3, UP), (3 + STEADY, UP), (100, ENDED)]
+    steps = [(0, DOWN), (1, UP), (2, leaving), (3, UP), (3 + SOUND_RUN, UP), (100, ENDED)]
     assert run(steps) == [0]
 
 
@@ -74,9 +77,9 @@ def test_pauses_grow_to_a_limit_and_begin_anew_once_it_was_sound():
             watched, start = supervise(watched, DOWN, now)
         assert start
         now += 1
-    assert pauses == [10, 20, 40, 80, 160, LONGEST_PAUSE, LONGEST_PAUSE]
-    watched, _ = supervise(watched, FAILED, now + STEADY)
-    assert watched.due - (now + STEADY) == FIRST_PAUSE
+    assert pauses == [10, 20, 40, 80, 160, LONGEST_RESTART_PAUSE, LONGEST_RESTART_PAUSE]
+    watched, _ = supervise(watched, FAILED, now + SOUND_RUN)
+    assert watched.due - (now + SOUND_RUN) == FIRST_RESTART_PAUSE
 
 
 @given(
@@ -96,5 +99,5 @@ def test_starts_are_never_closer_than_the_pause_unless_it_was_stopped(steps):
             assert seen.wanted
             assert not seen.running
             assert not before.ended or last is None
-            assert last is None or now - last >= FIRST_PAUSE
+            assert last is None or now - last >= FIRST_RESTART_PAUSE
             last = now

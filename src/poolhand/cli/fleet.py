@@ -9,24 +9,24 @@ from pathlib import Path
 from poolhand.cli.command_run import CommandRun
 from poolhand.cli.confirming import confirm
 from poolhand.cli.fleet_options import (
-    AllFlag,
     CoinOption,
+    CollectAllFlag,
+    CollectToOption,
     ComposeOption,
     ElsewhereFlag,
     FleetOption,
+    FleetPoolOption,
+    FleetWordsOption,
     KeepCoinOption,
     KeepStakeOption,
     NamesArgument,
     NoWaitFlag,
     NowFlag,
     OverFlag,
-    PoolOption,
     PortOption,
     SlotsOption,
     StakeOption,
-    ToOption,
     UnitsOption,
-    WordsFileOption,
     WordsToOption,
     WorkersOption,
     YesFlag,
@@ -40,7 +40,7 @@ from poolhand.cli.fleet_steps import (
     orders_told,
     up_told,
 )
-from poolhand.cli.lists import BlocksOption
+from poolhand.cli.lists import ListBlocksOption
 from poolhand.cli.verb import Answer, noun, verb
 from poolhand.domain.units import parse_coin, parse_rlc, show_coin, show_rlc
 
@@ -50,14 +50,14 @@ app = noun("Run many workers, each with a wallet of its own, and see and tell th
 @verb(app, "up", example="poolhand fleet up --workers 4 --pool https://pool.example")
 async def up(
     command: CommandRun,
-    pool: PoolOption,
+    pool: FleetPoolOption,
     workers: WorkersOption = 0,
     fleet: FleetOption = "",
     slots: SlotsOption = 0,
     stake: StakeOption = "",
     coin: CoinOption = "",
     oversubscribe: OverFlag = False,
-    words_file: WordsFileOption = "",
+    words_file: FleetWordsOption = "",
     words_to: WordsToOption = "",
     units: UnitsOption = "",
     compose: ComposeOption = "",
@@ -93,7 +93,7 @@ async def add(
     command: CommandRun,
     workers: WorkersOption,
     fleet: FleetOption = "",
-    words_file: WordsFileOption = "",
+    words_file: FleetWordsOption = "",
     units: UnitsOption = "",
     compose: ComposeOption = "",
     yes: YesFlag = False,
@@ -127,7 +127,7 @@ async def add(
 
 @verb(app, "list", example="poolhand fleet list")
 async def list_(
-    command: CommandRun, fleet: FleetOption = "", blocks: BlocksOption = 100_000
+    command: CommandRun, fleet: FleetOption = "", blocks: ListBlocksOption = 100_000
 ) -> Answer:
     """Show all workers of a fleet: what they do, have and earned, and why they are idle.
 
@@ -155,7 +155,7 @@ async def page(
     command: CommandRun,
     fleet: FleetOption = "",
     port: PortOption = 0,
-    blocks: BlocksOption = 100_000,
+    blocks: ListBlocksOption = 100_000,
 ) -> Answer:
     """Show the same in a browser of this computer, live, until stopped by Ctrl-C.
 
@@ -291,11 +291,11 @@ async def remove(
 )
 async def collect(
     command: CommandRun,
-    to: ToOption,
+    to: CollectToOption,
     fleet: FleetOption = "",
     keep_stake: KeepStakeOption = "",
     keep_coin: KeepCoinOption = "",
-    all_: AllFlag = False,
+    all_: CollectAllFlag = False,
     elsewhere_stopped: ElsewhereFlag = False,
     yes: YesFlag = False,
 ) -> Answer:

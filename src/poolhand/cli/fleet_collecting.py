@@ -22,7 +22,7 @@ from poolhand.cli.passwords import read_password
 from poolhand.domain.errors import PoolhandError, Refused, Unavailable
 from poolhand.domain.fleet_money import (
     FleetWish,
-    Payment,
+    PaymentCall,
     PaymentRound,
     collection,
     round_of,
@@ -42,7 +42,7 @@ class WorkerNotOver(Refused):
     """A worker still needs its wallet."""
 
 
-ELSEWHERE: Final = (
+_ELSEWHERE: Final = (
     "it works on another machine, and what it holds is not seen from here: stop it there "
     "(`poolhand worker stop`), and say --elsewhere-stopped"
 )
@@ -110,7 +110,7 @@ async def collect(
     locks = Path(command.found["locks"])
     skipped = {each: why for each in members if (why := hindrance(folder, each, locks))}
     if not terms.elsewhere:
-        skipped |= {each: ELSEWHERE for each in members if not each.is_here}
+        skipped |= {each: _ELSEWHERE for each in members if not each.is_here}
     asked = [each for each in members if each not in skipped]
     free = Means(Wei(0), Wei(0), Wei(0))
     planned = {
@@ -183,7 +183,7 @@ async def _collect_from(
     wallet = str(folder.keystore(member)), read_password(folder.password)
     paid = Collected(member)
 
-    def mined(call: Payment, _: Receipt) -> None:
+    def mined(call: PaymentCall, _: Receipt) -> None:
         nonlocal paid
         once = round_of([call])
         paid = replace(
@@ -207,7 +207,7 @@ async def _collect_from(
 
 
 async def _send(
-    requester: Requester, terms: CollectTerms, mined: Callable[[Payment, Receipt], None]
+    requester: Requester, terms: CollectTerms, mined: Callable[[PaymentCall, Receipt], None]
 ) -> None:
     who, is_native = requester.wallet.address, requester.hub.facts.rlc is None
     async with requester.wallet.open() as spending:

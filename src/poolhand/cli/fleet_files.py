@@ -16,11 +16,11 @@ from poolhand.cli.fleet_folder import Fleet, FleetFolder, FleetMember
 from poolhand.domain.errors import Refused
 from poolhand.keys.keystore import write_privately
 
-PLACE: Final = "/etc/poolhand"
+_PLACE: Final = "/etc/poolhand"
 """Where a worker's files lie on its machine."""
-PROGRAM: Final = "/usr/local/bin/poolhand"
+_PROGRAM: Final = "/usr/local/bin/poolhand"
 """What starts a worker there."""
-VARIABLES: Final[Mapping[str, str]] = {
+_CONTAINER_VARIABLES: Final[Mapping[str, str]] = {
     "chain": "POOLHAND_CHAIN",
     "hub": "POOLHAND_HUB",
     "chain-id": "POOLHAND_CHAIN_ID",
@@ -72,8 +72,8 @@ def _settings(fleet: Fleet, member: FleetMember) -> str:
         "name": member.name,
         "base-dir": "/var/lib/poolhand/workers",
         "locks": "/var/lib/poolhand/locks",
-        "wallet": f"{PLACE}/{member.name}/wallet.json",
-        "password-file": f"{PLACE}/{member.name}/password",
+        "wallet": f"{_PLACE}/{member.name}/wallet.json",
+        "password-file": f"{_PLACE}/{member.name}/password",
         "status-port": "0",
     }
     return "".join(
@@ -88,7 +88,7 @@ def _unit(member: FleetMember) -> str:
         "Wants=network-online.target\n"
         "After=network-online.target docker.service\n\n"
         "[Service]\n"
-        f"ExecStart={PROGRAM} worker start --config {PLACE}/{member.name}/worker.toml\n"
+        f"ExecStart={_PROGRAM} worker start --config {_PLACE}/{member.name}/worker.toml\n"
         "StateDirectory=poolhand\n"
         "Restart=on-failure\n"
         "RestartSec=10\n"
@@ -104,17 +104,17 @@ def _units_text(folder: FleetFolder, members: Sequence[FleetMember]) -> str:
 One folder for each worker: its unit, its settings, its keystore (encrypted).
 One wallet is for one worker: never start the same folder on two machines.
 
-For each NAME, on a machine that has Docker and Poolhand ({PROGRAM}), as root:
+For each NAME, on a machine that has Docker and Poolhand ({_PROGRAM}), as root:
 
   1. Bring the folder there, over a line that nobody can read, from here:
        scp -r {name} root@MACHINE:
   2. There:
-       install -d -m 700 {PLACE}/{name}
-       install -m 600 {name}/worker.toml {name}/wallet.json {PLACE}/{name}/
+       install -d -m 700 {_PLACE}/{name}
+       install -m 600 {name}/worker.toml {name}/wallet.json {_PLACE}/{name}/
        install -m 644 {name}/poolhand-{name}.service /etc/systemd/system/
        rm -r {name}
   3. Bring the password apart from the keystore, never in one file or mail, from here:
-       ssh root@MACHINE 'umask 077; cat > {PLACE}/{name}/password' < {folder.password}
+       ssh root@MACHINE 'umask 077; cat > {_PLACE}/{name}/password' < {folder.password}
   4. There:
        systemctl daemon-reload && systemctl enable --now poolhand-{name}
 
@@ -149,7 +149,11 @@ def write_compose(
 
 def _compose(name: str, fleet: Fleet, members: Sequence[FleetMember], wallets: str) -> str:
     told = {"IEXEC_CORE_URL": fleet.url, "POOL_ADDRESS": fleet.pool}
-    told |= {VARIABLES[key]: value for key, value in fleet.settings.items() if key in VARIABLES}
+    told |= {
+        _CONTAINER_VARIABLES[key]: value
+        for key, value in fleet.settings.items()
+        if key in _CONTAINER_VARIABLES
+    }
     settings = "".join(f"  {key}: {json.dumps(value)}\n" for key, value in told.items())
     services = "".join(_services(each, fleet.slots) for each in members)
     volumes = "".join(f"  data-{each.name}: {{}}\n  line-{each.name}: {{}}\n" for each in members)

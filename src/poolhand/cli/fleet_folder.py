@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
-from poolhand.cli.join_folder import HOME, JoinFolder
+from poolhand.cli.join_folder import JOIN_HOME_VARIABLE, JoinFolder
 from poolhand.domain.errors import Refused
 from poolhand.domain.fleet_money import FleetWish
 from poolhand.domain.ids import Address
@@ -28,7 +28,7 @@ from poolhand.settings.home import at_home
 
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,29}")
 """Of a fleet; its workers add a number to it."""
-STOPPED: Final = "stopped"
+_STOPPED: Final = "stopped"
 """File of a member that its operator has stopped: nothing starts it again by itself."""
 
 
@@ -255,11 +255,11 @@ class FleetFolder:
 
     def is_stopped(self, member: FleetMember) -> bool:
         """Whether its operator has stopped a worker."""
-        return (self.member(member).path / STOPPED).exists()
+        return (self.member(member).path / _STOPPED).exists()
 
     def mark(self, member: FleetMember, *, stopped: bool) -> None:
         """Remember that a worker is to run, or not to."""
-        mark = self.member(member).path / STOPPED
+        mark = self.member(member).path / _STOPPED
         if stopped:
             mark.parent.mkdir(parents=True, exist_ok=True, mode=0o700)  # none has one elsewhere
             write_privately(mark, "")
@@ -274,7 +274,7 @@ class FleetFolder:
 
 
 def _fleets() -> Path:
-    return at_home(os.environ.get(HOME) or "~/.poolhand") / "fleets"
+    return at_home(os.environ.get(JOIN_HOME_VARIABLE) or "~/.poolhand") / "fleets"
 
 
 def fleet_names() -> tuple[str, ...]:

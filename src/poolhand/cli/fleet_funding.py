@@ -14,7 +14,7 @@ from poolhand.domain.errors import PoolhandError, Refused, Unavailable
 from poolhand.domain.fleet_money import (
     FleetWish,
     Lack,
-    Payment,
+    PaymentCall,
     PaymentRound,
     WalletHolds,
     funding,
@@ -113,7 +113,7 @@ class FleetFunder:
     ) -> None:
         self._command, self._folder = command, folder
         self._stake, self._coin, self._yes = stake, coin, yes
-        self._paid: list[tuple[Payment, Receipt]] = []
+        self._paid: list[tuple[PaymentCall, Receipt]] = []
 
     async def fund(self, fleet: Fleet) -> tuple[Fleet, FleetPaid]:
         """Pay what each wallet of a fleet lacks; return the fleet as it is remembered then.
@@ -153,7 +153,7 @@ class FleetFunder:
             raise
         return self._remember(replace(fleet, payer="")) if fleet.payer else fleet
 
-    def _mined(self, call: Payment, receipt: Receipt) -> None:
+    def _mined(self, call: PaymentCall, receipt: Receipt) -> None:
         self._paid.append((call, receipt))
         if not isinstance(call, AllowHub):
             self._command.note(f"{told_payment(call)} (block {receipt.block})")
@@ -197,7 +197,7 @@ class FleetFunder:
         return FleetPaid(len(self._paid), paid.rlc_paid, paid.coin_paid, Wei(gas))
 
 
-def told_payment(call: Payment) -> str:
+def told_payment(call: PaymentCall) -> str:
     """Say what a payment was."""
     if isinstance(call, DepositFor):
         return f"staked {show_rlc(call.amount)} RLC for {counted(len(call.stakes), 'worker')}"

@@ -12,16 +12,16 @@ from typing import Final, Protocol
 
 from poolhand.cli.fleet_folder import FleetFolder, FleetMember
 from poolhand.cli.hiding import PIPE, VARIABLES
-from poolhand.cli.join_folder import HOME
+from poolhand.cli.join_folder import JOIN_HOME_VARIABLE
 from poolhand.cli.join_service import BackgroundProgram, launcher_for, program_words
 from poolhand.cli.saying import say
 from poolhand.domain.errors import Unavailable
 
-CALL_LIMIT: Final = 30.0
+_LONGEST_CRONTAB_CALL: Final = 30.0
 """Seconds for ``crontab``."""
 
 
-NONE_YET: Final = ("no crontab for", "no such file or directory")
+_SAID_WITHOUT_CRONTAB: Final = ("no crontab for", "no such file or directory")
 """What crontabs of Debian, Fedora and BusyBox say of a person who has none."""
 
 
@@ -98,8 +98,10 @@ class SupervisedWorkers:
         secret = {*VARIABLES, PIPE}  # of the wallet that pays: none of its workers
         self._environ = {name: text for name, text in environ.items() if name not in secret}
         self._program: subprocess.Popen[bytes] | None = None
-        home = environ.get(HOME)
-        self._line = shlex.join([*(["env", f"{HOME}={home}"] if home else []), *words])
+        home = environ.get(JOIN_HOME_VARIABLE)
+        self._line = shlex.join(
+            [*(["env", f"{JOIN_HOME_VARIABLE}={home}"] if home else []), *words]
+        )
 
     @property
     def told(self) -> str:
@@ -196,7 +198,7 @@ class Crontab:
         done = self._run("-l")
         if done.returncode == 0:
             return done.stdout.splitlines()
-        if any(each in done.stderr.lower() for each in NONE_YET):
+        if any(each in done.stderr.lower() for each in _SAID_WITHOUT_CRONTAB):
             return []
         raise CrontabFault(self._program, done.stderr.strip() or f"exit code {done.returncode}")
 
@@ -210,7 +212,7 @@ class Crontab:
         try:
             return subprocess.run(  # noqa: S603 - a program of the system
                 [self._program, word], capture_output=True, text=True, check=False,
-                input=text, timeout=CALL_LIMIT, env=told,
+                input=text, timeout=_LONGEST_CRONTAB_CALL, env=told,
             )  # fmt: skip
         except (OSError, subprocess.TimeoutExpired) as fault:
             raise CrontabFault(self._program, str(fault)) from fault

@@ -19,9 +19,9 @@ from poolhand.domain.errors import PoolhandError, Unavailable
 if TYPE_CHECKING:
     from poolhand.cli.fleet_folder import FleetFolder
 
-PAUSE: Final = 0.1
+_PAUSE_BETWEEN_LOCK_TRIES: Final = 0.1
 """Seconds between two tries to lock."""
-_LONGEST: Final = 20
+_MOST_LOCK_BYTES: Final = 20
 """Bytes of a lock that are read: the number of a process."""
 
 
@@ -70,8 +70,8 @@ def _lock(handle: int, refusal: Callable[[str], PoolhandError], until: float) ->
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             if time.monotonic() >= until:
-                holder = os.pread(handle, _LONGEST, 0).decode(errors="replace")
+                holder = os.pread(handle, _MOST_LOCK_BYTES, 0).decode(errors="replace")
                 raise refusal(holder or "unknown") from None
-            time.sleep(PAUSE)
+            time.sleep(_PAUSE_BETWEEN_LOCK_TRIES)
         else:
             return

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from poolhand.domain.units import NanoRlc
     from poolhand.requester.requester import Requester
 
-EARNED_PAUSE: Final = 60.0
+PAUSE_BETWEEN_EARNED_READINGS: Final = 60.0
 """Seconds between two readings of what all wallets have earned."""
 
 
@@ -66,7 +66,7 @@ class FleetLook:
         try:
             self._earned |= await earned_of(self._requester, members, self._blocks)
         finally:
-            self._due, self._reading = self._now() + EARNED_PAUSE, None
+            self._due, self._reading = self._now() + PAUSE_BETWEEN_EARNED_READINGS, None
 
     @staticmethod
     def _told(row: FleetRow) -> dict[str, Any]:

@@ -7,7 +7,9 @@ from typing import Annotated
 import typer
 
 WorkersOption = Annotated[int, typer.Option(min=0, metavar="N", help="How many workers.")]
-PoolOption = Annotated[str, typer.Option("--pool", metavar="URL", help="Where the pool answers.")]
+FleetPoolOption = Annotated[
+    str, typer.Option("--pool", metavar="URL", help="Where the pool answers.")
+]
 FleetOption = Annotated[
     str, typer.Option("--fleet", metavar="NAME", help="Which fleet. [the only one]")
 ]
@@ -21,7 +23,7 @@ CoinOption = Annotated[
     str, typer.Option(metavar="AMOUNT", help="Coin of each for gas. [of ten tasks]")
 ]
 OverFlag = Annotated[bool, typer.Option("--oversubscribe", help="Let tasks share CPUs.")]
-WordsFileOption = Annotated[
+FleetWordsOption = Annotated[
     str,
     typer.Option(
         metavar="FILE", help="Its first line is the recovery phrase; '-': standard input."
@@ -42,14 +44,14 @@ NoWaitFlag = Annotated[bool, typer.Option("--no-wait", help="Do not wait for it.
 NowFlag = Annotated[bool, typer.Option("--now", help="End at once; says first what is locked.")]
 PortOption = Annotated[int, typer.Option(min=0, max=65_535, help="0: any free one.")]
 NamesArgument = Annotated[list[str], typer.Argument(metavar="WORKER…", help="Names, as listed.")]
-ToOption = Annotated[str, typer.Option("--to", metavar="ADDRESS", help="Who gets it.")]
+CollectToOption = Annotated[str, typer.Option("--to", metavar="ADDRESS", help="Who gets it.")]
 KeepStakeOption = Annotated[
     str, typer.Option(metavar="RLC", help="Stake that stays in each. [as `fleet up` gave it]")
 ]
 KeepCoinOption = Annotated[
     str, typer.Option(metavar="AMOUNT", help="Coin that stays in each. [as `fleet up` gave it]")
 ]
-AllFlag = Annotated[bool, typer.Option("--all", help="Leave nothing but what gas may cost.")]
+CollectAllFlag = Annotated[bool, typer.Option("--all", help="Leave nothing but what gas may cost.")]
 ElsewhereFlag = Annotated[
     bool,
     typer.Option("--elsewhere-stopped", help="Those on other machines are stopped: collect, too."),

@@ -16,9 +16,9 @@ from poolhand.cli.fleet_rows import ask_all, member_page
 from poolhand.cli.worker_page import Page, WorkerSilent
 from poolhand.domain.errors import PoolhandError
 
-LOOK: Final = 0.5
+_PAUSE_BETWEEN_WORKER_LOOKS: Final = 0.5
 """Seconds between two looks at workers that finish or start."""
-ORDER_LIMIT: Final = 10.0
+LONGEST_ORDER: Final = 10.0
 """Seconds for a worker to take an order."""
 
 
@@ -68,7 +68,7 @@ def _order_all(
         if page is None:
             return OrderTold(member, absent)
         try:
-            page.order(verb, time_limit=ORDER_LIMIT)
+            page.order(verb, time_limit=LONGEST_ORDER)
         except WorkerSilent:
             why = "it runs and does not answer: wait, or end its process, and give the same again"
             return OrderTold(member, "no answer", why)
@@ -88,7 +88,7 @@ def await_ended(
         if len(left) != before:
             told(f"{len(left)} of {len(members)} still finish what they hold")
             before = len(left)
-        time.sleep(LOOK)
+        time.sleep(_PAUSE_BETWEEN_WORKER_LOOKS)
 
 
 def await_let_in(
@@ -116,12 +116,12 @@ def await_let_in(
         waiting = left
         if not waiting or elapsed() - began >= limit:
             break
-        time.sleep(LOOK)
+        time.sleep(_PAUSE_BETWEEN_WORKER_LOOKS)
     return waiting
 
 
 def _is_in(page: Page | None) -> bool:
     try:
-        return page is not None and bool(page.status(ORDER_LIMIT).get("connected"))
+        return page is not None and bool(page.status(LONGEST_ORDER).get("connected"))
     except WorkerSilent:
         return False

@@ -17,7 +17,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from poolhand.cli.fleet_orders import OrderTold
-from poolhand.cli.fleet_sections import SECTIONS, sections, title
+from poolhand.cli.fleet_sections import FLEET_SECTIONS, sections, title
 from poolhand.cli.worker_page import page_address
 from poolhand.domain.errors import Refused, Unavailable
 from poolhand.transport.bearer import bearer_guard, behind_token
@@ -25,18 +25,18 @@ from poolhand.transport.guards import hosts_of
 from poolhand.transport.json_answer import JsonAnswer
 from poolhand.transport.listen import serve
 from poolhand.transport.page.live_feed import LiveFeed
-from poolhand.transport.page.live_page import OPEN, LivePage, PageOrder
+from poolhand.transport.page.live_page import OPEN_PAGE_PATHS, LivePage, PageOrder
 from poolhand.transport.plain import plain_application
 
-HOST: Final = "127.0.0.1"
-EVERY: Final = 2.0
+_HOST: Final = "127.0.0.1"
+_PAUSE_BETWEEN_FLEET_LOOKS: Final = 2.0
 """Seconds between two looks while somebody watches."""
-PAGE: Final = LivePage(
+FLEET_PAGE: Final = LivePage(
     what="fleet",
     verb="poolhand fleet page",
     lost="This address is no longer valid: the page has a new one each time that it is opened. "
     "Type poolhand fleet page for it.",
-    parts=tuple(SECTIONS),
+    parts=tuple(FLEET_SECTIONS),
     orders=(
         PageOrder("resume", "Resume all", "All take tasks; those that did not run are started."),
         PageOrder(
@@ -48,8 +48,8 @@ PAGE: Final = LivePage(
     "with the token), as <code>poolhand fleet list --json</code> tells.",
 )  # fmt: skip
 
-Look = Callable[[], Awaitable[dict[str, Any]]]
-Orders = Mapping[str, Callable[[], Sequence[OrderTold]]]
+FleetLooks = Callable[[], Awaitable[dict[str, Any]]]
+FleetOrders = Mapping[str, Callable[[], Sequence[OrderTold]]]
 
 
 class NoFleetToken(Refused):
@@ -74,7 +74,7 @@ class NotAllTold(Unavailable):
         )
 
 
-def fleet_app(token: str, look: Look, orders: Orders) -> ASGIApp:
+def fleet_app(token: str, look: FleetLooks, orders: FleetOrders) -> ASGIApp:
     """Build the page.
 
     Args:
@@ -95,17 +95,19 @@ def fleet_app(token: str, look: Look, orders: Orders) -> ASGIApp:
 
         return Route(f"/v1/{verb}", order, methods=["POST"])
 
-    feed = LiveFeed(look, asyncio.sleep, EVERY)
+    feed = LiveFeed(look, asyncio.sleep, _PAUSE_BETWEEN_FLEET_LOOKS)
     routes = (
-        *PAGE.routes(feed, sections, title),
+        *FLEET_PAGE.routes(feed, sections, title),
         Route("/v1/fleet", fleet),
         *map(given, orders),
     )
-    guarded = behind_token(routes, bearer_guard(token, NoFleetToken), OPEN)
-    return plain_application("Poolhand fleet", guarded, hosts=hosts_of(HOST))
+    guarded = behind_token(routes, bearer_guard(token, NoFleetToken), OPEN_PAGE_PATHS)
+    return plain_application("Poolhand fleet", guarded, hosts=hosts_of(_HOST))
 
 
-async def serve_page(port: int, look: Look, orders: Orders, ready: Callable[[str], None]) -> None:
+async def serve_page(
+    port: int, look: FleetLooks, orders: FleetOrders, ready: Callable[[str], None]
+) -> None:
     """Serve until cancelled.
 
     Args:
@@ -116,4 +118,4 @@ async def serve_page(port: int, look: Look, orders: Orders, ready: Callable[[str
     """
     token = secrets.token_urlsafe(24)
     app = fleet_app(token, look, orders)
-    await serve(app, HOST, port, lambda real: ready(page_address(f"http://{HOST}:{real}", token)))
+    await serve(app, _HOST, port, lambda real: ready(page_address(f"http://{_HOST}:{real}", token)))

@@ -27,17 +27,17 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-ANSWER_LIMIT: Final = 2.0
+LONGEST_WORKER_ANSWER: Final = 2.0
 """Seconds for a worker to answer."""
-CHAIN_LIMIT: Final = 20.0
+LONGEST_HOLDINGS_READING: Final = 20.0
 """Seconds for the chain to tell of all wallets."""
-EARNED_LIMIT: Final = 20.0
+LONGEST_EARNED_READING: Final = 20.0
 """Seconds for the chain to tell what all wallets have earned."""
-AT_ONCE: Final = 32
+WORKERS_ASKED_AT_ONCE: Final = 32
 """Workers that are asked at the same time."""
-EARNED_AT_ONCE: Final = 4
+EARNED_READ_AT_ONCE: Final = 4
 """Wallets whose history is read at the same time."""
-COLUMNS: Final = ("worker", "wallet", "state", "tasks", "stake", "gas", "earned", "why idle")
+FLEET_COLUMNS: Final = ("worker", "wallet", "state", "tasks", "stake", "gas", "earned", "why idle")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,7 @@ class FleetRow:
         return f"{causes[0]['sentence']}: {causes[0]['change']}" if causes else ""
 
     def cells(self) -> tuple[str, ...]:
-        """Return it for a person, as ``COLUMNS`` has it."""
+        """Return it for a person, as ``FLEET_COLUMNS`` has it."""
         has = self.holds
         stake = "?" if has is None else f"{show_rlc(has.free)} + {show_rlc(has.locked)} locked"
         coin = "?" if has is None else show_coin(has.coin)
@@ -116,7 +116,7 @@ def ask_all(
     """Ask something of many workers at the same time."""
     if not members:
         return {}
-    with ThreadPoolExecutor(min(AT_ONCE, len(members))) as pool:
+    with ThreadPoolExecutor(min(WORKERS_ASKED_AT_ONCE, len(members))) as pool:
         return dict(zip(members, pool.map(ask, members), strict=True))
 
 
@@ -128,7 +128,7 @@ def look_at(folder: FleetFolder, member: FleetMember) -> FleetRow:
     if page is None:
         return FleetRow(member, "stopped" if folder.is_stopped(member) else "not running")
     try:
-        status = page.status(ANSWER_LIMIT)
+        status = page.status(LONGEST_WORKER_ANSWER)
     except WorkerSilent:
         return FleetRow(member, "no answer")
     told = {**status, "page": page.url}
@@ -168,7 +168,7 @@ async def _holds(
     requester: Requester, members: Sequence[FleetMember]
 ) -> dict[FleetMember, WalletHolds]:
     try:
-        async with asyncio.timeout(CHAIN_LIMIT):
+        async with asyncio.timeout(LONGEST_HOLDINGS_READING):
             found = await holdings(requester.hub, [each.wallet for each in members])
     except (TimeoutError, PoolhandError):
         return {}
@@ -186,7 +186,7 @@ async def earned_of(
         blocks: How far back is looked; 0: not at all, and nothing is returned.
     """
     found: dict[FleetMember, NanoRlc] = {}
-    turns = asyncio.Semaphore(EARNED_AT_ONCE)
+    turns = asyncio.Semaphore(EARNED_READ_AT_ONCE)
 
     async def one(member: FleetMember) -> None:
         async with turns:
@@ -196,7 +196,7 @@ async def earned_of(
     if blocks:
         work = [asyncio.ensure_future(one(each)) for each in members]
         if work:
-            _, late = await asyncio.wait(work, timeout=EARNED_LIMIT)
+            _, late = await asyncio.wait(work, timeout=LONGEST_EARNED_READING)
             for each in late:
                 each.cancel()
             await asyncio.gather(*work, return_exceptions=True)
@@ -210,7 +210,7 @@ def fleet_table(rows: Sequence[FleetRow], title: str) -> RenderableType:
 
     from poolhand.cli.render import grid
 
-    return Group(grid(COLUMNS, (each.cells() for each in rows), title), Text(told_sums(rows)))
+    return Group(grid(FLEET_COLUMNS, (each.cells() for each in rows), title), Text(told_sums(rows)))
 
 
 def sums(rows: Sequence[FleetRow]) -> dict[str, Any]:

@@ -9,10 +9,10 @@ from typing import Any, Final, TypeAlias
 
 from poolhand.domain.text import shown
 from poolhand.transport.page.html import badge, figure, short, table, text
-from poolhand.transport.page.words import NOTHING, amount, coin
+from poolhand.transport.page.words import NOT_KNOWN, amount, coin
 
-Told: TypeAlias = Mapping[str, Any]
-KINDS: Final[Mapping[str, str]] = {
+ToldFleet: TypeAlias = Mapping[str, Any]
+_STATE_KINDS: Final[Mapping[str, str]] = {
     "computes": "good",
     "draining": "warn",
     "paused": "warn",
@@ -21,39 +21,39 @@ KINDS: Final[Mapping[str, str]] = {
     "not running": "bad",
 }
 """How states look; others are neither good nor bad."""
-HELP: Final[Mapping[str, str]] = {
+_WHAT_TO_DO: Final[Mapping[str, str]] = {
     "not let in": "its own page, and `poolhand worker status`, say why",
     "no answer": "wait; if it stays so, end its process, and give `poolhand fleet resume`",
     "not running": "`poolhand fleet resume` starts it; its `worker.log` says why it ended",
 }
 """What a person does about a worker that does not work."""
-NO_TROUBLE: Final = ("no-task", "busy")
+_HARMLESS_CAUSES: Final = ("no-task", "busy")
 """Causes for which a worker takes nothing new that nobody has to do anything about."""
-NAMES: Final = 5
+_MOST_WORKERS_NAMED: Final = 5
 """Workers that are named before the others are counted."""
-COLUMNS: Final = (
+_PAGE_COLUMNS: Final = (
     "Worker", "Wallet", "State", "Tasks", "Free stake", "Locked", "Earned", "Gas",
 )  # fmt: skip
 _COMMAND: Final = re.compile("`([^`]*)`")
-AMOUNTS: Final = 5
+_AMOUNT_COLUMNS: Final = 5
 """Columns with numbers, the last ones."""
 
 
-def title(told: Told) -> str:
+def title(told: ToldFleet) -> str:
     """Return the page's title: how many do something."""
     at_work = told["together"]["states"].get("computes", 0)
     return f"{at_work} of {len(told['workers'])} at work · {shown(told['fleet'], 60)} · Poolhand"
 
 
-def sections(told: Told) -> dict[str, str]:
+def sections(told: ToldFleet) -> dict[str, str]:
     """Return every part by its id."""
-    return {name: make(told) for name, make in SECTIONS.items()}
+    return {name: make(told) for name, make in FLEET_SECTIONS.items()}
 
 
-def _head(told: Told) -> str:
+def _head(told: ToldFleet) -> str:
     states = told["together"]["states"]
     counts = " ".join(
-        badge(f"{count} {state}", KINDS.get(state, "")) for state, count in states.items()
+        badge(f"{count} {state}", _STATE_KINDS.get(state, "")) for state, count in states.items()
     )
     return (
         f"<h1>Fleet {text(told['fleet'])}</h1>"
@@ -62,7 +62,7 @@ def _head(told: Told) -> str:
     )
 
 
-def _figures(told: Told) -> str:
+def _figures(told: ToldFleet) -> str:
     all_of, count = told["together"], len(told["workers"])
     known = all_of["known"]
     wallets = f"{known} wallets" if known == count else f"{known} of {count} wallets"
@@ -79,7 +79,7 @@ def _figures(told: Told) -> str:
     return f'<dl class="figures">{"".join(rows)}</dl>'
 
 
-def _attention(told: Told) -> str:
+def _attention(told: ToldFleet) -> str:
     cards = "".join(
         f'<div class="card"><p><strong>{text(what)}</strong>: {_named(names)}</p>'
         f"<p>What would change it: {_typed(change)}</p></div>"
@@ -88,23 +88,25 @@ def _attention(told: Told) -> str:
     return f'<h2 id="attention-title">What keeps workers from work</h2>{cards}' if cards else ""
 
 
-def _troubles(workers: Iterable[Told]) -> dict[tuple[str, str], list[str]]:
+def _troubles(workers: Iterable[ToldFleet]) -> dict[tuple[str, str], list[str]]:
     """Return what hinders workers, with the names of those that it hinders."""
     found: dict[tuple[str, str], list[str]] = {}
     for each in workers:
-        if each["state"] in HELP:
-            found.setdefault((each["state"], HELP[each["state"]]), []).append(each["name"])
+        if each["state"] in _WHAT_TO_DO:
+            found.setdefault((each["state"], _WHAT_TO_DO[each["state"]]), []).append(each["name"])
             continue
         for cause in each["idle_causes"]:
-            if cause["code"] not in NO_TROUBLE:
+            if cause["code"] not in _HARMLESS_CAUSES:
                 key = cause["sentence"], cause["change"]
                 found.setdefault(key, []).append(each["name"])
     return found
 
 
 def _named(names: list[str]) -> str:
-    more = f" and {len(names) - NAMES} more" if len(names) > NAMES else ""
-    return text(", ".join(names[:NAMES]) + more)
+    more = (
+        f" and {len(names) - _MOST_WORKERS_NAMED} more" if len(names) > _MOST_WORKERS_NAMED else ""
+    )
+    return text(", ".join(names[:_MOST_WORKERS_NAMED]) + more)
 
 
 def _typed(words: str) -> str:
@@ -112,21 +114,26 @@ def _typed(words: str) -> str:
     return _COMMAND.sub(r"<code>\1</code>", text(words))
 
 
-def _workers(told: Told) -> str:
+def _workers(told: ToldFleet) -> str:
     rows = [_row(each) for each in told["workers"]]
-    return f'<h2 id="workers-title">Workers</h2>{table(COLUMNS, rows, AMOUNTS)}' if rows else ""
+    return (
+        f'<h2 id="workers-title">Workers</h2>{table(_PAGE_COLUMNS, rows, _AMOUNT_COLUMNS)}'
+        if rows
+        else ""
+    )
 
 
-def _row(each: Told) -> tuple[str, ...]:
-    held = NOTHING if each["held"] is None else f"{each['held']} of {each['slots']}"
+def _row(each: ToldFleet) -> tuple[str, ...]:
+    held = NOT_KNOWN if each["held"] is None else f"{each['held']} of {each['slots']}"
+    kind = _STATE_KINDS.get(each["state"], "")
     stakes = (amount(each[name]) for name in ("stake_nrlc", "locked_nrlc", "earned_nrlc"))
     return (
-        _name(each), short(each["wallet"]), badge(each["state"], KINDS.get(each["state"], "")),
+        _name(each), short(each["wallet"]), badge(each["state"], kind),
         held, *stakes, coin(each["coin_wei"]),
     )  # fmt: skip
 
 
-def _name(each: Told) -> str:
+def _name(each: ToldFleet) -> str:
     """Write a worker's name, which leads to its own page where that is known."""
     if not each.get("address"):
         return text(each["name"])
@@ -136,7 +143,7 @@ def _name(each: Told) -> str:
     )
 
 
-SECTIONS: Final[Mapping[str, Callable[[Told], str]]] = {
+FLEET_SECTIONS: Final[Mapping[str, Callable[[ToldFleet], str]]] = {
     "head": _head,
     "figures": _figures,
     "attention": _attention,

@@ -25,7 +25,7 @@ import poolhand
 from poolhand.cli.join_service import COMMAND
 from poolhand.cli.main import run
 
-LOADED: Final = ("poolhand.cli.worker", "poolhand.cli.signing", "poolhand.worker.main")
+LOADED_FOR_WORKERS: Final = ("poolhand.cli.worker", "poolhand.cli.signing", "poolhand.worker.main")
 """What a worker that starts needs, and all that these need."""
 _DESCRIPTORS: Final = Path("/proc/self/fd")
 _STREAMS: Final = 3
@@ -54,7 +54,7 @@ class WorkerStarter(Protocol):
         """
 
 
-class Programs:
+class WorkerPrograms:
     """Starts each worker as a program of its own."""
 
     def start(self, words: Sequence[str], environ: Mapping[str, str], log: Path) -> StartedWorker:
@@ -78,7 +78,7 @@ def package_version() -> tuple[int, int]:
     return 0, 0
 
 
-class Copies:
+class WorkerCopies:
     """Starts each worker as a copy of this process, for as long as Poolhand is what was loaded.
 
     Args:
@@ -91,11 +91,11 @@ class Copies:
     def __init__(
         self,
         program: int,
-        loaded: Sequence[str] = LOADED,
+        loaded: Sequence[str] = LOADED_FOR_WORKERS,
         run: Callable[[Sequence[str]], int] = run,
         version: Callable[[], tuple[int, int]] = package_version,
     ) -> None:
-        self._program, self._programs, self._run = program, Programs(), run
+        self._program, self._programs, self._run = program, WorkerPrograms(), run
         self._version, self._loaded = version, version()
         for module in loaded:
             import_module(module)
@@ -114,10 +114,10 @@ class Copies:
         number = os.fork()
         if not number:
             _become(self._run, list(words[self._program :]), environ, log)
-        return Copy(number)
+        return WorkerCopy(number)
 
 
-class Copy:
+class WorkerCopy:
     """A worker that is a copy of this process.
 
     Args:
@@ -145,8 +145,8 @@ def starter_for(environ: Mapping[str, str]) -> WorkerStarter:
             one is started: what it stands for may be another version.
     """
     if sys.platform == "linux" and not environ.get(COMMAND):
-        return Copies(len((sys.executable, "-m", "poolhand")))
-    return Programs()
+        return WorkerCopies(len((sys.executable, "-m", "poolhand")))
+    return WorkerPrograms()
 
 
 def _become(

@@ -16,16 +16,16 @@ from typing import Final
 
 from poolhand.cli.fleet_folder import FleetFolder, FleetMember
 from poolhand.cli.fleet_locks import held
-from poolhand.cli.fleet_starting import Programs, StartedWorker, WorkerStarter, starter_for
+from poolhand.cli.fleet_starting import StartedWorker, WorkerPrograms, WorkerStarter, starter_for
 from poolhand.cli.join_service import worker_environ, worker_words
 from poolhand.cli.saying import say
 from poolhand.domain.errors import Refused
 from poolhand.domain.supervision import ProgramSeen, Watched, supervise
 from poolhand.worker.pid_file import read
 
-LOOK: Final = 1.0
+PAUSE_BETWEEN_SUPERVISOR_LOOKS: Final = 1.0
 """Seconds between two looks at the workers."""
-HAND_OVER: Final = 5.0
+LONGEST_HAND_OVER: Final = 5.0
 """Seconds to wait for another supervisor of the same fleet that may be about to end."""
 
 
@@ -51,7 +51,7 @@ class Supervisor:
         starter: WorkerStarter | None = None,
     ) -> None:
         self._folder, self._environ, self._now = folder, environ, now
-        self._starter = starter or Programs()
+        self._starter = starter or WorkerPrograms()
         self._watched: dict[str, Watched] = {}
         self._children: dict[str, StartedWorker] = {}
 
@@ -90,7 +90,7 @@ class Supervisor:
         self._children[member.name] = self._starter.start(words, environ, folder.log)
 
 
-def supervise_fleet(folder: FleetFolder, hand_over: float = HAND_OVER) -> None:
+def supervise_fleet(folder: FleetFolder, hand_over: float = LONGEST_HAND_OVER) -> None:
     """Keep a fleet's workers running until none is wanted, or until told to end.
 
     Args:
@@ -106,11 +106,13 @@ def supervise_fleet(folder: FleetFolder, hand_over: float = HAND_OVER) -> None:
         signal.signal(number, lambda *_: told.set())
     with alone(folder, hand_over):
         supervisor = Supervisor(folder, dict(os.environ), starter=starter_for(os.environ))
-        while supervisor.look() and not told.wait(LOOK):
+        while supervisor.look() and not told.wait(PAUSE_BETWEEN_SUPERVISOR_LOOKS):
             pass
 
 
-def alone(folder: FleetFolder, hand_over: float = HAND_OVER) -> AbstractContextManager[None]:
+def alone(
+    folder: FleetFolder, hand_over: float = LONGEST_HAND_OVER
+) -> AbstractContextManager[None]:
     """Be the fleet's only supervisor while the block runs; raises SupervisorRuns."""
 
     def refusal(holder: str) -> SupervisorRuns:

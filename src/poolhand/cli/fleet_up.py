@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from poolhand.wire.join_api import JoinManifest
     from poolhand.wire.pool_api import PoolConfig
 
-TASK_MEMORY: Final = 1024**3
+USUAL_TASK_MEMORY: Final = 1024**3
 """Bytes that one task may take unless a worker is told otherwise."""
 
 
@@ -138,11 +138,12 @@ def check_slots(workers: int, slots: int, cpus: int, *, oversubscribe: bool) -> 
 
 def told_memory(tasks: int, total: int) -> str:
     """Say that this computer's memory may not do for so many tasks at once; empty where it does."""
-    if tasks * TASK_MEMORY <= total:
+    if tasks * USUAL_TASK_MEMORY <= total:
         return ""
     return (
-        f"{tasks} tasks at once may take {show_bytes(tasks * TASK_MEMORY)} of memory, and this "
-        f"computer has {show_bytes(total)}: tasks that take all of it are ended when it runs out"
+        f"{tasks} tasks at once may take {show_bytes(tasks * USUAL_TASK_MEMORY)} of memory, and "
+        f"this computer has {show_bytes(total)}: tasks that take all of it are ended when it runs "
+        "out"
     )
 
 

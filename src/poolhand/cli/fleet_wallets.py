@@ -24,9 +24,9 @@ from poolhand.keys.wallet import Wallet
 from poolhand.keys.words import keys_of_words, new_words
 from poolhand.settings.home import at_home
 
-COST: Final = 4_096
+_SCRYPT_COST: Final = 4_096
 """n of scrypt: 10 ms and 4 MiB. The password has 256 bits; a stretched one has no more."""
-MOST: Final = 1_000
+MOST_FLEET_WORKERS: Final = 1_000
 """Workers of one fleet."""
 
 
@@ -127,16 +127,18 @@ def seal_accounts(
     for account, key in zip(accounts, keys_of_words(words, accounts), strict=True):
         wallet = Wallet.parse(key)
         member = FleetMember(account, f"{folder.name}-{account + 1:03d}", str(wallet.address))
-        write_privately(place / folder.keystore(member).name, sealed(wallet, password, COST))
+        write_privately(
+            place / folder.keystore(member).name, sealed(wallet, password, _SCRYPT_COST)
+        )
         made.append(member)
     return tuple(made)
 
 
 def _check_count(accounts: int) -> None:
-    if accounts > MOST:
+    if accounts > MOST_FLEET_WORKERS:
         raise TooManyWorkers(
-            f"a fleet has at most {MOST} workers, those that have left counted: make another with "
-            "--fleet NAME"
+            f"a fleet has at most {MOST_FLEET_WORKERS} workers, those that have left counted: make "
+            "another with --fleet NAME"
         )
 
 

@@ -69,14 +69,14 @@ def worker_environ(folder: JoinFolder, environ: Mapping[str, str]) -> dict[str, 
     Else a worker would have the wallet, or the wallet's password, that its operator's shell names
     for something else.
     """
-    from poolhand.settings.worker import OPTIONS
+    from poolhand.settings.worker import WORKER_OPTIONS
 
     try:
         told = folder.read()
     except tomllib.TOMLDecodeError:  # the worker says so
         told = {}
     keys = {*told, *(("wallet-password",) if told.get("password-file") else ())}
-    ours = {name for each in OPTIONS if each.key in keys for name in each.variables}
+    ours = {name for each in WORKER_OPTIONS if each.key in keys for name in each.variables}
     return {name: text for name, text in environ.items() if name not in ours}
 
 

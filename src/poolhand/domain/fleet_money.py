@@ -24,9 +24,9 @@ from poolhand.domain.onchain import (
     TransferRlc,
     WithdrawTo,
 )
-from poolhand.domain.units import NanoRlc, Wei
+from poolhand.domain.units import WEI_PER_NANO_RLC, NanoRlc, Wei
 
-Payment: TypeAlias = TransferCoin | TransferRlc | AllowHub | DepositFor | WithdrawTo
+PaymentCall: TypeAlias = TransferCoin | TransferRlc | AllowHub | DepositFor | WithdrawTo
 
 MOST_STAKES: Final = 100
 """Accounts that one transaction stakes for: five million of gas."""
@@ -36,8 +36,6 @@ STAKE_BASE_GAS: Final = 120_000
 STAKE_GAS: Final = 120_000
 BACK_GAS: Final = 140_000
 RLC_GAS: Final = 120_000
-WEI_PER_NANO_RLC: Final = 10**9
-"""On native chains 1 nRLC is 10⁹ wei."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,9 +76,9 @@ class PaymentRound:
     coins: tuple[TransferCoin, ...] = ()
 
     @property
-    def stages(self) -> tuple[tuple[Payment, ...], ...]:
+    def stages(self) -> tuple[tuple[PaymentCall, ...], ...]:
         """Return what may be sent together, stage after stage; stakes rest on what is allowed."""
-        found: list[tuple[Payment, ...]] = [self.back, self.rlc, self.allow]
+        found: list[tuple[PaymentCall, ...]] = [self.back, self.rlc, self.allow]
         found += [(each,) for each in self.stakes]
         return tuple(stage for stage in (*found, self.coins) if stage)
 
@@ -116,7 +114,7 @@ class PaymentRound:
         return bool(self.stages)
 
 
-def round_of(payments: Iterable[Payment]) -> PaymentRound:
+def round_of(payments: Iterable[PaymentCall]) -> PaymentRound:
     """Return payments as one round, each in its place."""
     each = tuple(payments)
     return PaymentRound(

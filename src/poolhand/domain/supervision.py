@@ -9,11 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Final
 
-FIRST_PAUSE: Final = 10.0
+FIRST_RESTART_PAUSE: Final = 10.0
 """Seconds before a program that failed is started again."""
-LONGEST_PAUSE: Final = 300.0
+LONGEST_RESTART_PAUSE: Final = 300.0
 """Seconds that this pause grows to."""
-STEADY: Final = 60.0
+SOUND_RUN: Final = 60.0
 """Seconds after which a program that runs counts as sound."""
 
 
@@ -65,7 +65,7 @@ def supervise(watched: Watched, seen: ProgramSeen, now: float) -> tuple[Watched,
         return Watched(since=now if seen.running else None, leaving=seen.running), False
     if seen.running:
         since = now if watched.since is None else watched.since
-        is_sound = now - since >= STEADY
+        is_sound = now - since >= SOUND_RUN
         failures, leaving = (0, False) if is_sound else (watched.failures, watched.leaving)
         return Watched(failures, since, leaving=leaving), False
     if watched.since is not None and watched.leaving:
@@ -82,6 +82,6 @@ def _ended(watched: Watched, now: float, *, failed: bool) -> Watched:
     if not failed:
         return Watched(ended=True)
     assert watched.since is not None
-    failures = 1 if now - watched.since >= STEADY else watched.failures + 1
-    pause = min(FIRST_PAUSE * 2 ** (failures - 1), LONGEST_PAUSE)
+    failures = 1 if now - watched.since >= SOUND_RUN else watched.failures + 1
+    pause = min(FIRST_RESTART_PAUSE * 2 ** (failures - 1), LONGEST_RESTART_PAUSE)
     return Watched(failures, due=now + pause)

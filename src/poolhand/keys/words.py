@@ -23,7 +23,7 @@ class NotRecoveryWords(Refused):
         )
 
 
-PATH: Final = "m/44'/60'/0'/0/{}"
+_ACCOUNT_PATH: Final = "m/44'/60'/0'/0/{}"
 """Where wallet programs find a phrase's accounts, counted from 0."""
 
 
@@ -69,7 +69,7 @@ def keys_of_words(words: str, accounts: Iterable[int]) -> tuple[str, ...]:
 
     try:
         seed = seed_from_mnemonic(told, passphrase="")
-        keys = [bytes(key_from_seed(seed, PATH.format(each))) for each in accounts]
+        keys = [bytes(key_from_seed(seed, _ACCOUNT_PATH.format(each))) for each in accounts]
     except (ValidationError, ValueError):
         raise NotRecoveryWords from None
     for key in keys:

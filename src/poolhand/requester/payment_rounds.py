@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from poolhand.domain.errors import Malformed, Unavailable
-from poolhand.domain.fleet_money import Payment, PaymentRound
+from poolhand.domain.fleet_money import PaymentCall, PaymentRound
 from poolhand.domain.onchain import Receipt
 from poolhand.ports.chain import TransactionSender
 from poolhand.ports.journal import Journal
@@ -54,7 +54,7 @@ class Rounds:
         self.journal.append(whose, _CODEC.encode(BegunRound(salt.hex(), due)))
 
     async def finish(
-        self, whose: str, told: Callable[[Payment, Receipt], None] = lambda _, __: None
+        self, whose: str, told: Callable[[PaymentCall, Receipt], None] = lambda _, __: None
     ) -> None:
         """Pay what of a round is not paid yet, stage after stage; nothing where none was begun.
 
@@ -81,11 +81,14 @@ class Rounds:
         self.journal.forget(whose)
 
     async def _pay(
-        self, purpose: str, stage: tuple[Payment, ...], told: Callable[[Payment, Receipt], None]
+        self,
+        purpose: str,
+        stage: tuple[PaymentCall, ...],
+        told: Callable[[PaymentCall, Receipt], None],
     ) -> None:
         """Send a stage's payments together and wait for all, whatever becomes of any."""
 
-        async def send(number: int, call: Payment) -> None:
+        async def send(number: int, call: PaymentCall) -> None:
             told(call, await self.sender.send(f"{purpose}:{number}", call))
 
         sent = (send(number, call) for number, call in enumerate(stage))
