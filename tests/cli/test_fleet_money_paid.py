@@ -29,6 +29,13 @@ class Killed(BaseException):
     """The program is no more."""
 
 
+class StartsNobody:
+    """A launcher of workers that do not run."""
+
+    def start(self, members):
+        assert not list(members)
+
+
 class Lab:
     """A fleet of three on the fake chain, and the devnet's requester who pays."""
 
@@ -57,7 +64,7 @@ class Lab:
         terms = CollectTerms(HOME, keep, yes, elsewhere)
         there = self.command(state=str(self.folder.payments), wallet="")
         members = self.folder.read().members
-        return asyncio.run(collect(there, self.folder, members, terms))
+        return asyncio.run(collect(there, self.folder, members, terms, StartsNobody()))
 
     def rlc(self, who):
         return self.chain.state.rlc_of(who)

@@ -24,6 +24,7 @@ from poolhand.cli.fleet_options import (
     NowFlag,
     OverFlag,
     PortOption,
+    RunningFlag,
     SlotsOption,
     StakeOption,
     UnitsOption,
@@ -297,18 +298,21 @@ async def collect(
     keep_coin: KeepCoinOption = "",
     all_: CollectAllFlag = False,
     elsewhere_stopped: ElsewhereFlag = False,
+    running: RunningFlag = False,
     yes: YesFlag = False,
 ) -> Answer:
     """Send free stake, rewards, RLC and coin beyond a reserve to one address, from each wallet.
 
-    Only from workers that are stopped (`poolhand fleet stop`) and owe nothing: a worker's signer
-    signs no payments. Locked stake is not touched. It is told first; cut off, the same command
-    goes on, and sends nothing twice.
+    From workers that are stopped (`poolhand fleet stop`) and owe nothing: a worker's signer signs
+    no payments. With --running those that run finish one after the other, and start again after.
+    Locked stake is not touched. It is told first; cut off, the same command goes on, and sends
+    nothing twice.
     """
     from poolhand.cli.exits import NOT_COMPLETED
     from poolhand.cli.fleet_collecting import CollectTerms
     from poolhand.cli.fleet_collecting import collect as collect_all
     from poolhand.cli.fleet_folder import FleetFolder
+    from poolhand.cli.fleet_launch import fleet_launcher
     from poolhand.cli.fleet_locks import changing
     from poolhand.cli.render import grid
     from poolhand.cli.sending import recipient
@@ -324,10 +328,11 @@ async def collect(
         parse_coin(keep_coin) if keep_coin else usual.coin,
         parse_rlc(keep_stake) if keep_stake else usual.stake,
     )
-    terms = CollectTerms(recipient(to), keep, yes, elsewhere_stopped)
+    terms = CollectTerms(recipient(to), keep, yes, elsewhere_stopped, running)
     there = on_its_chain(command, folder, known)
     with changing(folder):
-        found = await collect_all(there, folder, known.members, terms)
+        launcher = fleet_launcher(folder, os.environ)
+        found = await collect_all(there, folder, known.members, terms, launcher)
     told = {
         "to": str(terms.to),
         "workers": [each.members() for each in found],

@@ -2,11 +2,13 @@
 
 The wallet of a worker that runs is the worker's: its signer signs no payment, whoever asks
 (docs/adr/0080), and what it holds may need the stake. So only workers that have ended and owe
-nothing are collected from, each by its own wallet.
+nothing are collected from, each by its own wallet. Where it is wanted, those that run end for that
+moment, one after the other: each finishes what it holds, is collected from, and is started again.
 """
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -16,6 +18,8 @@ from typing import TYPE_CHECKING, Any, Final
 from poolhand.cli.confirming import confirm
 from poolhand.cli.fleet_folder import FleetFolder, FleetMember
 from poolhand.cli.fleet_funding import holdings
+from poolhand.cli.fleet_launch import FleetLauncher
+from poolhand.cli.fleet_orders import drain_all, resume_all
 from poolhand.cli.fleet_rows import member_page
 from poolhand.cli.join_uninstall import WorkerOwes, WorkerUnanswering, check_stopped
 from poolhand.cli.passwords import read_password
@@ -42,6 +46,8 @@ class WorkerNotOver(Refused):
     """A worker still needs its wallet."""
 
 
+_PAUSE_BETWEEN_END_LOOKS: Final = 0.5
+"""Seconds between two looks at a worker that finishes."""
 _ELSEWHERE: Final = (
     "it works on another machine, and what it holds is not seen from here: stop it there "
     "(`poolhand worker stop`), and say --elsewhere-stopped"
@@ -57,12 +63,14 @@ class CollectTerms:
         keep: What stays in each wallet.
         yes: It was said beforehand that all is meant.
         elsewhere: It was said that workers on other machines are stopped and hold nothing.
+        running: Whether those that run here are to finish, and to start again afterwards.
     """
 
     to: Address
     keep: FleetWish
     yes: bool
     elsewhere: bool = False
+    running: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +100,7 @@ async def collect(
     folder: FleetFolder,
     members: Sequence[FleetMember],
     terms: CollectTerms,
+    launcher: FleetLauncher,
 ) -> list[Collected]:
     """Send what wallets have beyond what is kept to one address.
 
@@ -100,6 +109,7 @@ async def collect(
         folder: Of the fleet.
         members: From whom.
         terms: What goes where.
+        launcher: Starts those again that have finished for it.
 
     Raises:
         ConfirmationMissing: Nothing was sent.
@@ -108,7 +118,9 @@ async def collect(
         has = await holdings(requester.hub, [each.wallet for each in members])
         is_native = requester.hub.facts.rlc is None
     locks = Path(command.found["locks"])
-    skipped = {each: why for each in members if (why := hindrance(folder, each, locks))}
+    working = [each for each in members if terms.running and _is_at_work(folder, each)]
+    others = [each for each in members if each not in working]
+    skipped = {each: why for each in others if (why := hindrance(folder, each, locks))}
     if not terms.elsewhere:
         skipped |= {each: _ELSEWHERE for each in members if not each.is_here}
     asked = [each for each in members if each not in skipped]
@@ -119,14 +131,47 @@ async def collect(
     }
     for each, why in skipped.items():
         command.note(f"{each.name} is left out: {why}")
-    asked = [each for each in asked if planned[each] or _journal_there(folder, each)]
+    asked = [
+        each
+        for each in asked
+        if planned[each] or (each not in working and _journal_there(folder, each))
+    ]
     if not asked:
         return [Collected(each, trouble=skipped.get(each, "")) for each in members]
     _ask(command, [planned[each] for each in asked], terms)
     found = {each: Collected(each, trouble=skipped.get(each, "")) for each in members}
     for each in asked:
-        found[each] = await _collect_from(command, folder, each, terms)
+        if each in working:
+            found[each] = await _between(command, folder, each, terms, launcher)
+        else:
+            found[each] = await _collect_from(command, folder, each, terms)
     return list(found.values())
+
+
+def _is_at_work(folder: FleetFolder, member: FleetMember) -> bool:
+    return member.is_here and member_page(folder, member) is not None
+
+
+async def _between(
+    command: CommandRun,
+    folder: FleetFolder,
+    member: FleetMember,
+    terms: CollectTerms,
+    launcher: FleetLauncher,
+) -> Collected:
+    """Have a worker finish, collect from it, and start it again, whatever becomes of that."""
+    command.note(f"{member.name} finishes what it holds")
+    try:
+        (told,) = drain_all(folder, [member])
+        if told.trouble:
+            return Collected(member, trouble=told.trouble)
+        while member_page(folder, member) is not None:  # noqa: ASYNC110 - another process' end
+            await asyncio.sleep(_PAUSE_BETWEEN_END_LOOKS)
+        if why := hindrance(folder, member, Path(command.found["locks"])):
+            return Collected(member, trouble=why)
+        return await _collect_from(command, folder, member, terms)
+    finally:
+        resume_all(folder, [member], launcher)
 
 
 def _ask(command: CommandRun, due: Sequence[PaymentRound], terms: CollectTerms) -> None:
@@ -155,7 +200,7 @@ def hindrance(folder: FleetFolder, member: FleetMember, locks: Path) -> str:
     if member_page(folder, member) is not None:
         return (
             "it runs, and its wallet is its own: `poolhand fleet stop`, then give this command "
-            "again"
+            "again, or collect with --running"
         )
     if (held := held_by(locks, member.wallet)) is not None:
         return f"process {held.holder} holds wallet {held.address}: stop it first"

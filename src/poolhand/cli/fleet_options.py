@@ -56,3 +56,7 @@ ElsewhereFlag = Annotated[
     bool,
     typer.Option("--elsewhere-stopped", help="Those on other machines are stopped: collect, too."),
 ]
+RunningFlag = Annotated[
+    bool,
+    typer.Option("--running", help="Those that run, too: each finishes, and starts again after."),
+]

@@ -1,0 +1,110 @@
+"""Workers that run are collected from one after the other, and run again afterwards."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import time
+from contextlib import suppress
+
+import pytest
+from fleet_world import FleetWorld
+
+from poolhand.cli.command_run import CommandRun
+from poolhand.cli.fleet_collecting import CollectTerms, collect
+from poolhand.cli.fleet_rows import member_page
+from poolhand.domain.fleet_money import FleetWish
+from poolhand.domain.ids import Address
+from poolhand.domain.units import NanoRlc, Wei
+from poolhand.worker import pid_file
+
+RLC = 10**9
+HOME = Address(b"\xd0" * 20)
+KEEP = FleetWish(Wei(10**16), NanoRlc(2 * RLC))
+LONG = 60.0
+
+
+class Lab:
+    """Two simulated workers that run, their wallets on the fake chain."""
+
+    def __init__(self, cli, world):
+        self.cli, self.world, self.chain = cli, world, cli.market.chain
+        for each in world.members:
+            self.chain.fund(each.wallet, coin=Wei(10**17), stake=NanoRlc(5 * RLC))
+        self.start(world.members)
+
+    def start(self, members):
+        """Be the launcher of the fleet."""
+        self.world.supervisor().look()
+        until(lambda: all(map(self.page, members)))
+
+    def page(self, member):
+        return member_page(self.world.folder, member)
+
+    def collects(self, **terms):
+        flags = {"rpc": [], "state": str(self.world.folder.payments), "wallet": ""}
+        command = CommandRun(flags, opener=self.cli.open)
+        wanted = CollectTerms(HOME, KEEP, yes=True, **terms)
+        work = collect(command, self.world.folder, self.world.members, wanted, self)
+        return {each.member: each for each in asyncio.run(work)}
+
+
+def until(is_so):
+    limit = time.monotonic() + LONG
+    while not is_so():
+        assert time.monotonic() < limit, "it did not come to that"
+        time.sleep(0.02)
+
+
+@pytest.fixture
+def lab(cli, tmp_path, monkeypatch):
+    made = FleetWorld(tmp_path, monkeypatch)
+    yield Lab(cli, made)
+    for each in made.members:
+        made.folder.mark(each, stopped=True)
+        notice = pid_file.read(made.place(each))
+        if notice is not None and notice.is_running and notice.pid != os.getpid():
+            with suppress(ProcessLookupError):
+                os.kill(notice.pid, signal.SIGKILL)
+    for each in made.supervisors:
+        until(lambda each=each: not each.look())
+
+
+def test_each_finishes_is_collected_from_and_starts_again(lab):
+    found = lab.collects(running=True)
+    assert not any(each.trouble for each in found.values())
+    assert lab.chain.state.rlc_of(HOME) == 2 * 3 * RLC
+    for each in lab.world.members:
+        assert lab.chain.state.stake_of(each.wallet) == KEEP.stake
+        assert lab.world.orders(each) == ["drain"]
+        assert lab.world.starts(each) == 2
+        assert not lab.world.folder.is_stopped(each)
+        assert lab.page(each) is not None
+
+
+def test_nobody_finishes_for_nothing(lab):
+    lab.collects(running=True)
+    found = lab.collects(running=True)
+    assert sum(each.rlc for each in found.values()) == 0
+    assert [lab.world.starts(each) for each in lab.world.members] == [2, 2]
+
+
+def test_unless_it_is_wanted_those_that_run_are_left_alone_and_told_of(lab):
+    found = lab.collects()
+    assert all("--running" in each.trouble for each in found.values())
+    assert lab.chain.state.rlc_of(HOME) == 0
+    assert [lab.world.starts(each) for each in lab.world.members] == [1, 1]
+
+
+def test_one_that_does_not_answer_goes_on_and_the_other_is_collected_from(lab):
+    first, second = lab.world.members
+    mine = pid_file.read(lab.world.place(first))
+    pid_file.post(lab.world.place(first), "http://127.0.0.1:9", "token")
+    found = lab.collects(running=True)
+    assert "does not answer" in found[first].trouble
+    assert not lab.world.folder.is_stopped(first)
+    assert found[second].trouble == ""
+    assert lab.chain.state.rlc_of(HOME) == 3 * RLC
+    os.kill(mine.pid, signal.SIGKILL)
+    pid_file.remove(lab.world.place(first))
