@@ -2,7 +2,7 @@
 
 Their keystores have one password that nobody chose: 256 bits, in a file for its owner alone. There
 is nothing to guess, so scrypt is asked for little: 64 workers that start together would else take
-half a second and 128 MiB each. Why the phrase is not kept: docs/adr/0099.
+half a second and 128 MiB each. Why the phrase is not kept: docs/adr/0113.
 """
 
 from __future__ import annotations
