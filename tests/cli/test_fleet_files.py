@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import stat
+from dataclasses import replace
 
 import pytest
 import yaml
@@ -63,6 +64,16 @@ def test_a_compose_file_has_a_worker_and_a_signer_for_each_wallet(world, tmp_pat
         wallet = open_wallet(to.parent / place, to.parent, password(world))
         assert str(wallet.address) == each.address
     assert "docker compose --file fleet.yaml up" in text.read_text()
+
+
+def test_a_dollar_of_a_setting_is_no_variable_of_compose(world, tmp_path):
+    fleet = world.folder.read()
+    settings = {**fleet.settings, "rpc": "https://rpc.test/${KEY}$1"}
+    to = tmp_path / "fleet.yaml"
+    write_compose(world.folder, replace(fleet, settings=settings), world.members, to)
+    made = yaml.safe_load(to.read_text())
+    told = made["x-settings"]["IEXEC_WORKER_OVERRIDE_BLOCKCHAIN_NODE_ADDRESS"]
+    assert told == "https://rpc.test/$${KEY}$$1"
 
 
 @pytest.mark.parametrize("write", [write_units, write_compose])

@@ -154,7 +154,7 @@ def _compose(name: str, fleet: Fleet, members: Sequence[FleetMember], wallets: s
         for key, value in fleet.settings.items()
         if key in _CONTAINER_VARIABLES
     }
-    settings = "".join(f"  {key}: {json.dumps(value)}\n" for key, value in told.items())
+    settings = "".join(f"  {key}: {_literally(value)}\n" for key, value in told.items())
     services = "".join(_services(each, fleet.slots) for each in members)
     volumes = "".join(f"  data-{each.name}: {{}}\n  line-{each.name}: {{}}\n" for each in members)
     secrets = "".join(
@@ -187,6 +187,11 @@ volumes:
 secrets:
 {secrets}  wallet-password: {{file: ./{wallets}/password}}
 """
+
+
+def _literally(value: str) -> str:
+    """Write a text that Compose takes as it is: of ``$`` it makes variables."""
+    return json.dumps(value).replace("$", "$$")
 
 
 def _services(member: FleetMember, slots: int) -> str:
