@@ -13,7 +13,7 @@ from poolhand.cli.funding import where_from
 from poolhand.domain.errors import PoolhandError, Refused, Unavailable
 from poolhand.domain.fleet_money import (
     FleetWish,
-    Lack,
+    LackingFunds,
     PaymentCall,
     PaymentRound,
     WalletHolds,
@@ -47,7 +47,7 @@ class OtherPayer(Refused):
 class PayerLacks(Refused):
     """The wallet that is to pay has too little; nothing was sent."""
 
-    def __init__(self, payer: Address, lack: Lack, source: str) -> None:
+    def __init__(self, payer: Address, lack: LackingFunds, source: str) -> None:
         parts = []
         if lack.coin:
             parts.append(f"{show_coin(lack.coin)} of the chain's coin")

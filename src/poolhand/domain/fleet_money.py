@@ -127,7 +127,7 @@ def round_of(payments: Iterable[PaymentCall]) -> PaymentRound:
 
 
 @dataclass(frozen=True, slots=True)
-class Lack:
+class LackingFunds:
     """What the paying wallet has not: coin, RLC."""
 
     coin: Wei
@@ -176,13 +176,13 @@ def gas_of(due: PaymentRound, means: Means) -> Wei:
     return Wei(due.gas * min(PRICE_MARGIN * means.price, means.cap))
 
 
-def lacking(due: PaymentRound, has: WalletHolds, gas: Wei, *, is_native: bool) -> Lack:
+def lacking(due: PaymentRound, has: WalletHolds, gas: Wei, *, is_native: bool) -> LackingFunds:
     """Return what the paying wallet lacks for payments and their gas."""
     coin = due.coin_paid + gas
     if is_native:
         coin += due.rlc_paid * WEI_PER_NANO_RLC
-        return Lack(Wei(max(0, coin - has.coin)), NanoRlc(0))
-    return Lack(Wei(max(0, coin - has.coin)), NanoRlc(max(0, due.rlc_paid - has.rlc)))
+        return LackingFunds(Wei(max(0, coin - has.coin)), NanoRlc(0))
+    return LackingFunds(Wei(max(0, coin - has.coin)), NanoRlc(max(0, due.rlc_paid - has.rlc)))
 
 
 def collection(
