@@ -91,6 +91,8 @@ def second(request, tmp_path) -> str:
     with engine.begin() as connection:
         connection.execute(text("ALTER TABLE leader DROP COLUMN address"))
         connection.execute(text("ALTER TABLE leader DROP COLUMN beats"))
+        connection.execute(text("DROP INDEX ix_tasks_deal_place"))
+        connection.execute(text("CREATE INDEX ix_tasks_deal_id ON tasks (deal_id)"))
         connection.execute(text("UPDATE alembic_version SET version_num = '0002'"))
         was = columns(connection)
     engine.dispose()
@@ -103,9 +105,14 @@ def second(request, tmp_path) -> str:
 
 
 def columns(connection):
+    """Return the names of columns and of our indexes, by table."""
     found = inspect(connection)
+    indexes = {
+        table: {each["name"] for each in found.get_indexes(table) if each["name"].startswith("ix_")}
+        for table in found.get_table_names()
+    }
     return {
-        table: {each["name"] for each in found.get_columns(table)}
+        table: {each["name"] for each in found.get_columns(table)} | indexes[table]
         for table in found.get_table_names()
     }
 

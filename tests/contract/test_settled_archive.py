@@ -64,7 +64,7 @@ def settled(number=1, *, deal=DEAL, status=ChainTaskStatus.COMPLETED, deadline=N
         attempts=(odd, *task.attempts[1:]),
         stored=Stored(ANN, "there", task.view.digest, b"\x01"),
         transactions=(
-            Transaction("initialize", TxHash(bytes([number]) * 32), BlockNumber(3)),
+            Transaction("initialize", TxHash(number.to_bytes(2, "big") * 16), BlockNumber(3)),
             Transaction("finalize", TxHash(bytes(32)), None, Gas(21_000), Wei(10**21)),
         ),
     )

@@ -8,7 +8,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, inspect, text
 
 POOL_MIGRATIONS: Final = Path(__file__).parent / "migrations"
-NEWEST_POOL_REVISION: Final = "0003"
+NEWEST_POOL_REVISION: Final = "0004"
 """The revision that this version's tables have."""
 
 

@@ -44,13 +44,14 @@ TASKS: Final = Table(
     METADATA,
     counted(),
     Column("task_id", Text, nullable=False, unique=True),
-    Column("deal_id", Text, nullable=False, index=True),
+    *texts("deal_id"),
     *numbers("place"),
     *texts("status"),
     Column("ended", Boolean, nullable=False),
     Column("final_deadline", BigInteger, nullable=False, index=True),
     *texts("state"),
     Index("ix_tasks_status_n", "status", "n"),
+    Index("ix_tasks_deal_place", "deal_id", "place"),
     sqlite_autoincrement=True,
 )
 ATTEMPTS: Final = Table(
