@@ -13,6 +13,7 @@ from typing import Any, Final, NamedTuple, Self
 import structlog
 from aiodocker import Docker, DockerError
 
+from poolhand.containers.app_disks import lay_disks
 from poolhand.containers.disks import DiskKind, TaskDisks
 from poolhand.containers.engine import (
     CONFLICT,
@@ -38,7 +39,7 @@ from poolhand.containers.run_clock import RunClock, seconds_of
 from poolhand.containers.sandbox import RESULT_FILES, SandboxTerms, container_config
 from poolhand.containers.seccomp import PROFILE
 from poolhand.containers.start_doubts import StartDoubts
-from poolhand.containers.working_folder import FILES, Start, WorkingFolderTooLarge, fill
+from poolhand.containers.working_folder import WorkingFolderTooLarge, fill
 from poolhand.containers.written import flush_written, is_too_large
 from poolhand.domain.errors import RuntimeDown
 from poolhand.domain.text import shown
@@ -267,7 +268,7 @@ class DockerRuntime:
     async def _start(self, container: str, spec: ContainerSpec, terms: SandboxTerms) -> float:
         start = terms.start if spec.workplace else None
         try:
-            await asyncio.to_thread(self._prepare, spec, start)
+            await asyncio.to_thread(lay_disks, self._disks, spec, has_copy=start is not None)
             if start is not None:
                 await fill(self._docker, spec, start, terms.volumes.in_memory)
             self._clock.begin(spec.name)
@@ -281,23 +282,6 @@ class DockerRuntime:
             raise
         self._doubts.forget(spec.name)
         return 0.0
-
-    def _prepare(self, spec: ContainerSpec, start: Start | None) -> None:
-        """Make what a new container may write to empty disks, open to whatever uid it has."""
-        for mount in spec.mounts:
-            if not Path(mount.source).is_dir():
-                raise ContainerRefused(spec.name, f"{mount.source}, to be mounted, is no folder")
-            if mount.writable:
-                self._lay(spec, mount.source, spec.limits.output, RESULT_FILES)
-        if start is not None and spec.workplace:
-            self._lay(spec, spec.workplace, spec.limits.work, FILES)
-
-    def _lay(self, spec: ContainerSpec, folder: str, size: int, files: int) -> None:
-        try:
-            self._disks.lay(Path(folder), size, files)
-        except OSError as fault:
-            why = f"{folder} cannot be made an empty disk: {fault}"
-            raise DiskUnready(spec.name, why) from fault
 
     async def _terms(self, spec: ContainerSpec) -> SandboxTerms:
         try:
