@@ -22,6 +22,7 @@ from poolhand.domain.doctor.findings import Check, Finding, of_message
 from poolhand.domain.errors import RuntimeDown
 from poolhand.domain.gas_reserve import Means
 from poolhand.domain.ids import Address
+from poolhand.domain.sandbox_level import ANY_SANDBOX, Sandbox, SandboxLevel
 from poolhand.domain.units import GIB, MIB, BlockNumber, NanoRlc, UnixSeconds, Wei
 from poolhand.keys.errors import WalletInUse, WrongPassword
 from poolhand.transport.listen import PortBusy, bind
@@ -55,7 +56,7 @@ ABOUT: Final[Mapping[Check, str]] = {
     Check.ENGINE_VERSION: "what is known of the versions of the engine and of runc",
     Check.ENGINE_PLATFORM: "for which processor the engine runs images: most apps', or another",
     Check.ENGINE_DISK: "room where the engine keeps images, if it is on this machine",
-    Check.SANDBOX: "limits of containers, the filter of system calls, and the runtime's level",
+    Check.SANDBOX: "limits of containers, the filter of system calls, and what apps run in: tried",
     Check.CGROUPS: "by which version of the kernel's control groups limits are kept",
     Check.USER_NAMESPACES: "whether the signer gets a network of its own: tried",
     Check.WALLET: "the keystore file: there, readable, and by its owner alone; or the signer apart "
@@ -116,7 +117,13 @@ def mistakes() -> Mapping[str, Mistake]:
             EngineFacts(DOCKER_CHECK, "24.0.7", "linux/arm64"))),
         "engine-full": ("the engine's disk is full", engine.judge_engine_disk(
             EngineFacts(DOCKER_CHECK, "24.0.7", room=200 * MIB))),
-        "no-limits": ("the kernel limits no memory", engine.judge_sandbox(lacks)),
+        "no-limits": ("the kernel limits no memory", engine.judge_sandbox(
+            lacks, Sandbox(SandboxLevel.RUNC), ANY_SANDBOX)),
+        "broken-gvisor": ("gVisor is set up with a platform that this machine lacks",
+                          engine.judge_sandbox(EngineFacts(DOCKER_CHECK, "24.0.7"), Sandbox(
+                              SandboxLevel.RUNC, passed_over=((
+                                  "runsc", "a container of it had not ended after 20 s"),)),
+                              ANY_SANDBOX)),
         "old-cgroups": ("a system that was booted with cgroup v1", engine.judge_cgroups(
             EngineFacts(DOCKER_CHECK, "24.0.7", cgroups="1"))),
         "no-namespaces": ("the kernel refuses user namespaces", machine.judge_namespaces(

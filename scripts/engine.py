@@ -1,6 +1,7 @@
 """Run a command where a Docker engine answers; start a private engine for it if none does.
 
     engine.py COMMAND...    exit status of COMMAND; 2 when no engine answers nor can be started
+    engine.py --gvisor COMMAND...   the same, and a private engine has gVisor beside runc
     engine.py --prepare     only makes sure that an engine answers or can be started
     engine.py --sweep       removes what killed private engines left; 2 while one is running
 
@@ -20,6 +21,8 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from commands import NeedsSomething
+from gvisor import runsc
 from own_dockerd import SYSTEM_PATH, EngineFailed, answers, own_engine, sweep
 
 HERE = Path(__file__).resolve().parent
@@ -133,12 +136,16 @@ def main(arguments: Sequence[str]) -> int:
     host = prepare()
     if list(arguments) == ["--prepare"]:
         return 0
+    wants_gvisor, command = arguments[0] == "--gvisor", list(arguments)
+    if wants_gvisor:
+        command = command[1:]
     if host:
-        os.execvpe(arguments[0], list(arguments), {**os.environ, "DOCKER_HOST": host})
+        os.execvpe(command[0], command, {**os.environ, "DOCKER_HOST": host})
     say("no Docker engine answers: starting a private one for this command")
     signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
-    with own_engine(ENGINES, dockerd() or "dockerd") as own:
-        return run(arguments, {**os.environ, "DOCKER_HOST": own})
+    more = runsc() if wants_gvisor else None
+    with own_engine(ENGINES, dockerd() or "dockerd", more) as own:
+        return run(command, {**os.environ, "DOCKER_HOST": own})
 
 
 if __name__ == "__main__":
@@ -146,6 +153,6 @@ if __name__ == "__main__":
         sys.exit(__doc__)
     try:
         sys.exit(main(sys.argv[1:]))
-    except (NoEngine, EngineFailed) as trouble:
+    except (NoEngine, EngineFailed, NeedsSomething) as trouble:
         say(str(trouble))
         sys.exit(NEEDS_SOMETHING)

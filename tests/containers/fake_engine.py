@@ -41,6 +41,8 @@ class FakeEngine:
         self.containers = {}
         self.on_start = lambda name: self.end(name)  # noqa: PLW0108 - replaced by tests
         self.silent_until = {}  # "archive", "start": an event before which it gives no answer
+        self.fails_to_start = {}  # name: (status, message), of some containers alone
+        self.forgotten = []  # images
         self.refusals = {}  # "create", "start", "logs", …: (status, message)
         self.exit_code = 0
         self.logs = frame(1, b"out\n") + frame(2, b"err\n")
@@ -79,6 +81,7 @@ class FakeEngine:
             ("GET", f"{prefix}/info", self._info),
             ("GET", prefix + r"/images/{image:.+}/json", self._image),
             ("POST", f"{prefix}/images/create", self._pull),
+            ("DELETE", prefix + r"/images/{image:.+}", self._forget),
             ("POST", f"{prefix}/containers/create", self._create),
             ("GET", f"{prefix}/containers/json", self._list),
             ("GET", f"{prefix}/containers/{{name}}/json", self._inspect),
@@ -117,7 +120,19 @@ class FakeEngine:
             return web.json_response({"message": "no such image"}, status=404)
         return web.json_response(found)
 
+    async def _forget(self, request):
+        self.forgotten.append(request.match_info["image"])
+        return web.json_response([])
+
+    async def _import(self, request):
+        if self.pull_status != 200:
+            return web.json_response(self.steps[0], status=self.pull_status)
+        self.images["{repo}:{tag}".format(**request.query)] = PLAIN
+        return web.json_response({"status": "sha256:0"})
+
     async def _pull(self, request):
+        if "fromSrc" in request.query:
+            return await self._import(request)
         name = request.query["fromImage"]
         self.on_pull()
         self.logins.append(request.headers.get("X-Registry-Auth"))
@@ -147,6 +162,9 @@ class FakeEngine:
 
     async def _start(self, request):
         name = request.match_info["name"]
+        if name in self.fails_to_start:
+            status, message = self.fails_to_start[name]
+            return web.json_response({"message": message}, status=status)
         if "start" in self.refusals:
             return self._refused("start")
         self.started.append(name)

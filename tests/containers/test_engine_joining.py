@@ -17,6 +17,7 @@ from poolhand.containers.errors import ContainerRefused, ContainerRemoved
 from poolhand.containers.live import follow_logs
 from poolhand.containers.pulls import Puller
 from poolhand.containers.run_clock import RunClock
+from poolhand.containers.sandboxes import Sandboxes
 from poolhand.domain.errors import RuntimeDown
 
 
@@ -105,7 +106,10 @@ async def test_an_engine_that_is_not_reached_in_time_is_away_and_no_app_is_late(
 
         readers = []
         engine.on_start = lambda _name: readers.append(asyncio.create_task(read()))
-        runtime = DockerRuntime(docker, url, Puller(docker, url), "{}", time.time, WATCHED, None)
+        sandboxes = Sandboxes(docker, "runc", "{}", network=False)
+        runtime = DockerRuntime(
+            docker, url, Puller(docker, url), sandboxes, time.time, WATCHED, None
+        )
         async with only, docker:
             with pytest.raises(RuntimeDown):
                 await runtime.run(spec)

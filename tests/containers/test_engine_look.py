@@ -11,6 +11,7 @@ from poolhand.containers.engine_disk import folder_of, room_of
 from poolhand.containers.engine_look import engine_facts, look_at_engine
 from poolhand.domain.doctor.engine import EngineFacts
 from poolhand.domain.errors import RuntimeDown
+from poolhand.domain.sandbox_level import EngineRuntime
 
 VERSION = {
     "Version": "20.10.24+dfsg1",
@@ -24,13 +25,19 @@ VERSION = {
 }
 INFO = {
     "DefaultRuntime": "runc",
-    "Runtimes": {"io.containerd.runc.v2": {"path": "runc"}, "runc": {}, "runsc": {}},
+    "Runtimes": {
+        "io.containerd.runc.v2": {"path": "runc"},
+        "runc": {},
+        "runsc": {"path": "/usr/bin/runsc", "runtimeArgs": ["--platform=systrap"]},
+    },
     "SecurityOptions": ["name=apparmor", "name=seccomp,profile=default"],
     "CgroupVersion": "2",
     "MemoryLimit": True,
     "CpuCfsQuota": True,
     "PidsLimit": True,
 }
+
+RUNSC = EngineRuntime("runsc", "/usr/bin/runsc", ("--platform=systrap",))
 
 
 def test_dockers_answers_are_read():
@@ -40,7 +47,7 @@ def test_dockers_answers_are_read():
         "linux/amd64",
         "1.1.5+ds1",
         "runc",
-        ("io.containerd.runc.v2", "runc", "runsc"),
+        (EngineRuntime("io.containerd.runc.v2", "runc"), EngineRuntime("runc"), RUNSC),
         cgroups="2",
     )
     assert engine_facts(VERSION, INFO, 7).room == 7

@@ -18,6 +18,7 @@ from poolhand.containers.docker import WATCHED, DockerRuntime
 from poolhand.containers.errors import ContainerRefused, DiskUnready
 from poolhand.containers.pulls import Puller
 from poolhand.containers.sandbox import MOST_VOLUMES
+from poolhand.containers.sandboxes import Sandboxes
 from poolhand.containers.working_folder import START_FOLDER
 from poolhand.domain.errors import RuntimeDown
 from small_disks import small_disk, works
@@ -102,7 +103,8 @@ async def test_an_engine_that_falls_silent_over_a_working_folder_is_away(engine,
     speaks = engine.silent_until["archive"] = asyncio.Event()
     async with serving(engine) as url:
         hasty = Docker(url, timeout=aiohttp.ClientTimeout(total=0.5))
-        runtime = DockerRuntime(hasty, url, Puller(hasty, url), "{}", time.time, WATCHED, None)
+        sandboxes = Sandboxes(hasty, "runc", "{}", network=False)
+        runtime = DockerRuntime(hasty, url, Puller(hasty, url), sandboxes, time.time, WATCHED, None)
         async with hasty:
             with pytest.raises(RuntimeDown):
                 await runtime.run(replace(spec, workplace=str(tmp_path / "work")))

@@ -20,8 +20,10 @@ from poolhand.domain.doctor.engine import (
 )
 from poolhand.domain.doctor.findings import CheckOutcome
 from poolhand.domain.doctor.machine import LEAST_DISK
+from poolhand.domain.sandbox_level import SANDBOX_PROMISES, Sandbox, SandboxLevel
 
 PASS, WARN, FAIL = CheckOutcome.PASS, CheckOutcome.WARN, CheckOutcome.FAIL
+RUNC = Sandbox(SandboxLevel.RUNC)
 GOOD = EngineFacts(DOCKER_CHECK, "28.5.2", "linux/amd64", "1.3.3")
 
 
@@ -115,9 +117,9 @@ def test_an_engine_with_little_room_for_images_is_told_and_one_with_none_fails(
 
 @pytest.mark.mistake("no-limits")
 def test_apps_without_limits_or_a_filter_are_not_taken():
-    told = judge_sandbox(replace(GOOD, lacks=("memory", "processes")))
+    told = judge_sandbox(replace(GOOD, lacks=("memory", "processes")), RUNC, "auto")
     assert (told.outcome, "memory and processes" in told.found) == (FAIL, True)
-    assert judge_sandbox(replace(GOOD, has_seccomp=False)).outcome is FAIL
+    assert judge_sandbox(replace(GOOD, has_seccomp=False), RUNC, "auto").outcome is FAIL
 
 
 @pytest.mark.mistake("old-cgroups")
@@ -138,19 +140,27 @@ def test_limits_by_cgroup_v2_pass_and_the_older_kind_is_told_with_how_to_leave_i
 
 
 def test_that_root_of_a_container_is_nobody_outside_is_told():
-    assert "nobody" in judge_sandbox(replace(GOOD, maps_users=True)).found
-    assert "nobody" not in judge_sandbox(GOOD).found
+    assert "nobody" in judge_sandbox(replace(GOOD, maps_users=True), RUNC, "auto").found
+    assert "nobody" not in judge_sandbox(GOOD, RUNC, "auto").found
 
 
-@pytest.mark.parametrize(
-    ("default", "level", "more"),
-    [("runc", "this machine's kernel", "kata"), ("runsc", "gVisor", "kata"),
-     ("kata", "a virtual machine each", "")],
-)  # fmt: skip
-def test_the_level_is_that_of_the_default_runtime_and_a_stronger_one_is_named(default, level, more):
-    found = judge_sandbox(
-        replace(GOOD, default_runtime=default, runtimes=("runc", "runsc", "kata"))
-    )
+@pytest.mark.parametrize("level", list(SandboxLevel))
+def test_what_apps_run_in_is_told_with_its_runtime(level):
+    found = judge_sandbox(GOOD, Sandbox(level, "strong"), "auto")
     assert found.outcome is PASS
-    assert level in found.found
-    assert (more in found.fix) if more else found.fix == ""
+    assert SANDBOX_PROMISES[level] in found.found
+    assert "runtime strong" in found.found
+    assert "runtime runc" in judge_sandbox(GOOD, Sandbox(level), "auto").found
+
+
+def test_how_to_get_gvisor_is_told_to_whoever_has_not_chosen_containers():
+    assert "apt install runsc" in judge_sandbox(GOOD, RUNC, "auto").fix
+    assert judge_sandbox(GOOD, RUNC, "runc").fix == ""
+    assert judge_sandbox(GOOD, Sandbox(SandboxLevel.GVISOR), "auto").fix == ""
+
+
+@pytest.mark.mistake("broken-gvisor")
+def test_a_stronger_runtime_that_does_not_work_is_told():
+    left = Sandbox(SandboxLevel.RUNC, passed_over=(("runsc", "it does not start"),))
+    found = judge_sandbox(GOOD, left, "auto")
+    assert (found.outcome, "runsc: it does not start" in found.found) == (WARN, True)

@@ -16,6 +16,7 @@ from poolhand.domain.doctor.machine import MachineFacts, NamespaceFacts
 from poolhand.domain.errors import BrokenPrecondition, ChainUnreachable
 from poolhand.domain.ids import Address
 from poolhand.domain.onchain import CreateWorkerpool
+from poolhand.domain.sandbox_level import Sandbox, SandboxLevel
 from poolhand.domain.units import GIB, NanoRlc, Wei
 from poolhand.keys.errors import WalletInUse, WrongPassword
 from poolhand.settings.doctor import DOCTOR_OPTIONS, doctor_settings
@@ -107,7 +108,11 @@ class Surroundings:
         async def registry(_place):
             return ""
 
+        async def sandbox():
+            return Sandbox(SandboxLevel.RUNC)
+
         usual = DoctorLooks(
+            sandbox=sandbox,
             machine=lambda: MachineFacts(cpus=4, memory=8 * GIB, files=20_000),
             namespaces=NamespaceFacts,
             room=lambda: 100 * GIB,

@@ -34,3 +34,15 @@ def test_what_the_pools_owner_says_is_shown_as_text():
         "<p>&lt;b&gt;update&lt;/b&gt;</p>" in sections(told(owner_messages=says))["owner_messages"]
     )
     assert sections(told())["owner_messages"] == ""
+
+
+def test_what_apps_run_in_is_told_with_what_was_not_taken():
+    assert "has not answered" in sections(told())["facts"]
+    found = {
+        "level": "runc", "promise": "a promise", "runtime": None,
+        "passed_over": [{"runtime": "runsc", "cause": "it <hangs>"}],
+    }  # fmt: skip
+    shown = sections(told(sandbox=found))["facts"]
+    assert "a promise" in shown
+    assert "runsc: it &lt;hangs&gt;" in shown
+    assert "Not taken" not in sections(told(sandbox={**found, "passed_over": []}))["facts"]

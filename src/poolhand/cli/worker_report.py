@@ -40,6 +40,7 @@ def _rows(told: Mapping[str, Any]) -> list[tuple[str, Any]]:
         ("chain", _chain(told.get("chain", {}))),
         ("slots", told["slots"]),
         ("task disks", "{kind}: {promise}".format(**told["disk"])),
+        ("sandbox", _sandbox(told.get("sandbox"))),
         ("gas", _gas(gas)),
         ("stake", None if stake["free_nrlc"] is None else
          f"{rlc(stake['free_nrlc'])} free, {rlc(stake['locked_nrlc'])} locked"),
@@ -54,6 +55,14 @@ def _chain(chain: Mapping[str, Any]) -> str | None:
         return None
     since, block = chain["stalled_since"], f"block {chain['block']}"
     return f"{block}, and nothing new since {moment(since)}" if since else block
+
+
+def _sandbox(sandbox: Mapping[str, Any] | None) -> str | None:
+    """Say what apps run in; a worker of an older version, or without its engine, does not tell."""
+    if sandbox is None:
+        return None
+    left = "; ".join(f"{each['runtime']}: {each['cause']}" for each in sandbox["passed_over"])
+    return "{level}: {promise}".format(**sandbox) + (f" (not taken: {left})" if left else "")
 
 
 def _gas(gas: Mapping[str, Any]) -> str | None:

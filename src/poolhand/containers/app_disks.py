@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Final
 
 from poolhand.containers.disks import TaskDisks
 from poolhand.containers.errors import ContainerRefused, DiskUnready
+from poolhand.containers.sandbox import RESULT_FILES
 from poolhand.containers.working_folder import FILES
 from poolhand.ports.runtime import ContainerSpec
-
-RESULT_FILES: Final = 32_768
-"""Files and folders that a result has room for, three times what it may hold."""
 
 
 def lay_disks(disks: TaskDisks, spec: ContainerSpec, *, has_copy: bool) -> None:

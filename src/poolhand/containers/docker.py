@@ -36,13 +36,14 @@ from poolhand.containers.image_terms import ImageTerms
 from poolhand.containers.live import follow_logs, usage_of
 from poolhand.containers.pulls import FindPullLogin, Puller, RegistryRule, any_registry, no_login
 from poolhand.containers.run_clock import RunClock, seconds_of
-from poolhand.containers.sandbox import RESULT_FILES, SandboxTerms, container_config
+from poolhand.containers.sandbox import SandboxTerms, container_config
+from poolhand.containers.sandboxes import Sandboxes
 from poolhand.containers.seccomp import PROFILE
 from poolhand.containers.start_doubts import StartDoubts
 from poolhand.containers.working_folder import WorkingFolderTooLarge, fill
 from poolhand.containers.written import flush_written, is_too_large
 from poolhand.domain.errors import RuntimeDown
-from poolhand.domain.text import shown
+from poolhand.domain.sandbox_level import Sandbox, SandboxLevel
 from poolhand.domain.units import Seconds
 from poolhand.observe.kernel_log import KERNEL_LOG
 from poolhand.ports.runtime import ContainerOutcome, ContainerSpec, ContainerUse, LogLine
@@ -77,7 +78,7 @@ class DockerRuntime:
         docker: Docker,
         url: str,
         puller: Puller,
-        seccomp: str,
+        sandboxes: Sandboxes,
         now: Callable[[], float],
         disks: TaskDisks,
         inside: str | None,
@@ -85,11 +86,11 @@ class DockerRuntime:
     ) -> None:
         self._docker, self._url, self._kernel_log = docker, url, kernel_log
         self._outside = OutsidePaths(docker, inside)
-        self._seccomp, self._clock, self._disks = seccomp, RunClock(now), disks
+        self._sandboxes, self._clock, self._disks = sandboxes, RunClock(now), disks
         self._puller = puller
         self._images = ImageTerms(docker)
         self._births: dict[str, _Birth] = {}
-        self._doubts = StartDoubts()
+        self._doubts = StartDoubts(sandboxes)
 
     @classmethod
     @asynccontextmanager
@@ -100,6 +101,8 @@ class DockerRuntime:
         login_of: FindPullLogin = no_login,
         may_ask: RegistryRule = any_registry,
         seccomp: str = PROFILE,
+        sandbox: str = SandboxLevel.RUNC,
+        network: bool = False,
         now: Callable[[], float] = time.time,
         absent_ok: bool = False,
         disks: TaskDisks = WATCHED,
@@ -113,6 +116,8 @@ class DockerRuntime:
             login_of: Finds the login of a registry.
             may_ask: Decides which registries are asked for images.
             seccomp: Profile (JSON text) for every container.
+            sandbox: The level at which apps run, or ``auto``: the strongest that works.
+            network: Whether apps may use the network.
             now: Seconds since 1970.
             absent_ok: Whether it may be away now, and come back.
             disks: What apps write to.
@@ -121,12 +126,14 @@ class DockerRuntime:
 
         Raises:
             RuntimeDown: No engine answers and it may not be away, or none ever has such a URL.
+            NoSuchSandbox: An engine answers, and cannot give that level.
         """
         where = url or DEFAULT_URL
         with answering(where):
             docker = connect(where)
         puller = Puller(docker, where, login_of, may_ask)
-        runtime = cls(docker, where, puller, seccomp, now, disks, inside, kernel_log)
+        sandboxes = Sandboxes(docker, sandbox, seccomp, network=network)
+        runtime = cls(docker, where, puller, sandboxes, now, disks, inside, kernel_log)
         try:
             await runtime._greet(absent_ok=absent_ok)
             yield runtime
@@ -139,11 +146,23 @@ class DockerRuntime:
         try:
             with answering(self._url):
                 version = await self._docker.version()
+            with working(self._url):
+                await self._sandboxes.chosen()
         except RuntimeDown:
             if not absent_ok:
                 raise
         else:
             log.info("engine_found", url=self._url, version=version.get("Version"))
+
+    @property
+    def disk(self) -> DiskKind:
+        """What keeps apps within their disks."""
+        return self._disks.kind
+
+    @property
+    def sandbox(self) -> Sandbox | None:
+        """What apps run in; None: not known yet, for the engine has not answered."""
+        return self._sandboxes.found
 
     async def pull(self, image: str, digest: str, timeout: Seconds) -> str:
         """Make an image present; see ``ContainerRuntime.pull``."""
@@ -255,14 +274,15 @@ class DockerRuntime:
 
     async def _create(self, spec: ContainerSpec, terms: SandboxTerms) -> str | None:
         """Create the container; None when the name is taken."""
-        wanted = container_config(spec, terms, self._seccomp)
+        sandbox = await self._sandboxes.needed(spec.name)
+        wanted = container_config(spec, terms, self._sandboxes.seccomp, sandbox)
         config = await self._outside.seen(wanted)
         try:
             container = await self._docker.containers.create(config, name=spec.name)
         except DockerError as fault:
             if fault.status == CONFLICT:
                 return None
-            raise self._refusal(spec, fault) from fault
+            raise await self._doubts.refusal(spec.name, fault) from fault
         return container.id
 
     async def _start(self, container: str, spec: ContainerSpec, terms: SandboxTerms) -> float:
@@ -276,7 +296,7 @@ class DockerRuntime:
         except DockerError as fault:
             if fault.status != NO_ANSWER:
                 await remove(self._docker, container)
-            raise self._refusal(spec, fault) from fault
+            raise await self._doubts.refusal(spec.name, fault) from fault
         except (ContainerRefused, DiskUnready):
             await remove(self._docker, container)
             raise
@@ -287,14 +307,7 @@ class DockerRuntime:
         try:
             return await self._images.of(spec.image)
         except DockerError as fault:
-            raise self._refusal(spec, fault) from fault
-
-    def _refusal(self, spec: ContainerSpec, fault: DockerError) -> DockerError | ContainerRefused:
-        """Return what an engine's error means: a fault of its own is none of the container."""
-        if self._doubts.speaks_of_itself(spec.name, fault):
-            return fault
-        self._doubts.forget(spec.name)
-        return ContainerRefused(spec.name, shown(fault.message, 300))
+            raise await self._doubts.refusal(spec.name, fault) from fault
 
     async def _found(self, spec: ContainerSpec) -> dict[str, Any] | None:
         """Return the engine's account of the container of this name; None: it is gone now."""

@@ -14,12 +14,15 @@ import aiohttp
 from aiodocker import Docker, DockerError
 
 from poolhand.domain.errors import RuntimeDown
+from poolhand.domain.json_text import parse_json
 from poolhand.observe.kernel_log import outgrew_memory
 
 DEFAULT_URL: Final = "unix:///var/run/docker.sock"
 NO_ANSWER: Final = 900
 """The status under which aiodocker reports that it could not connect."""
 STATUS_NOT_FOUND: Final = 404
+OWN_FAULT: Final = range(500, 600)
+"""Statuses with which an engine tells of a fault that the request did not have."""
 CONFLICT: Final = 409
 """A name that is taken, or a container in another state than asked for."""
 ENDING: Final = re.compile(
@@ -80,6 +83,15 @@ def is_ending(fault: DockerError) -> bool:
     Only by how its words begin: further on, they quote images, commands and registries.
     """
     return ENDING.match(fault.message) is not None
+
+
+def words_of(fault: DockerError) -> str:
+    """Return what an engine says is wrong; the client hands some of it on as the JSON it was."""
+    try:
+        told = parse_json(fault.message)
+    except ValueError:
+        return fault.message
+    return str(told.get("message", "")) if isinstance(told, dict) else fault.message
 
 
 def connect(url: str) -> Docker:

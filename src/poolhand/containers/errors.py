@@ -72,6 +72,19 @@ class DiskUnready(RuntimeDown):
         )
 
 
+class SandboxUnready(RuntimeDown):
+    """The engine runs nothing in the sandbox that the operator wants; it may have done so before.
+
+    Nothing of that is the app's, so whoever runs it tries again, as with an engine that is away.
+    """
+
+    def __init__(self, name: str, why: str) -> None:
+        super().__init__(
+            f"container {name} was not started (its sandbox does not work: {why}): let `poolhand "
+            "worker doctor` say how to repair it; the worker tries again by itself"
+        )
+
+
 class EngineFull(RuntimeDown):
     """The engine's own disk has no room for an image; that is neither the app's nor its owner's."""
 

@@ -16,6 +16,7 @@ from typing import Any, Final, Self
 from poolhand.containers.errors import ContainerRefused
 from poolhand.containers.seccomp import PROFILE
 from poolhand.containers.working_folder import START_FOLDER, Start
+from poolhand.domain.sandbox_level import Sandbox, SandboxLevel
 from poolhand.domain.text import shown
 from poolhand.ports.runtime import ContainerSpec, Mount
 
@@ -32,6 +33,8 @@ LEAST_LOG: Final = 64 * 1024
 OOM_SCORE: Final = 500
 """How much rather the kernel ends an app than the programs of this machine, of 1,000."""
 SELINUX: Final = Path("/sys/fs/selinux/enforce")
+ENGINES_CHOICE: Final = Sandbox(SandboxLevel.RUNC)
+"""What an engine runs containers by where nobody asks for anything else."""
 _ENGINES_OWN: Final = (
     "/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger",
 )  # fmt: skip
@@ -160,7 +163,10 @@ def user_for(image: ImageUser, worker: int) -> str | None:
 
 
 def container_config(
-    spec: ContainerSpec, terms: SandboxTerms, seccomp: str = PROFILE
+    spec: ContainerSpec,
+    terms: SandboxTerms,
+    seccomp: str = PROFILE,
+    sandbox: Sandbox = ENGINES_CHOICE,
 ) -> dict[str, Any]:
     """Return the body of ``POST /containers/create``.
 
@@ -168,6 +174,7 @@ def container_config(
         spec: What to run.
         terms: Of its image.
         seccomp: Profile (JSON text). Never the engine's own: before 25 it allows io_uring.
+        sandbox: By which runtime, and what that takes besides the app.
 
     Raises:
         ContainerRefused: The image asks for volumes that cannot be given.
@@ -180,7 +187,7 @@ def container_config(
         "Image": spec.image,
         "Env": [f"{key}={value}" for key, value in environment.items()],
         "Labels": dict(spec.labels),
-        "HostConfig": _host_config(spec, seccomp, start, terms.volumes),
+        "HostConfig": _host_config(spec, seccomp, start, terms.volumes) | _apart(spec, sandbox),
         "NetworkDisabled": not spec.network,
     }
     if spec.command:
@@ -209,10 +216,7 @@ def _host_config(
         "ReadonlyRootfs": True,
         "Tmpfs": {each: options for each in ("/tmp", *volumes.in_memory) if each not in taken},  # noqa: S108
         "Mounts": [_mount(mount) for mount in mounts],
-        "Memory": limits.memory,
-        "MemorySwap": limits.memory,
         "NanoCpus": int(limits.cpus * 10**9),
-        "PidsLimit": limits.pids,
         "ShmSize": min(SHARED_MEMORY, limits.tmp),
         "Ulimits": _ulimits(max(limits.output, limits.tmp, limits.work)),
         "OomScoreAdj": OOM_SCORE,
@@ -228,6 +232,20 @@ def _host_config(
             },
         },
     }
+
+
+def _apart(spec: ContainerSpec, sandbox: Sandbox) -> dict[str, Any]:
+    """Return by which runtime a container runs, and the limits to which that adds its own use."""
+    limits, takes = spec.limits, sandbox.overhead
+    memory = limits.memory + takes.memory
+    config: dict[str, Any] = {
+        "Memory": memory,
+        "MemorySwap": memory,
+        "PidsLimit": limits.pids * takes.pids + takes.threads,
+    }
+    if sandbox.runtime:
+        config["Runtime"] = sandbox.runtime
+    return config
 
 
 def _check_volumes(spec: ContainerSpec, volumes: ImageVolumes, taken: Container[str]) -> None:

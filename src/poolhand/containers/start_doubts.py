@@ -15,21 +15,51 @@ from typing import Final
 
 from aiodocker import DockerError
 
-from poolhand.containers.engine import NO_ANSWER, is_ending
+from poolhand.containers.engine import NO_ANSWER, OWN_FAULT, is_ending, words_of
+from poolhand.containers.errors import ContainerRefused, SandboxUnready
+from poolhand.containers.sandboxes import Sandboxes
+from poolhand.domain.text import shown
 
-OWN_FAULT: Final = range(500, 600)
-"""Statuses with which an engine tells of a fault that the request did not have."""
 DOUBTED: Final = 2
 """Answers in a row for one container that are not believed."""
+_LONGEST_CAUSE: Final = 300
+"""Characters of an engine's words."""
 
 
 class StartDoubts:
-    """Counts refusals of one engine, by container."""
+    """Counts refusals of one engine, by container.
 
-    def __init__(self) -> None:
+    Args:
+        sandboxes: Know whether a runtime is to blame.
+    """
+
+    def __init__(self, sandboxes: Sandboxes) -> None:
+        self._sandboxes = sandboxes
         self._refused: Counter[str] = Counter()
 
-    def speaks_of_itself(self, name: str, fault: DockerError) -> bool:
+    async def refusal(self, name: str, fault: DockerError) -> Exception:
+        """Return what it means that an engine would not create or start container ``name``.
+
+        Returns:
+            ``fault`` itself, where the engine is to be tried again; SandboxUnready, where its
+            runtime is to blame; else ContainerRefused.
+
+        Raises:
+            DockerError: The engine does not tell whether its runtime is to blame.
+        """
+        if self._speaks_of_itself(name, fault):
+            return fault
+        self.forget(name)
+        why = shown(words_of(fault), _LONGEST_CAUSE)
+        if await self._sandboxes.is_to_blame(fault):
+            return SandboxUnready(name, why)
+        return ContainerRefused(name, why)
+
+    def forget(self, name: str) -> None:
+        """Begin anew with a container."""
+        self._refused.pop(name, None)
+
+    def _speaks_of_itself(self, name: str, fault: DockerError) -> bool:
         """Tell whether the engine, not container ``name``, is to be tried again for ``fault``."""
         if fault.status == NO_ANSWER:
             return True
@@ -37,7 +67,3 @@ class StartDoubts:
             return False
         self._refused[name] += 1
         return is_ending(fault) or self._refused[name] <= DOUBTED
-
-    def forget(self, name: str) -> None:
-        """Begin anew with a container."""
-        self._refused.pop(name, None)

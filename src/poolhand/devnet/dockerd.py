@@ -76,10 +76,16 @@ class EngineFailed(Exception):
 
 
 class EnginePlace:
-    """The files and names of one private engine, all made from one token."""
+    """The files and names of one private engine, all made from one token.
 
-    def __init__(self, folder: Path) -> None:
+    Args:
+        folder: Of the engine; its name is the token.
+        runsc: gVisor's program, as another runtime; None: the engine has runc alone.
+    """
+
+    def __init__(self, folder: Path, runsc: Path | None = None) -> None:
         token = folder.name
+        self.runsc = runsc
         self.token = token
         self.folder = folder
         self.bridge = f"phd-{token}"
@@ -103,7 +109,7 @@ class EnginePlace:
 
     def settings(self) -> dict[str, object]:
         """Return the engine's daemon.json."""
-        return {
+        settings: dict[str, object] = {
             "data-root": str(self.folder / "data"),
             "exec-root": str(self.sockets / "exec"),
             "pidfile": str(self.pidfile),
@@ -115,6 +121,12 @@ class EnginePlace:
             "ip-forward": False,
             "shutdown-timeout": 5,
         }
+        if self.runsc is not None:
+            # Without a network stack of its own: that needs /proc/sys/net/core/rmem_default hidden
+            # from other namespaces than the first, which not every kernel does.
+            runtime = {"path": str(self.runsc), "runtimeArgs": ["--network=none"]}
+            settings["runtimes"] = {"runsc": runtime}
+        return settings
 
     def claim(self) -> int:
         """Make the folder; return its lock, which says that its owner lives."""
@@ -227,17 +239,18 @@ def start(place: EnginePlace, dockerd: str) -> subprocess.Popen[bytes]:
 
 
 @contextmanager
-def own_engine(engines: Path, dockerd: str) -> Iterator[str]:
+def own_engine(engines: Path, dockerd: str, runsc: Path | None = None) -> Iterator[str]:
     """Start an engine of our own; yield its DOCKER_HOST; stop it whatever happens.
 
     Args:
         engines: Folder for the engines' folders, on a disk.
         dockerd: The engine's program.
+        runsc: gVisor's program, as another runtime; None: the engine has runc alone.
 
     Raises:
         EngineFailed: it did not start.
     """
-    place = EnginePlace(engines / secrets.token_hex(3))
+    place = EnginePlace(engines / secrets.token_hex(3), runsc)
     with nobody_else(engines):
         _sweep(engines)
         lock = place.claim()

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from poolhand.domain.sandbox_level import SandboxLevel
 from poolhand.settings.home import at_home
 from poolhand.settings.load import BadSetting, Option, Settings
 
@@ -97,11 +98,12 @@ def cluster_settings(found: Settings) -> ClusterSettings | None:
         raise BadSetting(
             f"slurm-shared ({found.origin('slurm-shared')}): give an absolute path without quotes"
         )
-    for key, why in (
-        ("allow-network", "apps on a cluster have no network"),
-        ("gpu", "apps on a cluster are given no GPU yet"),
+    for key, is_asked, why in (
+        ("allow-network", found["allow-network"], "apps on a cluster have no network"),
+        ("gpu", found["gpu"], "apps on a cluster are given no GPU yet"),
+        ("sandbox", found["sandbox"] == SandboxLevel.GVISOR, "apps on a cluster run by runc"),
     ):
-        if found[key]:
+        if is_asked:
             raise BadSetting(
                 f"{key} ({found.origin(key)}): {why}: leave it out with --engine slurm"
             )

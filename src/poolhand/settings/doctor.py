@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from poolhand.domain.ids import Address
+from poolhand.domain.sandbox_level import SandboxLevel
 from poolhand.settings.chain import ChainSettings
 from poolhand.settings.chains import chain_settings
 from poolhand.settings.cluster import ClusterSettings, cluster_settings
@@ -43,6 +44,8 @@ class DoctorSettings:
         memory: For one task (bytes).
         room: What input, result and working folder of one task may take (bytes).
         disk: What keeps an app within its disk: ``auto``, or a kind.
+        sandbox: What stands between apps and the machine: ``auto``, or a level.
+        network: Whether apps may use the network.
         docker: Engine to use; None: the usual socket.
         cluster: Where apps run instead; None: on that engine.
         registry: Whose images are wanted first; empty: the public one.
@@ -62,6 +65,8 @@ class DoctorSettings:
     memory: int
     room: int
     disk: str
+    sandbox: str
+    network: bool
     docker: str | None
     cluster: ClusterSettings | None
     registry: str
@@ -106,6 +111,8 @@ def doctor_settings(found: Settings, environ: Mapping[str, str]) -> DoctorSettin
         memory=found["memory"],
         room=found["all-input"] + found["output"] + found["work"],
         disk=found["disk"],
+        sandbox=SandboxLevel.RUNC if cluster else found["sandbox"],
+        network=found["allow-network"],
         docker=found["docker"] or None,
         cluster=cluster,
         registry=registries[0] if registries else "",
@@ -135,6 +142,8 @@ def settings_of(worker: WorkerSettings) -> DoctorSettings:
         memory=worker.memory,
         room=worker.all_input_bytes + worker.output + worker.work,
         disk=worker.disk,
+        sandbox=SandboxLevel.RUNC if worker.cluster else worker.sandbox,
+        network=worker.allow_network,
         docker=worker.docker,
         cluster=worker.cluster,
         registry=worker.allowed_registries[0] if worker.allowed_registries else "",

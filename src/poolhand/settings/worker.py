@@ -11,6 +11,7 @@ from typing import Final
 from poolhand.domain.doctor.findings import CheckOutcome
 from poolhand.domain.doctor.machine import judge_cpus, usual_slots
 from poolhand.domain.ids import Address
+from poolhand.domain.sandbox_level import ANY_SANDBOX, SANDBOX_CHOICES
 from poolhand.domain.units import NanoRlc, Seconds, parse_rlc
 from poolhand.settings.chain import ChainSettings
 from poolhand.settings.chains import chain_options, chain_settings
@@ -55,6 +56,7 @@ class WorkerSettings:
         work: Of the writable folder in which an app starts (bytes); 0: it is read-only.
         disk: What keeps an app within these limits: ``auto``, or a kind of disk.
         pids: Processes of one container.
+        sandbox: What stands between apps and the machine: a level, or ``auto``.
         input_bytes, all_input_bytes: Largest dataset or input file, and all of a task (bytes).
         least_pull_timeout, pull_timeout, download_timeout: For one image, one file (seconds).
         developer_logger: Whether what apps print goes into the worker's log.
@@ -93,6 +95,7 @@ class WorkerSettings:
     work: int
     disk: str
     pids: int
+    sandbox: str
     input_bytes: int
     all_input_bytes: int
     least_pull_timeout: Seconds
@@ -143,6 +146,13 @@ def _disk(text: str) -> str:
     word = text.strip().lower()
     if word not in DISKS:
         raise ValueError(f"it must be one of {', '.join(DISKS)}")
+    return word
+
+
+def _sandbox(text: str) -> str:
+    word = text.strip().lower()
+    if word not in SANDBOX_CHOICES:
+        raise ValueError(f"it must be one of {', '.join(SANDBOX_CHOICES)}")
     return word
 
 
@@ -205,6 +215,9 @@ WORKER_OPTIONS: Final[tuple[Option, ...]] = (
            "what keeps a task within these sizes: loop (a file system in a file, as root), tmpfs "
            "(in memory, as root), watch (measured now and then), auto: the first that works"),
     Option("pids", "POOLHAND_TASK_PIDS", whole(16), "256", "processes of one task"),
+    Option("sandbox", "POOLHAND_SANDBOX", _sandbox, ANY_SANDBOX,
+           "what stands between apps and this machine: runc (containers), gvisor (a kernel of "
+           "their own in user space, if the engine has runsc), auto: the strongest that works"),
     Option("input", "POOLHAND_TASK_INPUT", size, "2g", "largest dataset or input file"),
     Option("all-input", "POOLHAND_TASK_ALL_INPUT", size, "4g",
            "dataset and input files of one task together"),
@@ -293,6 +306,7 @@ def worker_settings(
         work=found["work"],
         disk=found["disk"],
         pids=found["pids"],
+        sandbox=found["sandbox"],
         input_bytes=found["input"],
         all_input_bytes=found["all-input"],
         least_pull_timeout=found["least-pull-timeout"],

@@ -17,6 +17,7 @@ from poolhand.containers.engine import DEFAULT_URL
 from poolhand.containers.host_paths import own_container
 from poolhand.containers.pulls import FindPullLogin, RegistryRule
 from poolhand.domain.ids import Address
+from poolhand.domain.sandbox_level import Sandbox, SandboxLevel
 from poolhand.ports.runtime import ContainerRuntime
 from poolhand.settings.cluster import ClusterSettings
 from poolhand.settings.worker import WorkerSettings
@@ -34,12 +35,14 @@ class WorkerEngine:
         runtime: Runs them.
         disk: What keeps them within their disks.
         slots: Tasks at once.
+        sandbox: Tells what they run in; None: not known yet, for the engine has not answered.
         lack: Of a cluster's room; None on this computer, which has room for all its slots.
     """
 
     runtime: ContainerRuntime
     disk: DiskKind
     slots: int
+    sandbox: Callable[[], Sandbox | None] = lambda: Sandbox(SandboxLevel.RUNC)
     lack: Lack | None = None
 
 
@@ -49,6 +52,7 @@ async def open_engine(settings: WorkerSettings) -> AsyncIterator[WorkerEngine]:
 
     Raises:
         RuntimeDown: A cluster does not answer; this computer's engine may be away.
+        NoSuchDisk, NoSuchSandbox: What the operator wants apps to be kept in does not work here.
     """
     login_of = RegistryLogins(settings.registries, settings.docker_config).of
     may_ask = AllowedPlaces.of(settings).may_ask
@@ -64,10 +68,12 @@ async def open_engine(settings: WorkerSettings) -> AsyncIterator[WorkerEngine]:
         login_of=login_of,
         absent_ok=True,
         may_ask=may_ask,
+        sandbox=settings.sandbox,
+        network=settings.allow_network,
         disks=disks,
         inside=own_container(),
     ) as docker:
-        yield WorkerEngine(docker, disks.kind, settings.cpus)
+        yield WorkerEngine(docker, disks.kind, settings.cpus, lambda: docker.sandbox)
 
 
 @asynccontextmanager
@@ -82,7 +88,7 @@ async def _open_cluster(
         cluster.shared, place, login_of=login_of, may_ask=may_ask
     ) as slurm:
         slots = slots or max((await slurm.room()).processors, 1)
-        yield WorkerEngine(slurm, DiskKind.WATCH, slots, partial(slurm.lack, slots))
+        yield WorkerEngine(slurm, DiskKind.WATCH, slots, lack=partial(slurm.lack, slots))
 
 
 def tasks_folder(settings: WorkerSettings, wallet: Address) -> Path:

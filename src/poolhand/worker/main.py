@@ -9,11 +9,9 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
 
-import psutil
 import structlog
 from starlette.routing import BaseRoute
 
-from poolhand import __version__
 from poolhand.chain import Chain, connect
 from poolhand.domain.deal import Workerpool
 from poolhand.domain.doctor.network import no_such_pool
@@ -48,9 +46,9 @@ from poolhand.transport.plumbing import first_of
 from poolhand.transport.results_client import HttpResults
 from poolhand.transport.session_client import SessionClient
 from poolhand.wire.handshake import PoolFacts
-from poolhand.wire.messages import Capabilities
 from poolhand.worker.allowed_places import AllowedPlaces
 from poolhand.worker.app_output import output_route
+from poolhand.worker.capabilities import capabilities_of
 from poolhand.worker.composition import HONEST, Worker
 from poolhand.worker.composition.cluster import cluster_watch
 from poolhand.worker.composition.live import LiveParts
@@ -209,7 +207,7 @@ async def _attend(
     )
     clock, entropy, place = SystemClock(), SystemEntropy(), ResultsPlace()
     async with asyncio.TaskGroup() as tasks:
-        claims = parts.claims(_capabilities(settings, Nonce(entropy.bytes(32))))
+        claims = parts.claims(capabilities_of(settings, Nonce(entropy.bytes(32))))
         client = SessionClient(
             facts, world.pool.owner, world.wallet, claims, clock, entropy, parts.rules
         )
@@ -335,7 +333,15 @@ def _pages(
 
 def _identity(settings: WorkerSettings, world: World) -> WorkerIdentity:
     told, wallet = settings, world.wallet.address
-    return WorkerIdentity(told.name, told.base, wallet, told.pool, told.cpus, world.engine.disk)
+    return WorkerIdentity(
+        told.name,
+        told.base,
+        wallet,
+        told.pool,
+        told.cpus,
+        world.engine.disk,
+        world.engine.sandbox,
+    )
 
 
 def _farewell(client: SessionClient) -> Callable[[], Awaitable[None]]:
@@ -372,17 +378,4 @@ def _rules(settings: WorkerSettings) -> Rules:
         settings.pull_timeout,
         settings.developer_logger,
         settings.claim_grace,
-    )
-
-
-def _capabilities(settings: WorkerSettings, instance: Nonce) -> Capabilities:
-    return Capabilities(
-        name=settings.name,
-        version=__version__,
-        cpus=settings.cpus if settings.cluster else psutil.cpu_count() or 1,
-        slots=settings.cpus,
-        memory=psutil.virtual_memory().total,
-        tee=(),
-        gpu=settings.gpu,
-        instance=instance,
     )

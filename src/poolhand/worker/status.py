@@ -6,6 +6,7 @@ moments in Unix seconds; null is what has not been looked at yet, or does not ap
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -20,6 +21,7 @@ from poolhand.containers.disks import PROMISES, DiskKind
 from poolhand.domain.ids import Address
 from poolhand.domain.replicate.machine import Entry, Replicate
 from poolhand.domain.replicate.status import STATUSES
+from poolhand.domain.sandbox_level import SANDBOX_PROMISES, Sandbox
 from poolhand.domain.task.idle import tasks_seen
 from poolhand.transport.described import DescribedRoute
 from poolhand.transport.faults import ENDPOINT_FAULT_ANSWERS
@@ -43,6 +45,7 @@ class WorkerIdentity:
         workerpool: Which it works for.
         slots: Tasks that it computes at once.
         disk: What keeps an app within its limit.
+        sandbox: Tells what apps run in; None: not known yet, for the engine has not answered.
     """
 
     name: str
@@ -51,6 +54,7 @@ class WorkerIdentity:
     workerpool: Address
     slots: int
     disk: DiskKind
+    sandbox: Callable[[], Sandbox | None] = lambda: None
 
 
 class WorkerTeller:
@@ -81,6 +85,7 @@ class WorkerTeller:
             "slots": who.slots,
             "working": self._working(),
             "disk": {"kind": who.disk, "promise": PROMISES[who.disk]},
+            "sandbox": _sandbox(who.sandbox()),
             "connected": standing.connected,
             "problem": standing.problem,
             "paused": standing.paused,
@@ -185,6 +190,17 @@ def left_behind(member: PoolMember) -> dict[str, Any]:
         "reveals_owed": sum(stake.reveal_owed for stake in stakes),
         "restart_before": show_moment(min(times)) if times else None,
         "kept": "the journal and all results" if held else None,
+    }
+
+
+def _sandbox(found: Sandbox | None) -> dict[str, Any] | None:
+    if found is None:
+        return None
+    return {
+        "level": found.level,
+        "promise": SANDBOX_PROMISES[found.level],
+        "runtime": found.runtime or None,
+        "passed_over": [{"runtime": name, "cause": why} for name, why in found.passed_over],
     }
 
 

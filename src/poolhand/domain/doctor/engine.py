@@ -14,6 +14,7 @@ from typing import Final
 from poolhand.domain.doctor.findings import Check, Finding, failed, passed, unknown, warned
 from poolhand.domain.doctor.machine import LEAST_DISK, show_bytes
 from poolhand.domain.platforms import WORKER_PLATFORMS
+from poolhand.domain.sandbox_level import SANDBOX_PROMISES, EngineRuntime, Sandbox, SandboxLevel
 from poolhand.domain.version import is_older
 
 DOCKER_CHECK: Final = "Docker"
@@ -27,8 +28,12 @@ LEAST_TRIED: Final = "20.10"
 LEAST_ROOM: Final = 1024**3
 """Bytes: an engine with less has no room for an image of the usual size, packed and unpacked."""
 _NUMBERS: Final = re.compile(r"\d{1,6}(\.\d{1,6}){0,3}")
-_GVISOR: Final = ("runsc", "gvisor")
-_MACHINES: Final = ("kata", "krun", "firecracker")
+GVISOR_STEPS: Final = (
+    "`sudo apt install runsc` (Debian 13 and newer; elsewhere as "
+    "https://gvisor.dev/docs/user_guide/install/ says), `sudo runsc install`, `sudo systemctl "
+    "restart docker`, then start the worker anew"
+)
+"""How an operator gets gVisor; nothing of it is done by us, for it changes the engine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +60,7 @@ class EngineFacts:
     platform: str = ""
     runc: str = ""
     default_runtime: str = "runc"
-    runtimes: tuple[str, ...] = ("runc",)
+    runtimes: tuple[EngineRuntime, ...] = ()
     has_seccomp: bool = True
     lacks: tuple[str, ...] = ()
     cgroups: str = ""
@@ -178,8 +183,14 @@ def judge_engine_disk(facts: EngineFacts) -> Finding:
     return passed(check, f"the engine has {left} left for images")
 
 
-def judge_sandbox(facts: EngineFacts) -> Finding:
-    """Judge how far apps are kept apart from the machine and from one another."""
+def judge_sandbox(facts: EngineFacts, found: Sandbox, wanted: str) -> Finding:
+    """Judge how far apps are kept apart from the machine and from one another.
+
+    Args:
+        facts: Of the engine.
+        found: What a worker here would run apps in; it was tried.
+        wanted: What the operator asks for.
+    """
     if facts.lacks:
         return failed(
             Check.SANDBOX,
@@ -193,14 +204,19 @@ def judge_sandbox(facts: EngineFacts) -> Finding:
             "the engine filters no system calls (no seccomp), so that an app may make any",
             "use a kernel and an engine that are built with seccomp",
         )
-    level = _level(facts.default_runtime)
-    stronger = [each for each in facts.runtimes if _rank(each) > _rank(facts.default_runtime)]
-    more = ""
-    if stronger:
-        best = max(stronger, key=_rank)
-        more = f'"default-runtime": "{best}" in the engine\'s daemon.json gives apps {_level(best)}'
     root = "; their root is nobody on this machine" if facts.maps_users else ""
-    return passed(Check.SANDBOX, f"apps have {level} (runtime {facts.default_runtime}){root}", more)
+    runtime = found.runtime or facts.default_runtime
+    told = f"{found.level}: {SANDBOX_PROMISES[found.level]} (runtime {runtime}){root}"
+    if found.passed_over:
+        left = "; ".join(f"{name}: {why}" for name, why in found.passed_over)
+        return warned(
+            Check.SANDBOX,
+            f"{told}, and what is stronger does not work here ({left})",
+            "repair that runtime in the engine's daemon.json, or say --sandbox runc to do without",
+        )
+    can_be_more = found.level is SandboxLevel.RUNC and wanted != SandboxLevel.RUNC
+    more = f"gVisor gives each app a kernel of its own: {GVISOR_STEPS}" if can_be_more else ""
+    return passed(Check.SANDBOX, told, more)
 
 
 def judge_cgroups(facts: EngineFacts) -> Finding:
@@ -225,19 +241,3 @@ def judge_cgroups(facts: EngineFacts) -> Finding:
         "the engine does not tell by which cgroups it keeps limits",
         f"install Docker {LEAST_TRIED} or newer",
     )
-
-
-def _rank(runtime: str) -> int:
-    """Return how far a runtime keeps apps apart: 0 containers, 1 gVisor, 2 virtual machines."""
-    name = runtime.lower()
-    if any(word in name for word in _MACHINES):
-        return 2
-    return int(any(word in name for word in _GVISOR))
-
-
-def _level(runtime: str) -> str:
-    return (
-        "this machine's kernel, behind namespaces, limits and a filter of system calls",
-        "a kernel of their own in user space (gVisor)",
-        "a virtual machine each",
-    )[_rank(runtime)]

@@ -177,7 +177,8 @@ class Doctor:
         return engine.judge_engine_disk(await self._engine.needed())
 
     async def _look_at_sandbox(self) -> Finding:
-        return engine.judge_sandbox(await self._engine.needed())
+        facts = await self._engine.needed()
+        return engine.judge_sandbox(facts, await self._looks.sandbox(), self._settings.sandbox)
 
     async def _look_at_cgroups(self) -> Finding:
         return engine.judge_cgroups(await self._engine.needed())

@@ -10,6 +10,7 @@ from poolhand.domain.doctor.engine import EngineFacts
 from poolhand.domain.doctor.machine import MachineFacts, NamespaceFacts
 from poolhand.domain.gas_reserve import Means
 from poolhand.domain.ids import Address
+from poolhand.domain.sandbox_level import Sandbox
 from poolhand.keys.errors import WalletInUse
 from poolhand.ports.chain import Hub, HubFacts
 from poolhand.transport.pool_client import PoolGreeting
@@ -81,6 +82,7 @@ class DoctorLooks:
         room: What may still be written on the worker's disk (bytes).
         disk: What keeps apps within their disks; raises NoSuchDisk.
         engine: Which container engine there is; raises RuntimeDown.
+        sandbox: What apps would run in: tried, leaving nothing; raises NoSuchSandbox.
         keystore: The wallet's file, or the signer apart that has it; raises a ``Refused`` that says
             why there is none.
         opened: Opens it with the password that was told; False where none was.
@@ -99,6 +101,7 @@ class DoctorLooks:
     room: Callable[[], int]
     disk: Callable[[], DiskLook]
     engine: Callable[[], Coroutine[Any, Any, EngineFacts]]
+    sandbox: Callable[[], Coroutine[Any, Any, Sandbox]]
     keystore: Callable[[], KeystoreLook | SignerLook]
     opened: Callable[[], bool]
     held: Callable[[Address], WalletInUse | None]

@@ -17,9 +17,11 @@ from poolhand.chain import Chain, connect
 from poolhand.containers.disks import PROMISES, DiskKind, choose
 from poolhand.containers.engine import DEFAULT_URL
 from poolhand.containers.engine_look import look_at_engine
+from poolhand.containers.sandboxes import look_at_sandbox
 from poolhand.domain.doctor.engine import EngineFacts
 from poolhand.domain.doctor.findings import CheckOutcome, Examination
 from poolhand.domain.ids import Address
+from poolhand.domain.sandbox_level import Sandbox, SandboxLevel
 from poolhand.keys.keystore import open_wallet
 from poolhand.keys.lock import held_by
 from poolhand.keys.signer_socket import look_at_signer
@@ -162,6 +164,11 @@ async def _looks(
             room=lambda: free_bytes(nearest(settings.base)),
             disk=lambda: _CLUSTERS_DISK if cluster else _disk(settings.disk, engine),
             engine=partial(look_at_engine, engine) if cluster is None else at_cluster,
+            sandbox=(
+                partial(look_at_sandbox, engine, settings.sandbox, network=settings.network)
+                if cluster is None
+                else _sandbox_of_cluster
+            ),
             keystore=lambda: _signer(settings.signer) if settings.signer else _keystore(wallet()),
             opened=opened,
             held=partial(held_by, settings.locks),
@@ -181,6 +188,10 @@ def _disk(wanted: str, engine: str) -> DiskLook:
         disks = choose(wanted, Path(folder), engine)
     by_kernel = disks.kind is not DiskKind.WATCH
     return DiskLook(PROMISES[disks.kind], by_kernel, not by_kernel or disks.is_seen())
+
+
+async def _sandbox_of_cluster() -> Sandbox:
+    return Sandbox(SandboxLevel.RUNC)
 
 
 def _keystore(found: StoredWallet) -> KeystoreLook:

@@ -210,10 +210,19 @@ def _facts(told: ToldStatus) -> str:
         ("Workerpool", f'<span class="id">{text(told["workerpool"])}</span>'),
         ("Session", "connected" if told["connected"] else f"none: {text(told['problem'])}"),
         ("Offers", f"{told['offers']['accepted']} accepted of {told['offers']['seen']} seen"),
+        ("Sandbox", _sandbox(told["sandbox"])),
         ("Folder", text(told["folder"])),
         ("Version", text(told["version"])),
     ]
     return f"<h2>The worker</h2>{facts(rows)}"
+
+
+def _sandbox(found: ToldStatus | None) -> str:
+    if found is None:
+        return "the container engine has not answered yet"
+    left = "; ".join(f"{each['runtime']}: {each['cause']}" for each in found["passed_over"])
+    more = f'<br><span class="faint">Not taken: {text(left)}</span>' if left else ""
+    return f"{badge(str(found['level']), '')} {text(found['promise'])}{more}"
 
 
 PAGE_SECTIONS: Final[Mapping[str, Callable[[ToldStatus], str]]] = {

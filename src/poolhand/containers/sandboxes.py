@@ -1,0 +1,186 @@
+"""Which sandbox apps run in: the strongest of what the operator allows that works on this engine.
+
+It is found out by trying, when it is first needed, for an engine may come up after its worker; and
+anew when the engine no longer has the runtime that was found, or starts nothing by it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+
+import structlog
+from aiodocker import Docker, DockerError
+
+from poolhand.containers.engine import NO_ANSWER, OWN_FAULT, connect, words_of, working
+from poolhand.containers.engine_look import runtimes_of
+from poolhand.containers.errors import SandboxUnready
+from poolhand.containers.sandbox import SANDBOX_USER
+from poolhand.containers.sandbox_trial import TRIAL_SECONDS, try_out
+from poolhand.containers.seccomp import PROFILE
+from poolhand.domain.doctor.engine import GVISOR_STEPS
+from poolhand.domain.errors import Refused
+from poolhand.domain.sandbox_level import (
+    SANDBOX_PROMISES,
+    Sandbox,
+    SandboxLevel,
+    candidates,
+)
+
+UNKNOWN_RUNTIME: Final = re.compile(r"(unknown runtime specified|unknown or invalid runtime name)",
+                                    re.IGNORECASE)  # fmt: skip
+"""How an engine begins that has no such runtime (Docker 20.10, Docker 23 and newer)."""
+
+log = structlog.get_logger()
+
+
+class NoSuchSandbox(Refused):
+    """The operator asked for a level that this engine cannot give."""
+
+    def __init__(self, wanted: str, passed_over: tuple[tuple[str, str], ...]) -> None:
+        why = "; ".join(f"{name}, {cause}" for name, cause in passed_over).replace(": ", ", ")
+        steps = "repair it in the engine's daemon.json" if why else f"get gVisor by {GVISOR_STEPS}"
+        super().__init__(
+            f"this engine cannot run apps at the sandbox level '{wanted}' "
+            f"({why or 'it has no such runtime'}): {steps}; or set POOLHAND_SANDBOX to auto"
+        )
+        self.passed_over = passed_over
+
+
+class Sandboxes:
+    """Finds the sandbox of one engine.
+
+    Args:
+        docker: The engine.
+        wanted: A level, or ``auto``.
+        network: Whether apps may use the network.
+        seccomp: Profile (JSON text) for every container.
+        patience: Seconds for one trial.
+    """
+
+    def __init__(
+        self,
+        docker: Docker,
+        wanted: str,
+        seccomp: str,
+        *,
+        network: bool,
+        patience: float = TRIAL_SECONDS,
+    ) -> None:
+        self._docker, self._wanted, self.seccomp = docker, wanted, seccomp
+        self._network, self._patience = network, patience
+        self._choosing = asyncio.Lock()
+        self._found: Sandbox | None = None
+
+    @property
+    def found(self) -> Sandbox | None:
+        """What was found; None: nothing yet."""
+        return self._found
+
+    async def chosen(self) -> Sandbox:
+        """Find what apps run in, by trying once.
+
+        Raises:
+            NoSuchSandbox: What the operator wants does not work here.
+            DockerError: The engine does not tell.
+        """
+        async with self._choosing:
+            if self._found is None:
+                self._found = await self._choose()
+                log.info("sandbox_chosen", level=self._found.level, runtime=self._found.runtime,
+                         passed_over=dict(self._found.passed_over),
+                         promise=SANDBOX_PROMISES[self._found.level])  # fmt: skip
+            return self._found
+
+    async def needed(self, name: str) -> Sandbox:
+        """Find what a container is to run in.
+
+        Args:
+            name: Of the container.
+
+        Raises:
+            SandboxUnready: What the operator wants does not work here, or no longer.
+            DockerError: The engine does not tell.
+        """
+        try:
+            return await self.chosen()
+        except NoSuchSandbox as fault:
+            raise SandboxUnready(name, str(fault)) from fault
+
+    async def is_to_blame(self, fault: DockerError) -> bool:
+        """Tell whether the runtime, and not the app, is why an engine did not start a container.
+
+        Then another is found for the next one.
+
+        Args:
+            fault: What the engine said.
+
+        Raises:
+            DockerError: The engine does not tell.
+        """
+        found = self._found
+        if found is None:
+            return False
+        why = ""
+        if UNKNOWN_RUNTIME.match(words_of(fault)):
+            why = "the engine has no such runtime any more"
+        elif fault.status in OWN_FAULT and found.level is not SandboxLevel.RUNC:
+            why = await self._tried(found)
+        if why:
+            log.warning("sandbox_failed", level=found.level, runtime=found.runtime, cause=why)
+            self._found = None
+        return bool(why)
+
+    async def _choose(self) -> Sandbox:
+        default, runtimes = runtimes_of(await self._told())
+        passed_over: list[tuple[str, str]] = []
+        for each in candidates(runtimes, default, self._wanted):
+            name = "" if each.name == default else each.name
+            sandbox = Sandbox(each.level, name, tuple(passed_over))
+            why = each.fault(network=self._network)
+            if not why and each.level is not SandboxLevel.RUNC:
+                why = await self._tried(sandbox)
+            if not why:
+                return sandbox
+            passed_over.append((each.name, why))
+        raise NoSuchSandbox(self._wanted, tuple(passed_over))
+
+    async def _told(self) -> Mapping[str, Any]:
+        """Ask the engine of itself; one behind a guard that forbids it tells of no runtime."""
+        try:
+            return await self._docker.system.info()
+        except DockerError as fault:
+            if fault.status == NO_ANSWER or fault.status in OWN_FAULT:
+                raise
+            return {}
+
+    async def _tried(self, sandbox: Sandbox) -> str:
+        user = f"{os.getuid() or SANDBOX_USER}:{os.getgid() or SANDBOX_USER}"
+        return await try_out(self._docker, sandbox, self.seccomp, user, self._patience)
+
+
+async def look_at_sandbox(
+    url: str, wanted: str, *, network: bool, patience: float = TRIAL_SECONDS
+) -> Sandbox:
+    """Find what a worker's apps would run in; the trial leaves nothing.
+
+    Args:
+        url: Of the engine.
+        wanted: A level, or ``auto``.
+        network: Whether apps may use the network.
+        patience: Seconds for one trial.
+
+    Raises:
+        NoSuchSandbox: What is wanted does not work here.
+        RuntimeDown: No engine works there.
+    """
+    with working(url):
+        docker = connect(url)
+        try:
+            sandboxes = Sandboxes(docker, wanted, PROFILE, network=network, patience=patience)
+            return await sandboxes.chosen()
+        finally:
+            await docker.close()

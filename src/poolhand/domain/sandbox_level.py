@@ -1,0 +1,157 @@
+"""How far an app is kept apart from the machine, and which runtimes of an engine keep it so.
+
+A runtime is the program by which an engine starts a container. Whoever set the engine up has named
+it and given it arguments, some of which take away what the level promises.
+
+Source: ``runsc flags``, gVisor 20221219 and 20240729; ``GET /info`` of Docker's API 1.41.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from poolhand.domain.units import MIB
+
+
+class SandboxLevel(StrEnum):
+    """What stands between an app and the machine, the weakest first."""
+
+    RUNC = "runc"
+    GVISOR = "gvisor"
+    VM = "vm"
+
+
+ANY_SANDBOX: Final = "auto"
+SANDBOX_CHOICES: Final = (SandboxLevel.RUNC, SandboxLevel.GVISOR, ANY_SANDBOX)
+"""What an operator may ask for. A virtual machine each is told where the engine gives it by itself
+(a default runtime of Kata Containers or krun): none has been tried here, so none is chosen."""
+SANDBOX_PROMISES: Final = {
+    SandboxLevel.RUNC: "apps share this machine's kernel, behind namespaces, limits and a filter "
+    "of system calls",
+    SandboxLevel.GVISOR: "each app has a kernel of its own in user space (gVisor); this machine's "
+    "answers a few calls of that one alone",
+    SandboxLevel.VM: "each app has a virtual machine",
+}
+"""What each level gives, in one sentence for an operator."""
+_STRENGTH: Final = tuple(SandboxLevel)
+_WORDS: Final = {
+    SandboxLevel.GVISOR: ("runsc", "gvisor"),
+    SandboxLevel.VM: ("kata", "krun", "firecracker"),
+}
+_NO_LIMITS: Final = "ignore-cgroups"
+_NO_NETWORK: Final = ("network=none",)
+
+
+@dataclass(frozen=True, slots=True)
+class Overhead:
+    """What a level takes besides the app, and what is therefore added to the app's limits.
+
+    Attributes:
+        memory: Bytes.
+        pids: Threads on the machine for each process that the app may have.
+        threads: Threads on the machine however few processes it has.
+    """
+
+    memory: int = 0
+    pids: int = 1
+    threads: int = 0
+
+
+SANDBOX_OVERHEADS: Final = {
+    SandboxLevel.RUNC: Overhead(),
+    SandboxLevel.GVISOR: Overhead(memory=64 * MIB, pids=2, threads=128),
+    SandboxLevel.VM: Overhead(),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class EngineRuntime:
+    """A runtime as its engine tells of it.
+
+    Attributes:
+        name: By which containers ask for it.
+        program: Its file, or what kind of one it is; empty where the engine does not tell.
+        arguments: That the program is always given.
+    """
+
+    name: str
+    program: str = ""
+    arguments: tuple[str, ...] = ()
+
+    @property
+    def level(self) -> SandboxLevel:
+        """How far it keeps apps apart, by what it is called."""
+        called = f"{self.name} {self.program.rpartition('/')[2]}".lower()
+        for level, words in _WORDS.items():
+            if any(word in called for word in words):
+                return level
+        return SandboxLevel.RUNC
+
+    def fault(self, *, network: bool) -> str:
+        """Say why it is not for apps, by its arguments; empty: nothing speaks against it.
+
+        Args:
+            network: Whether apps may use the network.
+        """
+        flags = {each.lstrip("-") for each in self.arguments}
+        if flags & {_NO_LIMITS, f"{_NO_LIMITS}=true"}:
+            return f"its argument --{_NO_LIMITS} takes all limits of memory, CPU and processes away"
+        if network and flags & set(_NO_NETWORK):
+            return "its argument --network=none gives apps no network, and --allow-network is set"
+        return ""
+
+
+@dataclass(frozen=True, slots=True)
+class Sandbox:
+    """What a worker's apps run in.
+
+    Attributes:
+        level: How far it keeps them apart.
+        runtime: Its name in the engine; empty: the engine's default.
+        passed_over: Runtimes of a higher level that the engine has, and why each was not taken.
+    """
+
+    level: SandboxLevel
+    runtime: str = ""
+    passed_over: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def overhead(self) -> Overhead:
+        """What it takes besides the app."""
+        return SANDBOX_OVERHEADS[self.level]
+
+
+def is_stronger(level: SandboxLevel, than: SandboxLevel) -> bool:
+    """Tell whether one level keeps apps further apart than another."""
+    return _STRENGTH.index(level) > _STRENGTH.index(than)
+
+
+def candidates(
+    runtimes: Iterable[EngineRuntime], default: str, wanted: str
+) -> tuple[EngineRuntime, ...]:
+    """Return the runtimes that could give what is wanted, the strongest first.
+
+    Args:
+        runtimes: All that the engine has.
+        default: Which it takes by itself.
+        wanted: A level, or ``auto``: any that can be chosen, or what the engine takes by itself.
+    """
+    known = {each.name: each for each in runtimes}
+    usual = known.get(default) or EngineRuntime(default)
+    levels = _wanted(wanted, usual)
+    fit = [each for each in {**known, default: usual}.values() if each.level in levels]
+    return tuple(sorted(fit, key=lambda each: (-_STRENGTH.index(each.level), _turn(each, default))))
+
+
+def _wanted(wanted: str, usual: EngineRuntime) -> Collection[SandboxLevel]:
+    if wanted == ANY_SANDBOX:
+        return {SandboxLevel.RUNC, SandboxLevel.GVISOR, usual.level}
+    return {SandboxLevel(wanted)}
+
+
+def _turn(runtime: EngineRuntime, default: str) -> tuple[bool, bool, str]:
+    """Order the runtimes of one level: the engine's own choice, then runc itself, then by name."""
+    return runtime.name != default, runtime.name != SandboxLevel.RUNC, runtime.name
