@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+import sys
+from contextlib import closing
 
 import pytest
 
 from poolhand.domain.ids import Address
 from poolhand.domain.onchain import Withdraw
+from poolhand.keys.lock import WalletLock
 
 RLC = 10**9
 
@@ -152,3 +156,25 @@ def test_what_a_pool_has_in_markets_is_told_with_why_it_is_not_for_sale(cli):
         "did not sign: it lets it be",
     ):
         assert words in shown
+
+
+@pytest.mark.parametrize(
+    "words", ["drain", "resume", "workers", "excluded", f"message {'0x' + '11' * 20} hello"]
+)
+def test_what_is_meant_for_a_pool_is_asked_of_no_other_program(cli, monkeypatch, words):
+    address = cli("wallet", "show", "--json").json["address"]
+    monkeypatch.setattr(sys, "argv", ["poolhand", "worker", "start", "--gpu"])
+    with WalletLock(cli.home / "locks", Address.parse(address)) as lock, closing(free()) as asked:
+        lock.take_orders(f"http://127.0.0.1:{asked.getsockname()[1]}", "a token")
+        ran = cli("pool", *words.split(), "--json")
+        with pytest.raises(BlockingIOError):
+            asked.accept()
+    assert (ran.code, ran.error["code"]) == (2, "holder-is-no-pool")
+    assert "`poolhand worker start`" in ran.error["message"]
+
+
+def free():
+    """Listen where a worker's page would, and never answer."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    listener.setblocking(False)
+    return listener

@@ -297,6 +297,8 @@ def test_stakes_tell_role_amount_reason_and_date(world, monkeypatch):
     assert stake["unlocks_by"] == deal.start_time + 3000
     told = world.cli("account", "stakes").out
     assert "unlocks at the latest 2023-11-14" in told
+    assert 0 < stake["block"] <= world.market.chain.head.number
+    assert f"bought in block {stake['block']}" in told
     assert str(world.task) in told
     assert max(map(len, told.splitlines())) <= 80
     late(world)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from pathlib import Path
 
 import changelog
@@ -26,7 +27,7 @@ def registries():
     from poolhand.worker.metrics import gauges
 
     class Anything:
-        """Stands for what the gauges would read; nothing is read here."""
+        """Stands for what the gauges read where nothing has happened."""
 
         def __getattr__(self, _):
             return self
@@ -34,10 +35,22 @@ def registries():
         def __call__(self, *_):
             return 0.0
 
+        def __getitem__(self, _):
+            return 0.0
+
+        def __iter__(self):
+            return iter(())
+
+        def __len__(self):
+            return 0
+
+        def __float__(self):
+            return 0.0
+
     nothing = Anything()
     names = OfPool.__init__.__code__.co_argcount - 1
     pool = OfPool(*[nothing] * names)
-    pool.show_idle(nothing)
+    pool.show_idle(dict)
     yield pool.registry
     yield OfResults().registry
     yield gauges(nothing, nothing, nothing)
@@ -60,6 +73,24 @@ def test_every_metric_that_a_page_names_exists():
         named = set(METRIC.findall(page.read_text(encoding="utf-8")))
         assert {name for name in named if name not in known} == set(), page.name
     assert len(METRIC.findall(OPERATING.read_text(encoding="utf-8"))) >= 10
+
+
+def labels():
+    """Return the labels and their values that programs tell from the start, by metric."""
+    found = defaultdict(set)
+    for registry in registries():
+        for sample in (each for family in registry.collect() for each in family.samples):
+            found[sample.name] |= set(sample.labels.items())
+    return found
+
+
+def test_every_label_that_an_alert_asks_for_is_told_from_the_start():
+    known, asked = labels(), []
+    for name, chosen in re.findall(r"(poolhand_\w+)\{([^}]*)\}", OPERATING.read_text("utf-8")):
+        for label, value in re.findall(r'(\w+)!?="([^"]+)"', chosen):
+            asked.append(label)
+            assert (label, value) in known[name], f"{name} never tells {label}={value}"
+    assert set(asked) == {"status", "reason", "outcome"}
 
 
 def test_a_metric_that_does_not_exist_would_be_noticed():

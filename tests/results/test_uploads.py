@@ -15,6 +15,10 @@ from results_world import URL, Scene, archive, digest_of, files_left, refused
 from poolhand.domain.ids import Address, ResultDigest
 from poolhand.domain.onchain import Reopen
 from poolhand.domain.text import is_plain
+from poolhand.results import errors
+from poolhand.results.api import BrokenOff
+from poolhand.results.metrics import UPLOAD_OUTCOMES
+from poolhand.store.errors import StorageDown, StorageFull
 from poolhand.transport.results_client import (
     ResultsDown,
 )
@@ -263,3 +267,12 @@ async def test_a_callback_result_without_callback_data_is_refused(scene):
     worker = scene.workers[0]
     offer = await scene.offer(worker, callback=Address(bytes([9] * 20)))
     refused(await scene.put(worker, offer), 400, "unsafe-archive")
+
+
+def test_every_reason_not_to_take_an_archive_is_counted_from_the_start():
+    given = {errors.NoResultHere, *errors.NoResultHere.__subclasses__()}
+    kinds = {each for each in vars(errors).values() if isinstance(each, type)}
+    ours = {each for each in kinds if each.__module__ == errors.__name__} - given
+    others = {BrokenOff, StorageFull, StorageDown}
+    codes = {each("why").code for each in ours | others}
+    assert set(UPLOAD_OUTCOMES) == {"stored", *codes}

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from poolhand.cli.worker_page import Page
     from poolhand.domain.ids import Address
 
+POOL_PROGRAM: Final = "pool serve"
+"""What is typed to start a pool."""
 PAUSE_BETWEEN_POOL_LOOKS: Final = 0.5
 """Seconds between two looks at a pool that drains."""
 MOST_STUCK_TASKS: Final = 5
@@ -45,6 +47,16 @@ class NoPoolRuns(Refused):
         )
 
 
+class HolderIsNoPool(Refused):
+    """Another program than a pool holds the wallet: what is meant for a pool is not asked of it."""
+
+    def __init__(self, held: WalletInUse) -> None:
+        super().__init__(
+            f"wallet {held.address} is that of `poolhand {held.verb}` (process {held.holder}), "
+            "which is no pool: name the wallet of the pool's owner (--wallet)"
+        )
+
+
 class PoolResumed(Refused):
     """Somebody had the pool resume while it was draining."""
 
@@ -53,12 +65,18 @@ class PoolResumed(Refused):
 
 
 def running_pool(command: CommandRun) -> WalletInUse:
-    """Return what the lock tells of the program that holds the wallet; raises NoPoolRuns."""
+    """Return what the lock tells of the pool that holds the wallet.
+
+    Raises:
+        NoPoolRuns, HolderIsNoPool: None does.
+    """
     address = command.address
     try:
         with WalletLock(command.settings(signing=False).locks, address):
             raise NoPoolRuns(address)
     except WalletInUse as held:
+        if held.verb not in ("", POOL_PROGRAM):
+            raise HolderIsNoPool(held) from None
         return held
 
 

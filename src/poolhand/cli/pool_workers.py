@@ -69,7 +69,7 @@ def ask_pool(
         body: What is ordered; None: it is only told.
 
     Raises:
-        NoPoolRuns, WalletInUse: No pool of the wallet runs here.
+        NoPoolRuns, HolderIsNoPool, WalletInUse: No pool of the wallet runs here.
         HolderSilent: It does not answer.
         OrderRefused, PageFault, OrderUnavailable: As the pool says.
     """

@@ -36,6 +36,7 @@ def _members(stake: Stake) -> dict[str, Any]:
         "task_id": str(stake.task_id),
         "deal_id": str(stake.deal_id),
         "index": stake.index,
+        "block": stake.block,
         "amount_nrlc": stake.amount,
         "chain_status": stake.status.name,
         "unlocks_by": stake.deadline,
@@ -61,6 +62,8 @@ def stakes_report(found: Stakes) -> RenderableType:
 def _shown(stake: Stake) -> Iterator[RenderableType]:
     yield Text.assemble((rlc(stake.amount), "bold"), f" as {stake.role}: {stake.why}")
     yield _under(f"task {stake.task_id}")
+    if stake.block is not None:
+        yield _under(f"bought in block {stake.block}")
     since = "claimable since" if stake.is_due else "unlocks at the latest"
     yield _under(f"{since} {moment(stake.deadline)}: a claim then {stake.after}")
     yield _under(_how(stake) if stake.is_due else f"or sooner: {stake.sooner}")

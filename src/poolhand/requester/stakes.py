@@ -48,6 +48,7 @@ class Role(StrEnum):
 class Stake:
     """What one task locks of an account.
 
+    ``block`` is that of its deal, None for a worker's contribution.
     ``deadline`` is the task's final one: from then on anyone can claim it (``is_due``).
     ``why`` it is locked, ``sooner`` what would free it before, ``after`` what a claim does with it.
     """
@@ -56,6 +57,7 @@ class Stake:
     task_id: TaskId
     deal_id: DealId
     index: int
+    block: BlockNumber | None
     amount: NanoRlc
     status: ChainTaskStatus
     deadline: UnixSeconds
@@ -114,6 +116,7 @@ class _Search:
     account: Account
     reader: DealReader
     contributed: set[TaskId] = field(default_factory=set)
+    blocks: dict[DealId, BlockNumber] = field(default_factory=dict)
     categories: Mapping[int, Category] = field(default_factory=dict)
 
     async def run(self, lookback: int) -> Stakes:
@@ -140,6 +143,7 @@ class _Search:
             if event.kind is EventKind.TASK_CONTRIBUTE and event.task_id is not None:
                 self.contributed.add(event.task_id)
             elif event.deal_id is not None:
+                self.blocks[event.deal_id] = event.block
                 await self.reader.read(event.deal_id)
 
     async def _stakes(self, now: UnixSeconds) -> tuple[Stake, ...]:
@@ -182,8 +186,8 @@ class _Search:
 
         def stake(role: Role, amount: NanoRlc, why: str, sooner: str, after: str) -> Stake:
             return Stake(
-                role, view.task_id, deal.deal_id, index, amount, view.status, deadline,
-                now >= deadline, why, sooner, after,
+                role, view.task_id, deal.deal_id, index, self.blocks.get(deal.deal_id), amount,
+                view.status, deadline, now >= deadline, why, sooner, after,
             )  # fmt: skip
 
         if worked:
