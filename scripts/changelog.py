@@ -16,6 +16,8 @@ from typing import Final
 ROOT: Final = Path(__file__).resolve().parents[1]
 KINDS: Final = ("security", "added", "changed", "fixed", "removed")
 """In the order in which a user should read them."""
+_ENDS: Final = (".", "!", "?", ":", ".)", "`.", '."')
+"""How a sentence ends."""
 
 
 def fragments(folder: Path) -> list[Path]:
@@ -47,9 +49,19 @@ def section(version: str, day: str, paths: Iterable[Path]) -> str:
 
 
 def items(text: str) -> list[str]:
-    """Return a fragment's lines as items; a list in it stays one."""
-    lines = [line.rstrip() for line in text.strip().splitlines() if line.strip()]
-    return [line if line.startswith(("- ", "  ")) else f"- {line}" for line in lines]
+    """Return a fragment's lines as items; a list in it stays one.
+
+    A line goes on with the item before it until a sentence has ended with a line's end.
+    """
+    made: list[str] = []
+    for line in filter(None, map(str.rstrip, text.strip().splitlines())):
+        if line.startswith(("- ", "  ")):
+            made.append(line)
+        elif made and not made[-1].endswith(_ENDS):
+            made[-1] += f" {line}"
+        else:
+            made.append(f"- {line}")
+    return made
 
 
 def put(page: str, part: str) -> str:
@@ -69,4 +81,6 @@ def main(version: str) -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    if len(sys.argv) != 2:
+        sys.exit("type the version: scripts/changelog.py 0.2.0")
+    main(sys.argv[1])

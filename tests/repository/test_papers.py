@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from collections import defaultdict
 from pathlib import Path
 
 import changelog
 import pytest
 from prometheus_client import CollectorRegistry
+
+import poolhand
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -159,6 +162,27 @@ def test_a_fragment_of_no_kind_is_named(tmp_path):
     (tmp_path / "10.topic.improved.md").write_text("Better.\n")
     with pytest.raises(ValueError, match=r"10\.topic\.improved\.md"):
         changelog.fragments(tmp_path)
+
+
+def test_a_sentence_that_goes_over_lines_is_one_item():
+    text = "One is told\nover lines. It has\ntwo sentences.\nAnother one (of `this`).\n- A list\n  of lines.\n"
+    assert changelog.items(text) == [
+        "- One is told over lines. It has two sentences.",
+        "- Another one (of `this`).",
+        "- A list",
+        "  of lines.",
+    ]
+
+
+def test_every_item_of_the_next_release_is_whole_sentences():
+    for path in changelog.fragments(ROOT / "changes"):
+        for item in changelog.items(path.read_text(encoding="utf-8")):
+            assert not re.match(r"- (?!iExec|web3)[a-z]", item), f"{path.name}: {item}"
+
+
+def test_the_version_is_the_same_wherever_it_stands():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert project["version"] == poolhand.__version__
 
 
 def test_a_release_puts_its_part_before_the_older_ones(tmp_path):
