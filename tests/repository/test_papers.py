@@ -12,6 +12,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 import poolhand
+from poolhand.settings import pool, results, worker
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -99,6 +100,41 @@ def test_every_label_that_an_alert_asks_for_is_told_from_the_start():
 def test_a_metric_that_does_not_exist_would_be_noticed():
     assert "poolhand_workers_connected" in metric_names()
     assert "poolhand_workers_conected" not in metric_names()
+
+
+PEOPLES = (*(DOCS / "how-to").glob("*.md"), DOCS / "worker-guide.md", DOCS / "security.md")
+"""Pages that name lines of logs, and settings with their defaults."""
+
+
+def test_every_line_of_a_log_that_a_page_names_is_one_that_we_write():
+    sources = (each.read_text(encoding="utf-8") for each in (ROOT / "src").rglob("*.py"))
+    product, named = "\n".join(sources), set()
+    for page in PEOPLES:
+        words = re.findall(r"`([a-z]+(?:_[a-z]+)+)`", page.read_text(encoding="utf-8"))
+        named |= {each for each in words if not METRIC.fullmatch(each)}
+    assert {each for each in named if f'"{each}"' not in product} == {"pg_dump"}
+    assert "lead_taken" in named
+
+
+def test_the_default_of_a_setting_that_a_page_tells_is_the_settings_own():
+    options = {
+        name: each.default
+        for each in (*pool.POOL_OPTIONS, *worker.WORKER_OPTIONS, *results.RESULTS_OPTIONS)
+        for name in each.variables
+    }
+    told = []
+    for page in PEOPLES:
+        text = " ".join(page.read_text(encoding="utf-8").split())
+        told += re.findall(r"`((?:POOLHAND|IEXEC)_[A-Z_]+)`,? (?:default )?(\d[\d.]*)", text)
+    assert {(name, value) for name, value in told if not options[name].startswith(value)} == set()
+    assert len(told) >= 6
+
+
+def test_the_threat_model_names_rows_that_there_are():
+    rows = re.findall(r"^\| ([AN]\d+) \|", (DOCS / "security.md").read_text("utf-8"), re.MULTILINE)
+    named = re.findall(r"\b([AN]\d+)\b", (DOCS / "threat-model.md").read_text("utf-8"))
+    assert named
+    assert set(named) <= set(rows)
 
 
 def test_decisions_are_numbered_without_a_double():
