@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import structlog
 from pool_world import PoolWorld, first_task, with_tag
+from structlog.testing import capture_logs
 
 from poolhand.domain.onchain import ChainTaskStatus, CreateWorkerpool, Initialize
 from poolhand.domain.placement.rules import PlacementRules
@@ -67,6 +69,20 @@ async def test_a_restarted_pool_goes_on_where_it_stopped(pool):
     world.pool.start()
     await world.settle()
     assert set(world.pool.tasks_known()) == {first_task(before), first_task(while_away)}
+
+
+async def test_a_deal_read_before_workers_may_come_is_not_said_to_be_out_of_reach(pool):
+    world = await pool()
+    await world.pool.kill()
+    deal = await world.deal(settle=False)
+    await world.step()
+    structlog.reset_defaults()
+    with capture_logs() as told:
+        world.pool.start()
+        await world.settle()
+    assert "deal_received" in {each["event"] for each in told}
+    assert first_task(deal) in world.pool.tasks_known()
+    assert "deal_out_of_reach" not in {each["event"] for each in told}
 
 
 async def test_a_deal_that_is_told_twice_is_received_once(pool):

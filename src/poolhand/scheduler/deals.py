@@ -188,7 +188,7 @@ class Deals:
             for deal_id, deal in (await self._read(names[first : first + READ_AT_ONCE])).items():
                 if deal is not None:
                     with self._borne(deal_id):
-                        await self._begin(deal, blocks[deal_id], now)
+                        await self._begin(deal, blocks[deal_id], now, has_workers=False)
 
     async def receive(self, deal_id: DealId, block: BlockNumber, now: UnixSeconds) -> list[TaskId]:
         """Begin the tasks of a deal that a block tells of, or go on with them.
@@ -273,7 +273,9 @@ class Deals:
         while len(self.unreadable) > MOST_UNREADABLE:
             self.unreadable.popitem(last=False)
 
-    async def _begin(self, deal: Deal, block: BlockNumber, now: UnixSeconds) -> list[TaskId]:
+    async def _begin(
+        self, deal: Deal, block: BlockNumber, now: UnixSeconds, *, has_workers: bool = True
+    ) -> list[TaskId]:
         deal_id = deal.deal_id
         if deal.workerpool.address != self._pool:
             return []
@@ -291,7 +293,7 @@ class Deals:
         self._bought(deal)
         log.info("deal_received", deal_id=str(deal_id), tasks=deal.bot_size, trust=deal.trust)
         with self._boundary.around("preflight", deal_id=str(deal_id)):
-            if why := self._obstacle(deal):
+            if has_workers and (why := self._obstacle(deal)):
                 log.warning("deal_out_of_reach", deal_id=str(deal_id), cause=why)
         async for facts in in_turns(self._facts(deal, category, block), TASKS_PER_TURN):
             if facts.task_id not in ended:
