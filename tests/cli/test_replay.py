@@ -33,6 +33,9 @@ from poolhand.domain.task import machine as tasks
 from poolhand.domain.task.machine import Received, Reported
 from poolhand.store.file import FileJournal
 from poolhand.store.sql import SqlJournal
+from postgres_fixtures import postgres, postgres_server
+
+__all__ = ["postgres", "postgres_server"]
 
 OTHER = TaskId(b"\x07" * 32)
 OF_POOL = [
@@ -238,3 +241,24 @@ def test_sets_and_bytes_are_json():
         "b": "0x01",
         "c": [str(TASK)],
     }
+
+
+@pytest.mark.postgres
+def test_a_journal_on_a_server_is_read_while_its_pool_runs(cli, postgres):
+    held = SqlJournal(postgres)
+    held.append("task/cursor", {"block": 7})
+    write(held, f"task/{TASK}", POOL_MACHINE.codec, OF_POOL)
+    told = cli("debug", "replay", postgres, "--json").json
+    assert [each["number"] for each in told["steps"]] == [1, 2, 3, 4, 5, 6]
+    assert len(cli("task", "story", str(TASK), "--journal", postgres, "--json").json["story"]) > 3
+    held.append("task/cursor", {"block": 8})  # it leads on
+    held.close()
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize("name", ["no_such", "template1"])
+def test_a_server_without_a_journal_for_us_says_so_and_shows_no_password(cli, postgres, name):
+    server, _, host = postgres.partition("@")[0], "", postgres.partition("?")[2]
+    ran = cli("debug", "replay", f"{server}:sesame@/{name}?{host}", "--json")
+    assert (ran.code, ran.error["code"]) == (4, "journal-unreadable")
+    assert "sesame" not in ran.out + ran.err

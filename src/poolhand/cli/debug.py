@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import re
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -19,10 +19,11 @@ if TYPE_CHECKING:
 app = noun("Look into the journal of a pool or a worker.")
 
 JournalArgument = Annotated[
-    Path,
+    str,
     typer.Argument(
         metavar="JOURNAL",
-        help="A pool's database (pool.db), or the file `journal` in a worker's folder.",
+        help="A pool's database (pool.db, or the URL of one of PostgreSQL), or the file `journal` "
+        "in a worker's folder.",
     ),
 ]
 UntilOption = Annotated[
@@ -36,9 +37,9 @@ OneTaskOption = Annotated[
 class NotInJournal(Refused):
     """The journal tells nothing of a task."""
 
-    def __init__(self, task_id: TaskId, path: Path) -> None:
+    def __init__(self, task_id: TaskId, where: str) -> None:
         super().__init__(
-            f"journal {path} tells nothing of task {task_id}: it was never given here, or it "
+            f"journal {where} tells nothing of task {task_id}: it was never given here, or it "
             "is settled and was forgotten; `poolhand task show` asks pool and chain"
         )
 
@@ -60,29 +61,35 @@ def replay(
     steps = read_steps(journal, only, until)
     broken = any(step.fault is not None for step in steps)
     return Answer(
-        {"journal": str(journal), "steps": [step_members(step) for step in steps]},
+        {"journal": shown(journal), "steps": [step_members(step) for step in steps]},
         lambda: replay_report(steps, whole_state=bool(until or task)),
         NOT_REPLAYED if broken else 0,
     )
 
 
-def read_steps(path: Path, only: TaskId | None, until: int = 0) -> list[ReplayStep]:
+def shown(where: str) -> str:
+    """Return where a journal is, without the password of a URL."""
+    return re.sub(r"(://[^:/@]*):[^@/]*@", r"\1:***@", where)
+
+
+def read_steps(where: str, only: TaskId | None, until: int = 0) -> list[ReplayStep]:
     """Replay a journal up to an event (0: to its end), and keep one task's steps, or all.
 
     Raises:
-        NothingToRead, JournalCorrupt, JournalTooNew: It does not open, or does not read.
+        NothingToRead, JournalCorrupt, JournalTooNew, JournalUnreadable: It does not open, or does
+            not read.
         NotInJournal: It tells nothing of the task.
     """
     from itertools import islice
 
     from poolhand import observe
     from poolhand.cli.replay import Replay
-    from poolhand.store.snapshot import snapshot
+    from poolhand.store.snapshot import moment
 
     observe.configure(level="error")
-    with snapshot(path) as opened:
+    with moment(where) as opened:
         records = islice(opened.read(), until or None)
         steps = [step for step in Replay().steps(records) if only is None or step.task_id == only]
     if only is not None and not steps:
-        raise NotInJournal(only, path)
+        raise NotInJournal(only, shown(where))
     return steps

@@ -37,9 +37,11 @@ FolderOption = Annotated[
     Path, typer.Option("--to", metavar="FOLDER", help="Where to; made when missing.")
 ]
 JournalOption = Annotated[
-    Path,
+    str,
     typer.Option(
-        "--journal", metavar="FILE", help="A pool's database, or `journal` of a worker's folder."
+        "--journal",
+        metavar="FILE|URL",
+        help="A pool's database (pool.db, or a URL), or `journal` of a worker's folder.",
     ),
 ]
 ExtractOption = Annotated[bool, typer.Option("--extract", help="Unpack it too.")]
@@ -54,9 +56,7 @@ async def show(command: CommandRun, task_id: TaskArgument) -> Answer:
 
 
 @verb(app, "story", example=f"poolhand task story 0x{'2e' * 32}")
-async def story(
-    command: CommandRun, task_id: TaskArgument, journal: JournalOption = Path()
-) -> Answer:
+async def story(command: CommandRun, task_id: TaskArgument, journal: JournalOption = "") -> Answer:
     """Tell a task's story: the cause and the consequence of every step, in the order of time.
 
     Its pool and the chain tell it; or, with --journal, a pool's or a worker's own journal, of
@@ -65,7 +65,7 @@ async def story(
     from poolhand.cli.story import journal_story, story_page, told_story
 
     silence = ""
-    if journal != Path():
+    if journal:
         from poolhand.cli.debug import read_steps
 
         lines = journal_story(read_steps(journal, task_id))

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Final
+from typing import Any, Final, Protocol
 
 from poolhand.domain.errors import Refused
 from poolhand.observe.private import create_private
@@ -15,8 +16,17 @@ from poolhand.ports.journal import Journal
 from poolhand.store.errors import JournalCorrupt
 from poolhand.store.file import FileJournal
 
+SERVER_URL: Final = re.compile(r"postgres(ql)?(\+\w+)?://")
+"""How the URL of a database begins that a server has."""
 _SQLITE: Final = b"SQLite format 3\0"
 """How every database of SQLite begins."""
+
+
+class Readable(Protocol):
+    """What a journal is for whoever only looks."""
+
+    def read(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Yield (stream, event) in order of writing."""
 
 
 class NothingToRead(Refused):
@@ -24,8 +34,8 @@ class NothingToRead(Refused):
 
     def __init__(self, path: Path) -> None:
         super().__init__(
-            f"there is no journal {path}: name the database of a pool (pool.db) or the file "
-            "`journal` in a worker's folder"
+            f"there is no journal {path}: name the database of a pool (pool.db, or the URL of one "
+            "of PostgreSQL) or the file `journal` in a worker's folder"
         )
 
 
@@ -52,6 +62,26 @@ def snapshot(path: Path) -> Iterator[Journal]:
         finally:
             if journal is not None:
                 journal.close()
+
+
+@contextmanager
+def moment(where: str) -> Iterator[Readable]:
+    """Yield a copy of a journal by its file, or by the URL of a server's database; as ``snapshot``.
+
+    Raises:
+        JournalUnreadable: The server does not answer, or has no journal for us.
+    """
+    if not SERVER_URL.match(where):
+        with snapshot(Path(where)) as journal:
+            yield journal
+        return
+    from poolhand.store.server_copy import ServerCopy  # noqa: PLC0415 - a worker has no SQLAlchemy
+
+    copy = ServerCopy(where)
+    try:
+        yield copy
+    finally:
+        copy.close()
 
 
 def _copied(path: Path, copy: Path) -> Journal:
