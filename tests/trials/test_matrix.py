@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise, product
+from pathlib import Path
 
 import pytest
 from chaos.matrix import HAPPY, Fault, Moment, Victim, all_cells, chosen, fixed, sample, shuffled
@@ -66,3 +67,8 @@ def test_the_smaller_set_has_every_victim_and_every_fault():
     assert {cell.victim for cell in fixed()} == set(Victim)
     assert {cell.fault for cell in fixed()} == set(Fault)
     assert {cell.flow for cell in fixed()} == set(Flow)
+
+
+def test_the_page_tells_how_many_cells_there_are():
+    page = (Path(__file__).parents[2] / "docs" / "chaos.md").read_text(encoding="utf-8")
+    assert f"| cells | {len(CELLS)};" in page
