@@ -13,7 +13,16 @@ from poolhand.domain.units import NanoRlc, Wei
 TOKEN = "a-token-of-the-test"
 EVIL = "<script>alert(1)</script>"
 NO_TASK = {"code": "no-task", "sentence": "no task waits", "acts": "nobody", "change": "wait"}
-NO_GAS = {"code": "gas", "sentence": EVIL, "acts": "operator", "change": "send coin to it"}
+SKIPPED = {
+    "code": "skipped-enough", "sentence": "1 task skipped by the pool", "acts": "scheduler",
+    "change": "wait: others are at it",
+}  # fmt: skip
+NO_GAS = {
+    "code": "gas",
+    "sentence": EVIL,
+    "acts": "operator of the worker",
+    "change": "send coin to it",
+}
 
 
 def wallet(number):
@@ -48,7 +57,7 @@ class FleetSeen:
         self.rows = [
             row(1, "computes", held=1),
             row(2, "no answer", known=False),
-            row(3, "idle", [NO_TASK]),
+            row(3, "idle", [NO_TASK, SKIPPED]),
             row(4, "idle", [NO_GAS]),
         ]
 

@@ -98,6 +98,7 @@ async def test_its_parts_escape_what_others_wrote_and_lead_to_each_workers_own_p
     assert 'href="http://127.0.0.1:7/#token=its"' in made["workers"]
     assert "lab-002" in made["attention"]
     assert "no task waits" not in made["attention"]
+    assert "skipped" not in made["attention"]
     assert title(told).startswith("1 of ")
 
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from contextlib import contextmanager
 
 from e2e_world import WEB, wait_until
+
+from poolhand.worker.pid_file import read
 
 WORKERS = [f"worker-{number}" for number in range(1, 5)]
 STAKE = 2 * 10**9
@@ -59,6 +62,7 @@ def test_a_fleet_joins_computes_is_paid_and_gives_all_back(network, tmp_path):
         assert told["together"]["earned_nrlc"] > 0
         assert told["together"]["complete"]
         refused_here_and_elsewhere(network, home, made["workers"][0], tmp_path)
+        killed_with_its_supervisor(network, home, made["workers"], at_home)
 
         stopped = network.ok("fleet", "stop", **at_home)
         assert {each["state"] for each in stopped} == {"stopped"}
@@ -105,3 +109,22 @@ def refused_here_and_elsewhere(network, home, worker, tmp_path):
     finally:
         other.terminate()
         other.wait()
+
+
+def killed_with_its_supervisor(network, home, workers, at_home):
+    """Kill the supervisor and one of its copies: the other works on, and the next one finds it."""
+    fleet = next((home / ".poolhand/fleets").iterdir())
+    lock = fleet / "supervisor.lock"
+    if not lock.exists():  # a service manager keeps them running here
+        return
+    first, second = (fleet / "workers" / each["name"] for each in workers)
+    killed, survivor = read(first).pid, read(second).pid
+    for pid in (int(lock.read_text()), killed):
+        os.kill(pid, signal.SIGKILL)
+    wait_until(lambda: not read(first).is_running)
+    resumed = {each["name"]: each["state"] for each in network.ok("fleet", "resume", **at_home)}
+    assert resumed == {workers[0]["name"]: "started", workers[1]["name"]: "resumed"}
+    assert read(first).pid != killed
+    assert read(second).pid == survivor
+    wallets = {each["wallet"] for each in workers}
+    wait_until(lambda: wallets <= set(connected(network)))

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from html import escape
 from typing import Any, Final, TypeAlias
 
+from poolhand.domain.replicate.status import Party
 from poolhand.domain.text import shown
 from poolhand.transport.page.html import badge, figure, short, table, text
 from poolhand.transport.page.words import NOT_KNOWN, amount, coin
@@ -27,8 +28,8 @@ _WHAT_TO_DO: Final[Mapping[str, str]] = {
     "not running": "`poolhand fleet resume` starts it; its `worker.log` says why it ended",
 }
 """What a person does about a worker that does not work."""
-_HARMLESS_CAUSES: Final = ("no-task", "busy")
-"""Causes for which a worker takes nothing new that nobody has to do anything about."""
+_OF_POOL: Final = ("pool-unreachable", "pool-refuses")
+"""Causes at a pool for which its workers can do nothing, and that their operator should know."""
 _MOST_WORKERS_NAMED: Final = 5
 """Workers that are named before the others are counted."""
 _PAGE_COLUMNS: Final = (
@@ -96,7 +97,7 @@ def _troubles(workers: Iterable[ToldFleet]) -> dict[tuple[str, str], list[str]]:
             found.setdefault((each["state"], _WHAT_TO_DO[each["state"]]), []).append(each["name"])
             continue
         for cause in each["idle_causes"]:
-            if cause["code"] not in _HARMLESS_CAUSES:
+            if cause["acts"] == Party.OPERATOR or cause["code"] in _OF_POOL:
                 key = cause["sentence"], cause["change"]
                 found.setdefault(key, []).append(each["name"])
     return found
