@@ -236,9 +236,9 @@ def test_a_real_supervisor_survives_a_hangup_and_ends_with_its_last_worker(world
 
 
 CRONTAB = """#!/bin/sh
-[ -e "{file}.denied" ] && echo "you are not allowed to use this program" >&2 && exit 1
 case "$1" in
--l) [ -e "{file}" ] && cat "{file}" || {{ echo "no crontab for somebody" >&2; exit 1; }} ;;
+-l) [ -e "{file}.denied" ] && echo "you are not allowed to read this" >&2 && exit 1
+    [ -e "{file}" ] && cat "{file}" || {{ echo "no crontab for somebody" >&2; exit 1; }} ;;
 -) cat > "{file}" ;;
 esac
 """
@@ -281,7 +281,7 @@ def test_a_crontab_that_does_not_read_is_not_written_and_who_must_act_is_told(wo
     launcher = SupervisedWorkers(world.folder, {"POOLHAND_COMMAND": "/bin/true"}, crontab)
     launcher.register()
     told = capsys.readouterr().err
-    assert "you are not allowed to use this program" in told
+    assert "you are not allowed to read this" in told
     assert "after a restart of this computer give `poolhand fleet resume`" in told
     for each in world.members:
         world.folder.mark(each, stopped=True)
