@@ -319,18 +319,16 @@ async def collect(
     from poolhand.domain.fleet_money import FleetWish
     from poolhand.domain.units import NanoRlc, Wei
 
-    folder = FleetFolder.meant(fleet)
-    known = folder.read()
-    wish = known.wish or FleetWish(Wei(0), NanoRlc(0))
-    nothing = FleetWish(Wei(0), NanoRlc(0))
-    usual = nothing if all_ else wish
-    keep = FleetWish(
-        parse_coin(keep_coin) if keep_coin else usual.coin,
-        parse_rlc(keep_stake) if keep_stake else usual.stake,
-    )
-    terms = CollectTerms(recipient(to), keep, yes, elsewhere_stopped, running)
-    there = on_its_chain(command, folder, known)
+    folder, nothing = FleetFolder.meant(fleet), FleetWish(Wei(0), NanoRlc(0))
     with changing(folder):
+        known = folder.read()
+        usual = nothing if all_ else known.wish or nothing
+        keep = FleetWish(
+            parse_coin(keep_coin) if keep_coin else usual.coin,
+            parse_rlc(keep_stake) if keep_stake else usual.stake,
+        )
+        terms = CollectTerms(recipient(to), keep, yes, elsewhere_stopped, running)
+        there = on_its_chain(command, folder, known)
         launcher = fleet_launcher(folder, os.environ)
         found = await collect_all(there, folder, known.members, terms, launcher)
     told = {
