@@ -11,7 +11,7 @@ from websockets.asyncio.server import serve
 
 from poolhand.chain.link import Query
 from poolhand.chain.refusal import EndpointDown, NodeRefusal
-from poolhand.chain.socket_link import SocketLink
+from poolhand.chain.socket_link import MOST_EARLY_NEWS, SocketLink
 
 ASK = [Query("eth_chainId", (), lambda raw: raw)]
 
@@ -31,6 +31,11 @@ async def endpoint(answer):
         await link.close()
 
 
+def told(subscription, result) -> str:
+    params = {"subscription": subscription, "result": result}
+    return json.dumps({"jsonrpc": "2.0", "method": "eth_subscription", "params": params})
+
+
 def reply(request, result) -> str:
     return json.dumps({"jsonrpc": "2.0", "id": request["id"], "result": result})
 
@@ -45,6 +50,20 @@ async def test_a_subscription_ends_with_its_connection():
         assert await anext(heads) == "0x1"
         with pytest.raises(EndpointDown):
             await asyncio.wait_for(anext(heads), 60)
+
+
+async def test_news_that_come_before_their_subscription_is_known_are_heard_and_others_forgotten():
+    async def answer(socket, request) -> None:
+        if request["method"] == "eth_subscribe":
+            for number in range(3 * MOST_EARLY_NEWS):
+                await socket.send(told(f"0x{number:x}00", "a stranger's"))
+            await socket.send(told("0x1", "early"))
+        await socket.send(reply(request, "0x1"))
+
+    async with endpoint(answer) as link, aclosing(link.heads()) as heads:
+        assert [await anext(heads) for _ in range(2)] == ["0x1", "early"]
+        assert list(link._news) == ["0x1"]
+        assert not link._early
 
 
 async def test_closing_during_the_handshake_cancels_nobody_else():

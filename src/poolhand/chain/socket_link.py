@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket as tcp
 import time
+from collections import deque
 from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
 from itertools import count
@@ -21,6 +22,8 @@ from poolhand.domain.json_text import parse_json
 
 LONGEST_WITHOUT_BLOCK: Final = 15.0
 """Seconds without a new block after which we ask: some endpoints forget subscriptions."""
+MOST_EARLY_NEWS: Final = 100
+"""Of subscriptions not known yet: the answer that names one may be read after its first news."""
 
 
 class SocketLink:
@@ -38,6 +41,7 @@ class SocketLink:
         self._together: dict[int, tuple[int, ...]] = {}
         """By the id of each request of a batch under way: all of that batch."""
         self._news: dict[str, asyncio.Queue[Any]] = {}
+        self._early: deque[tuple[str, Any]] = deque(maxlen=MOST_EARLY_NEWS)
 
     async def exchange(self, queries: Sequence[Query[Any]]) -> Answers:
         """Return the response objects, in order; raises EndpointDown."""
@@ -75,7 +79,7 @@ class SocketLink:
         """
         found = await self._one("eth_subscribe", "newHeads")
         socket = self._socket  # the subscription lives and ends with this connection
-        news = self._news.setdefault(str(found), asyncio.Queue())
+        news = self._news_of(str(found))
         try:
             yield await self._one("eth_getBlockByNumber", "latest", False)
             while True:
@@ -91,6 +95,15 @@ class SocketLink:
             self._news.pop(str(found), None)
             if socket is not None and self._socket is socket:
                 await self.close()
+
+    def _news_of(self, name: str) -> asyncio.Queue[Any]:
+        """Return where the news of a subscription come, with those that came before we knew it."""
+        news = self._news[name] = asyncio.Queue()
+        for each, head in self._early:
+            if each == name:
+                news.put_nowait(head)
+        self._early.clear()
+        return news
 
     async def close(self) -> None:
         """Close the connection; repeatable."""
@@ -167,6 +180,7 @@ class SocketLink:
         for future in waiting.values():
             if not future.done():
                 future.set_exception(EndpointDown(self.name, why))
+        self._early.clear()
         for news in self._news.values():
             news.put_nowait(EndpointDown(self.name, why))
 
@@ -184,8 +198,11 @@ class SocketLink:
         """Hand out one answer or one piece of news."""
         if told.get("method") == "eth_subscription":
             news = told["params"]
-            queue = self._news.setdefault(str(news["subscription"]), asyncio.Queue())
-            queue.put_nowait(news["result"])
+            name = str(news["subscription"])
+            if name in self._news:
+                self._news[name].put_nowait(news["result"])
+            else:
+                self._early.append((name, news["result"]))
         elif told.get("id") is None:
             self._hear_nameless(told["error"])
         else:
