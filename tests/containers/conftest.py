@@ -13,6 +13,7 @@ import pytest
 from aiodocker import Docker
 from container_world import ENGINE, LIMITS, MIB, DockerWorld, NoopWorld
 from fake_engine import IMAGE, LABELS, PLAIN, STARTED_AT, FakeEngine, serving
+from kubernetes_world import kubernetes_world
 from slurm_cluster import Cluster, missing
 from slurm_world import SlurmWorld, lay_images
 from tiny_image import NAME, archive
@@ -116,6 +117,7 @@ async def slurm_world(slurm_found, slurm_shared, tmp_path):
 
 ENGINES = [
     "noop",
+    "kubernetes",
     pytest.param("docker", marks=pytest.mark.docker),
     pytest.param("slurm", marks=pytest.mark.slurm),
 ]
@@ -124,6 +126,10 @@ ENGINES = [
 @pytest.fixture(params=ENGINES)
 async def world(request, tmp_path):
     """One of each engine."""
+    if request.param == "kubernetes":
+        async with kubernetes_world(tmp_path) as made:
+            yield made
+        return
     if request.param == "slurm":
         request.getfixturevalue("slurm_found")
         shared = request.getfixturevalue("slurm_shared")

@@ -87,6 +87,8 @@ class World:
     """Folders and specs."""
 
     image: str
+    has_two_streams = True
+    """Whether what an app prints on standard error is told apart."""
 
     def __init__(self, folder: Path) -> None:
         self.input, self.output = folder / "in", folder / "out"

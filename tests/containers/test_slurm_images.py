@@ -80,23 +80,32 @@ async def test_of_an_image_for_several_processors_ours_is_taken(shelf, images, t
     assert left(tmp_path) == [both]
 
 
+async def skopeo_copies(*words):
+    process = await asyncio.create_subprocess_exec("skopeo", "--insecure-policy", "copy", *words)
+    assert await process.wait() == 0
+
+
 async def test_layers_compressed_by_zstd_are_laid_down(shelf, images, tmp_path):
-    digest = shelf.put([HELLO, AGAIN])
+    """By way of a folder to a registry that has no other form of these layers to offer."""
+    digest, packed_anew = shelf.put([HELLO, AGAIN]), f"dir:{tmp_path / 'zstd'}"
     async with serving(shelf, tmp_path) as image:
-        there = image.removesuffix(":1.0")
-        words = ("skopeo", "--insecure-policy", "copy", "-q", "--dest-compress-format=zstd",
-                 "--dest-compress", "--format=oci", "--src-tls-verify=false",
-                 "--dest-tls-verify=false", f"--digestfile={tmp_path / 'digest'}",
-                 f"docker://{there}@sha256:{digest}")  # fmt: skip
-        for goal in (f"dir:{tmp_path / 'zstd'}", f"docker://{there}:zstd"):
-            process = await asyncio.create_subprocess_exec(*words, goal)
-            assert await process.wait() == 0
-        packed_by_zstd = (tmp_path / "digest").read_text().partition(":")[2]
-        reference = await images.pull(image, packed_by_zstd, 60)
-    manifest = json.loads((tmp_path / "zstd" / "manifest.json").read_text())
-    assert all(each["mediaType"].endswith("zstd") for each in manifest["layers"])
+        await skopeo_copies(
+            "-q", "--dest-compress", "--dest-compress-format=zstd", "--format=oci",
+            "--src-tls-verify=false",
+            f"docker://{image.removesuffix(':1.0')}@sha256:{digest}", packed_anew,
+        )  # fmt: skip
+    async with Registry(tmp_path / "another") as another:
+        image = f"{another.host}/{NAME}"
+        await skopeo_copies(
+            "-q", "--dest-tls-verify=false", f"--digestfile={tmp_path / 'digest'}",
+            packed_anew, f"docker://{image}:zstd",
+        )  # fmt: skip
+        pushed = (tmp_path / "digest").read_text().partition(":")[2]
+        manifest = json.loads((tmp_path / "another" / "blobs" / pushed).read_text())
+        assert all(each["mediaType"].endswith("zstd") for each in manifest["layers"])
+        reference = await images.pull(image, pushed, 60)
     assert (images.root(reference) / "hello").read_bytes() == b"again"
-    assert left(tmp_path) == [packed_by_zstd]
+    assert left(tmp_path) == [pushed]
 
 
 @pytest.mark.parametrize(

@@ -213,6 +213,28 @@ async def test_a_worker_that_was_killed_finds_its_job_again(slurm_world, slurm_s
     assert slurm_world.token() == token
 
 
+async def test_a_run_goes_on_while_the_controller_does_not_answer(
+    slurm_world, tmp_path, monkeypatch
+):
+    """What stands in squeue's place fails for as long as a file is there, and counts."""
+    away, count, usual = tmp_path / "away", tmp_path / "count", shutil.which("squeue")
+    program = tmp_path / "bin" / "squeue"
+    program.parent.mkdir()
+    program.write_text(
+        f'#!/bin/sh\n[ ! -e {away} ] || {{ echo >>{count}; exit 1; }}\n{usual} "$@"\n'
+    )
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
+    slurm_world.hold()
+    running = asyncio.create_task(slurm_world.runtime.run(slurm_world.program("token")))
+    await until(slurm_world.token)
+    away.touch()
+    await until(lambda: count.exists() and len(count.read_text()) > 1)
+    slurm_world.release()
+    assert (await running).exit_code == 0
+    away.unlink()
+
+
 SAYS = """
 import os, time, uuid
 me = uuid.uuid4().hex

@@ -8,6 +8,7 @@ import pytest
 
 from poolhand.domain.doctor.engine import (
     DOCKER_CHECK,
+    KUBERNETES,
     LEAST_ROOM,
     SLURM,
     EngineFacts,
@@ -74,6 +75,16 @@ def test_a_cluster_is_told_with_its_nodes_and_warned_of_where_it_is_too_old():
         CheckOutcome.UNKNOWN,
         True,
     )
+
+
+def test_of_kubernetes_it_is_said_what_is_not_seen_from_outside():
+    cluster = EngineFacts(KUBERNETES, "1.32.3", "linux/amd64", found="4 nodes")
+    assert judge_engine(cluster, "").found == "Kubernetes 1.32.3 answers: 4 nodes"
+    assert judge_engine_version(cluster).outcome is PASS
+    assert judge_engine_version(replace(cluster, version="1.20.2")).outcome is WARN
+    sandbox = judge_sandbox(cluster, RUNC, "auto")
+    assert (sandbox.outcome, "NetworkPolicies" in sandbox.fix) == (CheckOutcome.UNKNOWN, True)
+    assert judge_cgroups(cluster).outcome is PASS
 
 
 def test_of_another_engine_nothing_is_known():

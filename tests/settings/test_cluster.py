@@ -1,4 +1,4 @@
-"""A worker that computes on a Slurm cluster: what its operator may say, and what is refused."""
+"""A worker that computes on a cluster: what its operator may say, and what is refused."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from test_programs import made
 
+from poolhand.settings.cluster import KubernetesSettings
 from poolhand.settings.doctor import settings_of
 from poolhand.settings.load import BadSetting
 
@@ -41,7 +42,7 @@ def test_tasks_at_once_are_the_clusters_matter_and_not_this_computers(told, slot
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"POOLHAND_ENGINE": "podman"}, "docker, slurm"),
+        ({"POOLHAND_ENGINE": "podman"}, "docker, slurm, kubernetes"),
         ({"POOLHAND_SLURM_SHARED": ""}, "a folder that all nodes see"),
         ({"POOLHAND_SLURM_SHARED": "scratch"}, "absolute"),
         ({"POOLHAND_SLURM_SHARED": "/a'; rm -rf /'"}, "without quotes"),
@@ -60,3 +61,42 @@ def test_tasks_at_once_are_the_clusters_matter_and_not_this_computers(told, slot
 def test_what_a_cluster_cannot_give_is_refused_at_the_start(change, words):
     with pytest.raises(BadSetting, match=words):
         made(**{**CLUSTER, **change})
+
+
+KUBERNETES = {"POOLHAND_ENGINE": "kubernetes", "POOLHAND_KUBERNETES_SHARED": "/mnt/shared"}
+
+
+def test_a_cluster_of_kubernetes_is_read_as_its_operator_writes_it():
+    usual = made(**KUBERNETES).cluster
+    assert usual == KubernetesSettings(Path("/mnt/shared"), "poolhand", "poolhand", "", "")
+    told = made(
+        **KUBERNETES,
+        POOLHAND_KUBERNETES_CLAIM="work",
+        POOLHAND_KUBERNETES_NAMESPACE="team-a",
+        POOLHAND_KUBERNETES_CONTEXT="arn:aws:eks:eu-west-1:1:cluster/lab",
+        POOLHAND_KUBERNETES_SECCOMP="poolhand/app.json",
+    ).cluster
+    assert told == KubernetesSettings(
+        Path("/mnt/shared"),
+        "work",
+        "team-a",
+        "arn:aws:eks:eu-west-1:1:cluster/lab",
+        "poolhand/app.json",
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"POOLHAND_KUBERNETES_SHARED": ""}, "a folder that all nodes see"),
+        ({"POOLHAND_KUBERNETES_CLAIM": "../x"}, "POOLHAND_KUBERNETES_CLAIM"),
+        ({"POOLHAND_KUBERNETES_NAMESPACE": "Team/A"}, "POOLHAND_KUBERNETES_NAMESPACE"),
+        ({"POOLHAND_KUBERNETES_CONTEXT": "--kubeconfig=x"}, "POOLHAND_KUBERNETES_CONTEXT"),
+        ({"POOLHAND_KUBERNETES_SECCOMP": "../../x"}, "POOLHAND_KUBERNETES_SECCOMP"),
+        ({"IEXEC_WORKER_GPU_ENABLED": "true"}, "no GPU.*--engine kubernetes"),
+        ({"POOLHAND_SANDBOX": "gvisor"}, "run by what its nodes have"),
+    ],
+)
+def test_what_kubernetes_cannot_give_is_refused_at_the_start(change, words):
+    with pytest.raises(BadSetting, match=words):
+        made(**{**KUBERNETES, **change})

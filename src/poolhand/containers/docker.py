@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Any, Final, NamedTuple, Self
+from typing import Any, Final, Self
 
 import structlog
 from aiodocker import Docker, DockerError
 
 from poolhand.containers.app_disks import lay_disks
+from poolhand.containers.births import Births
 from poolhand.containers.disks import DiskKind, TaskDisks
 from poolhand.containers.engine import (
     CONFLICT,
@@ -58,13 +60,6 @@ WATCHED: Final = TaskDisks(DiskKind.WATCH)
 log = structlog.get_logger()
 
 
-class _Birth(NamedTuple):
-    """A run that is begun: with which labels, and its container and how long it has run."""
-
-    labels: Mapping[str, str]
-    task: asyncio.Task[tuple[str, float | None]]
-
-
 class DockerRuntime:
     """Runs containers in the sandbox of ``sandbox``; made by ``open``.
 
@@ -89,7 +84,7 @@ class DockerRuntime:
         self._sandboxes, self._clock, self._disks = sandboxes, RunClock(now), disks
         self._puller = puller
         self._images = ImageTerms(docker)
-        self._births: dict[str, _Birth] = {}
+        self._births = Births[tuple[str, float | None]]()
         self._doubts = StartDoubts(sandboxes)
 
     @classmethod
@@ -138,8 +133,7 @@ class DockerRuntime:
             await runtime._greet(absent_ok=absent_ok)
             yield runtime
         finally:
-            births = [birth.task for birth in runtime._births.values()]
-            await asyncio.gather(*births, return_exceptions=True)
+            await runtime._births.all_over()
             await docker.close()
 
     async def _greet(self, *, absent_ok: bool) -> None:
@@ -182,7 +176,7 @@ class DockerRuntime:
         """
         with working(self._url):
             joined = await inspect(self._docker, spec.name) is not None
-            container, spent = await self._born(spec)
+            container, spent = await self._births.begin(spec, partial(self._begin, spec))
             late = None if spent is None else await self._follow(container, spec, spent)
             outcome = await self._outcome(container, spec, late)
             await remove(self._docker, container)
@@ -208,8 +202,7 @@ class DockerRuntime:
     async def kill(self, name: str) -> None:
         """Stop and remove a container; none of this name is fine."""
         self._doubts.forget(name)
-        if name in self._births:
-            await asyncio.wait([self._births[name].task])
+        await self._births.over(name)
         with working(self._url):
             await remove(self._docker, name)
         self._clock.forget(name)
@@ -229,24 +222,6 @@ class DockerRuntime:
                 log.info("orphan_removed", container=name)
                 removed.append(name)
         return tuple(removed)
-
-    async def _born(self, spec: ContainerSpec) -> tuple[str, float | None]:
-        """Begin a run, to the end even if the caller is cancelled meanwhile.
-
-        The engine carries out a request whose sender has hung up; ``kill`` must not overtake it.
-        """
-        birth = self._births.get(spec.name)
-        if birth is None:
-            birth = _Birth(spec.labels, asyncio.create_task(self._begin(spec)))
-            self._births[spec.name] = birth
-            birth.task.add_done_callback(lambda done: self._forget(spec.name, done))
-        check_owner(spec, birth.labels)
-        return await asyncio.shield(birth.task)
-
-    def _forget(self, name: str, birth: asyncio.Task[tuple[str, float | None]]) -> None:
-        del self._births[name]
-        if not birth.cancelled() and birth.exception() is not None:
-            log.info("container_not_begun", container=name, cause=str(birth.exception()))
 
     async def _begin(self, spec: ContainerSpec) -> tuple[str, float | None]:
         """Return this run's container and how long it has run by now (s; None: it has ended)."""

@@ -1,17 +1,17 @@
-"""What a worker's operator says of the Slurm cluster on which it computes."""
+"""What a worker's operator says of the cluster on which it computes."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
 
 from poolhand.domain.sandbox_level import SandboxLevel
 from poolhand.settings.home import at_home
 from poolhand.settings.load import BadSetting, Option, Settings
 
-ENGINE_KINDS: Final = ("docker", "slurm")
+ENGINE_KINDS: Final = ("docker", "slurm", "kubernetes")
 SBATCH_OPTIONS: Final = frozenset(
     {
         "clusters", "constraint", "exclude", "gres", "licenses", "nice", "nodelist", "prefer",
@@ -20,12 +20,34 @@ SBATCH_OPTIONS: Final = frozenset(
 )  # fmt: skip
 """Options of sbatch that say where a job runs, and none that says what or as whom."""
 _WORD: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+_LABEL: Final = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")
+_CONTEXT: Final = re.compile(r"[A-Za-z0-9_.:/@-]{0,253}")
+_PROFILE: Final = re.compile(r"(?!.*\.\.)[A-Za-z0-9_.][A-Za-z0-9_./-]{0,250}")
 _VALUE: Final = re.compile(r"[A-Za-z0-9_.,:@+*&|\[\]-]{1,256}")
 
 
 @dataclass(frozen=True, slots=True)
-class ClusterSettings:
-    """A cluster.
+class KubernetesSettings:
+    """A cluster of Kubernetes.
+
+    Attributes:
+        shared: Where this machine sees the folder that all pods see.
+        claim: The volume claim by which pods see it.
+        namespace: Of all that is made.
+        context: Of kubectl's configuration; empty: the current one, or that of this pod.
+        seccomp: A profile below the kubelets' folder on the nodes; empty: the engine's usual one.
+    """
+
+    shared: Path
+    claim: str
+    namespace: str
+    context: str
+    seccomp: str
+
+
+@dataclass(frozen=True, slots=True)
+class SlurmSettings:
+    """A Slurm cluster.
 
     Attributes:
         shared: A folder that this machine and all nodes see under the same name.
@@ -53,6 +75,24 @@ def _word(text: str) -> str:
     return text
 
 
+def _resource(text: str) -> str:
+    if not _LABEL.fullmatch(text):
+        raise ValueError("a name as Kubernetes has them: small letters, digits, '-', '.'")
+    return text
+
+
+def _context(text: str) -> str:
+    if not _CONTEXT.fullmatch(text) or text.startswith("-"):
+        raise ValueError("a context as `kubectl config get-contexts` shows it")
+    return text
+
+
+def _profile(text: str) -> str:
+    if text and not _PROFILE.fullmatch(text):
+        raise ValueError("a path below the kubelets' folder of profiles, as poolhand/app.json")
+    return text
+
+
 def job_options(text: str) -> tuple[str, ...]:
     """Read ``qos=low constraint=avx2`` as options of sbatch."""
     words = []
@@ -67,7 +107,7 @@ def job_options(text: str) -> tuple[str, ...]:
 
 CLUSTER_OPTIONS: Final[tuple[Option, ...]] = (
     Option("engine", "POOLHAND_ENGINE", engine_kind, "docker",
-           "what runs apps: docker (this computer's engine) or slurm (the nodes of a cluster)"),
+           "what runs apps: docker (this computer's engine), or a cluster: slurm, kubernetes"),
     Option("slurm-shared", "POOLHAND_SLURM_SHARED", str, "",
            "with slurm: a folder that this computer and all nodes see under the same name, for "
            "images and the files of tasks"),
@@ -77,7 +117,22 @@ CLUSTER_OPTIONS: Final[tuple[Option, ...]] = (
            "with slurm: the account that the jobs are charged to; empty: the user's own"),
     Option("slurm-options", "POOLHAND_SLURM_OPTIONS", job_options, "",
            "with slurm: where else jobs may run, as qos=low constraint=avx2, separated by spaces"),
+    Option("kubernetes-shared", "POOLHAND_KUBERNETES_SHARED", str, "",
+           "with kubernetes: where this computer sees the volume that all pods see"),
+    Option("kubernetes-claim", "POOLHAND_KUBERNETES_CLAIM", _resource, "poolhand",
+           "with kubernetes: the volume claim (ReadWriteMany) by which pods see it"),
+    Option("kubernetes-namespace", "POOLHAND_KUBERNETES_NAMESPACE", _resource, "poolhand",
+           "with kubernetes: the namespace of the jobs and of the claim"),
+    Option("kubernetes-context", "POOLHAND_KUBERNETES_CONTEXT", _context, "",
+           "with kubernetes: a context of kubectl's; empty: the current one, or that of this pod"),
+    Option("kubernetes-seccomp", "POOLHAND_KUBERNETES_SECCOMP", _profile, "",
+           "with kubernetes: a seccomp profile on the nodes, as poolhand/app.json; empty: the one "
+           "of their engine"),
 )  # fmt: skip
+
+
+ClusterSettings: TypeAlias = SlurmSettings | KubernetesSettings
+"""Of a cluster of either kind; both name a folder that is ``shared``."""
 
 
 def cluster_settings(found: Settings) -> ClusterSettings | None:
@@ -86,27 +141,45 @@ def cluster_settings(found: Settings) -> ClusterSettings | None:
     Raises:
         BadSetting: It lacks its shared folder, or is asked for what it cannot give.
     """
-    if found["engine"] != "slurm":
+    kind = found["engine"]
+    if kind == "docker":
         return None
-    if not found["slurm-shared"]:
-        raise BadSetting(
-            "a cluster needs a folder that all nodes see: set POOLHAND_SLURM_SHARED or give "
-            "--slurm-shared"
-        )
-    shared = at_home(found["slurm-shared"])
-    if not shared.is_absolute() or "'" in str(shared):
-        raise BadSetting(
-            f"slurm-shared ({found.origin('slurm-shared')}): give an absolute path without quotes"
-        )
+    runtime = "runc" if kind == "slurm" else "what its nodes have"
     for key, is_asked, why in (
         ("allow-network", found["allow-network"], "apps on a cluster have no network"),
         ("gpu", found["gpu"], "apps on a cluster are given no GPU yet"),
-        ("sandbox", found["sandbox"] == SandboxLevel.GVISOR, "apps on a cluster run by runc"),
+        (
+            "sandbox",
+            found["sandbox"] == SandboxLevel.GVISOR,
+            f"apps on a cluster run by {runtime}",
+        ),
     ):
         if is_asked:
             raise BadSetting(
-                f"{key} ({found.origin(key)}): {why}: leave it out with --engine slurm"
+                f"{key} ({found.origin(key)}): {why}: leave it out with --engine {kind}"
             )
-    return ClusterSettings(
-        shared, found["slurm-partition"], found["slurm-account"], found["slurm-options"]
+    shared = _shared(found, kind)
+    if kind == "slurm":
+        return SlurmSettings(
+            shared, found["slurm-partition"], found["slurm-account"], found["slurm-options"]
+        )
+    return KubernetesSettings(
+        shared,
+        found["kubernetes-claim"],
+        found["kubernetes-namespace"],
+        found["kubernetes-context"],
+        found["kubernetes-seccomp"],
     )
+
+
+def _shared(found: Settings, kind: str) -> Path:
+    key = f"{kind}-shared"
+    if not found[key]:
+        raise BadSetting(
+            "a cluster needs a folder that all nodes see: set "
+            f"POOLHAND_{kind.upper()}_SHARED or give --{key}"
+        )
+    shared = at_home(found[key])
+    if not shared.is_absolute() or "'" in str(shared):
+        raise BadSetting(f"{key} ({found.origin(key)}): give an absolute path without quotes")
+    return shared

@@ -19,7 +19,7 @@ from poolhand.containers.pulls import FindPullLogin, RegistryRule
 from poolhand.domain.ids import Address
 from poolhand.domain.sandbox_level import Sandbox, SandboxLevel
 from poolhand.ports.runtime import ContainerRuntime
-from poolhand.settings.cluster import ClusterSettings
+from poolhand.settings.cluster import KubernetesSettings, SlurmSettings
 from poolhand.settings.worker import WorkerSettings
 from poolhand.worker.allowed_places import AllowedPlaces
 
@@ -57,7 +57,12 @@ async def open_engine(settings: WorkerSettings) -> AsyncIterator[WorkerEngine]:
     login_of = RegistryLogins(settings.registries, settings.docker_config).of
     may_ask = AllowedPlaces.of(settings).may_ask
     if settings.cluster is not None:
-        async with _open_cluster(settings.cluster, settings.cpus, login_of, may_ask) as cluster:
+        asked = (settings.cpus, login_of, may_ask)
+        async with (
+            _open_slurm(settings.cluster, *asked)
+            if isinstance(settings.cluster, SlurmSettings)
+            else _open_kubernetes(settings.cluster, *asked)
+        ) as cluster:
             yield cluster
         return
     disks = await asyncio.to_thread(
@@ -77,8 +82,8 @@ async def open_engine(settings: WorkerSettings) -> AsyncIterator[WorkerEngine]:
 
 
 @asynccontextmanager
-async def _open_cluster(
-    cluster: ClusterSettings, slots: int, login_of: FindPullLogin, may_ask: RegistryRule
+async def _open_slurm(
+    cluster: SlurmSettings, slots: int, login_of: FindPullLogin, may_ask: RegistryRule
 ) -> AsyncIterator[WorkerEngine]:
     from poolhand.containers.slurm.client import Place  # noqa: PLC0415 - only where one is used
     from poolhand.containers.slurm.engine import SlurmRuntime  # noqa: PLC0415 - as above
@@ -89,6 +94,23 @@ async def _open_cluster(
     ) as slurm:
         slots = slots or max((await slurm.room()).processors, 1)
         yield WorkerEngine(slurm, DiskKind.WATCH, slots, lack=partial(slurm.lack, slots))
+
+
+@asynccontextmanager
+async def _open_kubernetes(
+    cluster: KubernetesSettings, slots: int, login_of: FindPullLogin, may_ask: RegistryRule
+) -> AsyncIterator[WorkerEngine]:
+    from poolhand.containers.kubernetes.engine import KubernetesRuntime  # noqa: PLC0415 - as above
+    from poolhand.containers.kubernetes.manifest import KubernetesPlace  # noqa: PLC0415
+    from poolhand.containers.kubernetes.proxy import kubectl_proxy  # noqa: PLC0415
+
+    place = KubernetesPlace(cluster.namespace, cluster.claim, cluster.shared, cluster.seccomp)
+    async with (
+        kubectl_proxy(cluster.context) as http,
+        KubernetesRuntime.open(http, place, login_of=login_of, may_ask=may_ask) as kubernetes,
+    ):
+        slots = slots or await kubernetes.slots()
+        yield WorkerEngine(kubernetes, DiskKind.WATCH, slots, lack=kubernetes.lack)
 
 
 def tasks_folder(settings: WorkerSettings, wallet: Address) -> Path:

@@ -12,11 +12,13 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Final, Self
 
 import structlog
 
+from poolhand.containers.births import Births
 from poolhand.containers.errors import check_owner
 from poolhand.containers.folders import remove
 from poolhand.containers.pulls import FindPullLogin, RegistryRule, any_registry, no_login
@@ -62,7 +64,7 @@ class SlurmRuntime:
     ) -> None:
         self.client, self._images, self._runs = client, images, runs
         self._jobs, self._silence = Jobs(client, images, files), silence
-        self._births: dict[str, asyncio.Task[None]] = {}
+        self._births = Births[None]()
 
     @classmethod
     @asynccontextmanager
@@ -103,7 +105,7 @@ class SlurmRuntime:
         try:
             yield runtime
         finally:
-            await asyncio.gather(*runtime._births.values(), return_exceptions=True)
+            await runtime._births.all_over()
 
     async def room(self) -> ClusterRoom:
         """Return what the partition has; raises RuntimeDown where nobody tells."""
@@ -145,7 +147,7 @@ class SlurmRuntime:
         """
         run = self._of(spec.name)
         joined = await asyncio.to_thread(self._is_there, run, spec)
-        await self._born(run, spec)
+        await self._births.begin(spec, partial(self._jobs.begin, run, spec))
         outcome = await RunWatch(self._jobs, run, spec, self._silence).outcome()
         await asyncio.to_thread(flush_written, spec)
         await asyncio.to_thread(run.remove)
@@ -168,8 +170,7 @@ class SlurmRuntime:
 
     async def kill(self, name: str) -> None:
         """Stop and remove a container; none of this name is fine."""
-        if name in self._births:
-            await asyncio.wait([self._births[name]])
+        await self._births.over(name)
         run = self._of(name)
         attempt = await asyncio.to_thread(run.attempt)
         if attempt is not None:
@@ -206,20 +207,6 @@ class SlurmRuntime:
         if labels is not None:
             check_owner(spec, labels)
         return labels is not None
-
-    async def _born(self, run: RunFolder, spec: ContainerSpec) -> None:
-        """Begin a run, to the end even if the caller is cancelled meanwhile."""
-        birth = self._births.get(spec.name)
-        if birth is None:
-            birth = asyncio.create_task(self._jobs.begin(run, spec))
-            self._births[spec.name] = birth
-            birth.add_done_callback(lambda done: self._forget(spec.name, done))
-        await asyncio.shield(birth)
-
-    def _forget(self, name: str, birth: asyncio.Task[None]) -> None:
-        del self._births[name]
-        if not birth.cancelled() and birth.exception() is not None:
-            log.info("container_not_begun", container=name, cause=str(birth.exception()))
 
 
 def _clear_away(shared: Path) -> None:

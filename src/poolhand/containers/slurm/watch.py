@@ -23,6 +23,8 @@ PAUSE_BETWEEN_QUEUE_LOOKS: Final = 1.0
 """Seconds between two looks at the cluster's queue, and at the size of what a run writes."""
 LONGEST_UNSEEN_RESULT: Final = 10.0
 """Seconds that a result may take to be seen here once its job has ended."""
+LONGEST_CONTROLLER_SILENCE: Final = 600.0
+"""Seconds for which a controller may not answer, as while it is started again; jobs go on."""
 MOST_ATTEMPTS: Final = 4
 """Nodes on which one run is tried before the cluster is called unfit."""
 MOST_FAULTY_NODES: Final = 2
@@ -46,7 +48,7 @@ class RunWatch:
         self._jobs, self._run, self._spec, self._silence = jobs, run, spec, silence
         self._lost: list[str] = []
         self._faults: list[str] = []
-        self._since = self._heard = time.monotonic()
+        self._since = self._heard = self._answered = time.monotonic()
         self._beat = 0
         self._ended: float | None = None
 
@@ -79,9 +81,21 @@ class RunWatch:
         if await asyncio.to_thread(is_too_large, self._spec):
             await self._jobs.end(attempt)
             return await asyncio.to_thread(self._read, attempt, _ended_by_us())
-        job = await self._jobs.job(attempt)
         now = time.monotonic()
         await self._hear(attempt, now)
+        try:
+            job = await self._jobs.job(attempt)
+        except RuntimeDown:
+            if now - self._answered > LONGEST_CONTROLLER_SILENCE:
+                raise
+            return None  # the job goes on without its controller, and so does its result
+        self._answered = now
+        return await self._judge(attempt, job, now)
+
+    async def _judge(
+        self, attempt: JobAttempt, job: SlurmJob | None, now: float
+    ) -> ContainerOutcome | None:
+        """Act on what the cluster tells of the job; None of it: it knows none."""
         state = JobState.LOST if job is None else job.state
         if state in (JobState.WAITING, JobState.RUNNING):
             self._ended = None
@@ -153,7 +167,7 @@ class RunWatch:
                 f"container {self._spec.name} was lost with {attempt.number} nodes of the cluster "
                 f"({', '.join(self._lost)}): see why they fail"
             )
-        await asyncio.to_thread(_set_aside, self._spec, attempt)
+        await asyncio.to_thread(set_aside, self._spec, attempt.folder)
         await self._jobs.put(self._run, self._spec, tuple(sorted(set(self._lost))))
         self._since = self._heard = time.monotonic()
         self._beat, self._ended = 0, None
@@ -171,15 +185,16 @@ class RunWatch:
         )
 
 
-def _set_aside(spec: ContainerSpec, attempt: JobAttempt) -> None:
-    """Move what a lost node may write to out of the way; a mount there follows it."""
+def set_aside(spec: ContainerSpec, place: Path) -> None:
+    """Move what a lost node may still write to into a folder; a mount there follows it."""
     places = [mount.source for mount in spec.mounts if mount.writable]
-    for number, place in enumerate([*places, *([spec.workplace] if spec.workplace else [])]):
-        if Path(place).exists():
-            mode = stat.S_IMODE(Path(place).stat().st_mode)
-            Path(place).rename(attempt.folder / f"aside-{number}")
-            Path(place).mkdir()
-            Path(place).chmod(mode)
+    for number, each in enumerate([*places, *([spec.workplace] if spec.workplace else [])]):
+        if Path(each).exists():
+            mode = stat.S_IMODE(Path(each).stat().st_mode)
+            place.mkdir(parents=True, exist_ok=True)
+            Path(each).rename(place / f"aside-{number}")
+            Path(each).mkdir()
+            Path(each).chmod(mode)
 
 
 def _ended_by_us() -> dict[str, Any]:

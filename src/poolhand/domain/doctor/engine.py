@@ -19,6 +19,9 @@ from poolhand.domain.version import is_older
 
 DOCKER_CHECK: Final = "Docker"
 SLURM: Final = "Slurm"
+KUBERNETES: Final = "Kubernetes"
+LEAST_KUBERNETES: Final = "1.23"
+"""The oldest Kubernetes that keeps all that is asked of it; tried with none but a simulation."""
 LEAST_SLURM: Final = "21.08"
 """The oldest Slurm whose programs know all options that are used; tried with 22.05."""
 LEAST_SAFE: Final = "18.09.2"
@@ -71,16 +74,16 @@ class EngineFacts:
 
 def judge_engine(facts: EngineFacts, url: str) -> Finding:
     """Tell which engine answers."""
-    if facts.name == SLURM:
-        return passed(Check.ENGINE, f"Slurm {facts.version} answers: {facts.found}")
+    if facts.name in (SLURM, KUBERNETES):
+        return passed(Check.ENGINE, f"{facts.name} {facts.version} answers: {facts.found}")
     return passed(Check.ENGINE, f"{facts.name} {facts.version} answers at {url}")
 
 
 def judge_engine_version(facts: EngineFacts) -> Finding:
     """Judge an engine by what is known of its version, and of runc's."""
     check = Check.ENGINE_VERSION
-    if facts.name == SLURM:
-        return _judge_slurm(facts.version)
+    if facts.name in (SLURM, KUBERNETES):
+        return _judge_cluster(facts)
     if facts.name != DOCKER_CHECK:
         return unknown(
             check,
@@ -112,14 +115,16 @@ def judge_engine_version(facts: EngineFacts) -> Finding:
     return passed(check, f"nothing bad is known of Docker {facts.version}{runc}")
 
 
-def _judge_slurm(version: str) -> Finding:
-    if _is_older(version, LEAST_SLURM):
+def _judge_cluster(facts: EngineFacts) -> Finding:
+    least = LEAST_SLURM if facts.name == SLURM else LEAST_KUBERNETES
+    told = f"{facts.name} {facts.version}"
+    if _is_older(facts.version, least):
         return warned(
             Check.ENGINE_VERSION,
-            f"Slurm {version} is older than any that Poolhand knows",
-            f"ask the cluster's operator for Slurm {LEAST_SLURM} or newer",
+            f"{told} is older than any that Poolhand knows",
+            f"ask the cluster's operator for {facts.name} {least} or newer",
         )
-    return passed(Check.ENGINE_VERSION, f"Slurm {version} knows all that a worker asks of it")
+    return passed(Check.ENGINE_VERSION, f"{told} knows all that a worker asks of it")
 
 
 def _is_older(version: str, least: str) -> bool:
@@ -191,6 +196,13 @@ def judge_sandbox(facts: EngineFacts, found: Sandbox, wanted: str) -> Finding:
         found: What a worker here would run apps in; it was tried.
         wanted: What the operator asks for.
     """
+    if facts.name == KUBERNETES:
+        return unknown(
+            Check.SANDBOX,
+            "whether the cluster keeps apps off its network is not seen from here",
+            "ask the cluster's operator for a network that keeps NetworkPolicies (as Calico and "
+            "Cilium do), and for a limit of processes per pod (podPidsLimit)",
+        )
     if facts.lacks:
         return failed(
             Check.SANDBOX,
@@ -221,6 +233,8 @@ def judge_sandbox(facts: EngineFacts, found: Sandbox, wanted: str) -> Finding:
 
 def judge_cgroups(facts: EngineFacts) -> Finding:
     """Judge by which generation of the kernel's control groups limits are kept."""
+    if facts.name == KUBERNETES:
+        return passed(Check.CGROUPS, "limits of containers are kept by the nodes' own kubelets")
     if facts.name == SLURM:
         return unknown(
             Check.CGROUPS,

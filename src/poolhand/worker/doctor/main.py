@@ -27,6 +27,7 @@ from poolhand.keys.lock import held_by
 from poolhand.keys.signer_socket import look_at_signer
 from poolhand.keys.stored import StoredWallet
 from poolhand.observe.disk_space import free_bytes
+from poolhand.settings.cluster import ClusterSettings, SlurmSettings
 from poolhand.settings.doctor import DoctorSettings, settings_of
 from poolhand.settings.worker import WorkerSettings
 from poolhand.transport.clock import SystemClock
@@ -149,21 +150,13 @@ async def _looks(
     """Yield the ways to look at this machine and its surroundings."""
     engine, cluster = settings.docker or DEFAULT_URL, settings.cluster
 
-    async def at_cluster() -> EngineFacts:
-        from poolhand.containers.slurm.client import Place  # noqa: PLC0415 - only where one is used
-        from poolhand.containers.slurm.look import look_at_cluster  # noqa: PLC0415 - as above
-
-        assert cluster is not None
-        place = Place(cluster.partition, cluster.account, cluster.options)
-        return await look_at_cluster(cluster.shared, place)
-
     async with httpx.AsyncClient(timeout=DOCTOR_TIMEOUT, verify=trusted(), trust_env=False) as http:
         yield DoctorLooks(
             machine=look_at_machine,
             namespaces=look_at_namespaces,
             room=lambda: free_bytes(nearest(settings.base)),
             disk=lambda: _CLUSTERS_DISK if cluster else _disk(settings.disk, engine),
-            engine=partial(look_at_engine, engine) if cluster is None else at_cluster,
+            engine=partial(_look_at, cluster) if cluster else partial(look_at_engine, engine),
             sandbox=(
                 partial(look_at_sandbox, engine, settings.sandbox, network=settings.network)
                 if cluster is None
@@ -179,6 +172,23 @@ async def _looks(
             port=_port,
             environ=os.environ,
             source=source,
+        )
+
+
+async def _look_at(cluster: ClusterSettings) -> EngineFacts:
+    if isinstance(cluster, SlurmSettings):
+        from poolhand.containers.slurm.client import Place  # noqa: PLC0415 - only where one is used
+        from poolhand.containers.slurm.look import look_at_cluster  # noqa: PLC0415 - as above
+
+        place = Place(cluster.partition, cluster.account, cluster.options)
+        return await look_at_cluster(cluster.shared, place)
+    from poolhand.containers.kubernetes.look import look_at_kubernetes  # noqa: PLC0415 - as above
+    from poolhand.containers.kubernetes.manifest import KubernetesPlace  # noqa: PLC0415
+    from poolhand.containers.kubernetes.proxy import kubectl_proxy  # noqa: PLC0415
+
+    async with kubectl_proxy(cluster.context) as http:
+        return await look_at_kubernetes(
+            http, KubernetesPlace(cluster.namespace, cluster.claim, cluster.shared)
         )
 
 
