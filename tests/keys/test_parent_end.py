@@ -33,12 +33,12 @@ signal.pause()
 """
 FETCHER = """
 import asyncio
-from poolhand.transport.address_rule import OPEN
+from poolhand.transport.address_rule import OPEN_RULE
 from poolhand.transport.downloading import FetchRules
 from poolhand.transport.fetcher_process import FetcherProcess
 
 async def main():
-    async with FetcherProcess(FetchRules(OPEN), 1000).at_work() as process:
+    async with FetcherProcess(FetchRules(OPEN_RULE), 1000).at_work() as process:
         await process._process()
         print("started", flush=True)
         await asyncio.Event().wait()

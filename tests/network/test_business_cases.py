@@ -259,7 +259,8 @@ async def test_an_outage_of_the_chain_in_the_middle_is_waited_for(network):
     assert world.view(name).status is ChainTaskStatus.COMPLETED
 
 
-async def test_a_deal_after_its_contribution_deadline_is_not_taken(network):
+async def test_a_deal_after_its_contribution_deadline_costs_nothing_and_is_told_as_such(network):
+    """It is watched until its final deadline, for somebody may have contributed to it in time."""
     world = await network(workers=1)
     await world.start()
     await world.pool.kill()
@@ -269,7 +270,9 @@ async def test_a_deal_after_its_contribution_deadline_is_not_taken(network):
     world.pool.start()
     await world.settle()
     await world.until(lambda: world.view(next(in_time.tasks())[1]).status >= 3)
-    assert set(world.pool.tasks_known()) == {name for _, name in in_time.tasks()}
+    known = world.pool.tasks_known()
+    assert {known[name].status for _, name in late.tasks()} == {TaskStatus.CONTRIBUTION_TIMEOUT}
+    assert {known[name].status for _, name in in_time.tasks()} == {TaskStatus.COMPLETED}
     assert kinds(world).count("Initialize") == 1
 
 
