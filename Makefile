@@ -4,7 +4,7 @@ export PYTHON
 with_engine = scripts/with-engine
 
 .NOTPARALLEL:
-.PHONY: help setup demo test check e2e bench chaos slurm nightly images vm vm-journey docs lock clean
+.PHONY: help setup demo test check e2e bench chaos hostile slurm nightly images vm vm-journey docs lock clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -35,6 +35,9 @@ slurm: setup ## 100 tasks on a private Slurm cluster of four nodes, one of them 
 
 nightly: setup ## every test, many more examples and lives, planted faults, chaos and bench, on one page (a night; ONLY=lives,bench SEED=1)
 	@.venv/bin/python scripts/nightly.py $(if $(ONLY),--only $(ONLY)) $(if $(SEED),--seed $(SEED))
+
+hostile: setup ## hostile images at every level of the sandbox, and what a level costs (about 10 min; ONLY=fork_bomb,vsock, LEVELS=gvisor)
+	@$(with_engine) --gvisor .venv/bin/python -m hostile $(if $(ONLY),--only $(ONLY)) $(if $(LEVELS),--levels $(LEVELS))
 
 images: setup ## build and try the images of worker, signer, pool, market and results (PLATFORM=linux/arm64 for another processor, emulated)
 	@$(with_engine) .venv/bin/python scripts/emulator.py $(or $(PLATFORM),own) \

@@ -12,6 +12,7 @@ import fieldcases
 import figurepages
 import modulemap
 import reached
+import sandboxpage
 import sdkpage
 
 from poolhand.cli.reference import reference
@@ -62,10 +63,18 @@ def main() -> None:
     reached.PAGE.write_text(reached.page(), encoding="utf-8")
     fieldcases.PAGE.write_text(fieldcases.page(), encoding="utf-8")
     doctorpage.PAGE.write_text(doctorpage.page(), encoding="utf-8")
+    sandboxpage.PAGE.write_text(sandboxpage.page(), encoding="utf-8")
     sdkpage.PAGE.write_text(sdkpage.page(), encoding="utf-8")
     modulemap.PAGE.write_text(modulemap.page(), encoding="utf-8")
     figurepages.write()
-    made = (reached.PAGE, fieldcases.PAGE, doctorpage.PAGE, sdkpage.PAGE, modulemap.PAGE)
+    made = (
+        reached.PAGE,
+        fieldcases.PAGE,
+        doctorpage.PAGE,
+        sandboxpage.PAGE,
+        sdkpage.PAGE,
+        modulemap.PAGE,
+    )
     written = ", ".join(("statuses.md", "cli.md", "settings.md", *(page.name for page in made)))
     print(f"written below docs/: {written}", file=sys.stderr)
 

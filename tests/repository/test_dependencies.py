@@ -144,7 +144,7 @@ def test_the_tests_import_only_what_is_declared_or_lies_beside_them() -> None:
     beside = (*files(TESTS), *(ROOT / "scripts").iterdir())
     folders = {part for file in beside for part in (file.stem, file.parent.name)}
     foreign = set(imported(files(TESTS))) - sys.stdlib_module_names
-    ours = {"poolhand", "chaos", "bench"}
+    ours = {"poolhand", "chaos", "bench", "hostile"}
     named = {OTHERWISE.get(name, name) for name in foreign - folders - ours}
     assert set(map(normal, named)) <= declared()
 

@@ -13,7 +13,7 @@ import re
 import pytest
 from sources import PACKAGE, ROOT, nodes, trees
 
-PLACES = (PACKAGE, *(ROOT / each for each in ("scripts", "tests", "bench", "chaos")))
+PLACES = (PACKAGE, *(ROOT / each for each in ("scripts", "tests", "bench", "chaos", "hostile")))
 WORDS = {
     "data_filter", "tar_filter", "fully_trusted_filter", "extraction_filter", "FilterError",
     "AbsoluteLinkError", "AbsolutePathError", "LinkOutsideDestinationError",

@@ -1,0 +1,1 @@
+"""Images that mean harm, run for real at every level of the sandbox; see ``attacks``."""
