@@ -10,13 +10,17 @@ import httpx
 import pytest
 from pool_front import front
 from pool_world import TO_COMPUTED, TO_CONTRIBUTED, S, first_task
-from started_pool import Started
+from started_pool import PASSWORD, Started
 
+from poolhand.cli.draining import NoPoolRuns
+from poolhand.cli.pool_sign_in import AnotherPoolAnswers, NotTheWalletsPool, owner_session
 from poolhand.cli.pool_workers import (
     decide,
     decided_report,
     excluded_report,
     list_excluded,
+    list_workers,
+    workers_report,
 )
 from poolhand.domain.exclusion import MOST_REASON, Exclusion, ExclusionKind
 from poolhand.domain.ids import Address
@@ -25,6 +29,7 @@ from poolhand.domain.task.idle import IdleReason
 from poolhand.domain.text import UnfitText
 from poolhand.domain.units import UnixSeconds
 from poolhand.keys.errors import WalletInUse
+from poolhand.keys.keystore import import_wallet
 from poolhand.keys.lock import WalletLock
 from poolhand.scheduler.exclusions import Exclusions, TooManyExcluded
 from poolhand.scheduler.owner_workers import (
@@ -347,20 +352,65 @@ async def test_the_owner_decides_over_http_and_exactly_says_what(tmp_path):
         assert (await ask("/v1/owner/workers")).json()["connected"] == 0
 
 
-async def test_what_the_command_line_is_told_it_shows(tmp_path):
-    started = Started(tmp_path)
-    command = SimpleNamespace(
+def command_run(started, url=""):
+    """What a verb knows: its wallet, and the pool that was named."""
+    wallet = started.settings.wallet
+    return SimpleNamespace(
+        found={"pool-url": url},
         address=started.world.owner.address,
         settings=lambda signing: SimpleNamespace(locks=started.settings.locks),
+        stored=SimpleNamespace(path=wallet, address=None),
+        password=lambda: PASSWORD,
     )
 
-    def asks():
+
+async def beside(work, *args):
+    """Do something as another program does, while the pool runs."""
+    with ThreadPoolExecutor(1) as threads:
+        return await asyncio.get_running_loop().run_in_executor(threads, work, *args)
+
+
+@pytest.mark.parametrize("named", [False, True], ids=["on its machine", "from elsewhere"])
+async def test_the_command_line_decides_and_shows_what_holds(tmp_path, named):
+    started = Started(tmp_path)
+
+    def asks(command):
         made = decide(command, address(7), "ban", "why")
-        return made, list_excluded(command, 10, "")
+        found = list_excluded(command, 10, "")
+        back = decide(command, address(7), "readmit", None)
+        return made, found, back, list_workers(command, 10, str(address(1)))
 
     async with started.serving():
-        with ThreadPoolExecutor(1) as threads:
-            made, found = await asyncio.get_running_loop().run_in_executor(threads, asks)
-    assert decided_report(made)
-    assert excluded_report(found)
+        command = command_run(started, started.urls[-1] if named else "")
+        made, found, back, here = await beside(asks, command)
+        url, session = await beside(owner_session, command)
+        assert url == started.urls[-1]
+        async with httpx.AsyncClient(trust_env=False) as http:
+            bearer = {"Authorization": f"Bearer {session.token}"}
+            assert (await http.get(f"{url}/owner/parts", headers=bearer)).status_code == 200
+    for report in (decided_report(made), excluded_report(found), decided_report(back)):
+        assert report
     assert [each.worker for each in found.workers] == [address(7)]
+    assert (back.exclusion, here.workers) == (None, ())
+    assert "no worker is connected" in str(workers_report(here))
+
+
+async def test_a_wallet_signs_for_its_own_pool_at_the_address_that_was_typed_alone(tmp_path):
+    started = Started(tmp_path)
+    async with started.serving():
+        command = command_run(started, started.urls[-1])
+        stranger = import_wallet(tmp_path / "other", bytes([9] * 32).hex(), PASSWORD, cost=2)
+        command.stored = SimpleNamespace(path=stranger.path, address=None)
+        with pytest.raises(NotTheWalletsPool, match="belongs to"):
+            await beside(owner_session, command)
+    started = Started(tmp_path / "public", public_url="https://pool.example")
+    async with started.serving():
+        there = command_run(started, held(started).orders.url)
+        with pytest.raises(AnotherPoolAnswers, match=r"address is https://pool\.example"):
+            await beside(owner_session, there)
+
+
+async def test_without_a_pool_there_is_nobody_to_order(tmp_path):
+    command = command_run(Started(tmp_path))
+    with pytest.raises(NoPoolRuns):
+        decide(command, address(7), "ban", "why")

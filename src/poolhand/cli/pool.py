@@ -47,7 +47,7 @@ TextArgument = Annotated[
     str, typer.Argument(metavar="TEXT", help="What its operator is told: 300 characters.")
 ]
 WorkersLimitOption = Annotated[
-    int, typer.Option("--limit", min=1, max=1000, metavar="N", help="At most so many.")
+    int, typer.Option("--limit", min=1, max=200, metavar="N", help="At most so many.")
 ]
 AfterOption = Annotated[
     str, typer.Option(metavar="ADDRESS", help="Begin after this worker: the last one listed.")
@@ -187,8 +187,9 @@ def workers(
 ) -> Answer:
     """List the workers that are connected, with all that the pool's owner may know of them.
 
-    This verb and those below are the owner's: give them on the pool's machine, as the user that
-    runs the pool, with its wallet.
+    It is the owner's, as are excluded, drain-worker, ban, readmit, message and page: with its
+    wallet, on the pool's machine as the user that runs the pool, or from elsewhere with --pool-url,
+    where the wallet signs in.
     """
     from poolhand.cli.pool_workers import list_workers, workers_report
 
@@ -267,6 +268,20 @@ def message(command: CommandRun, address: AddressArgument, text: TextArgument) -
     said = say(command, address, text)
     told = f"{said.worker} is told: {said.text}"
     return Answer(said.model_dump(mode="json"), lambda: told)
+
+
+@verb(app, "page", example="poolhand pool page --pool-url https://pool.example")
+def page(command: CommandRun) -> Answer:
+    """Print the address that opens the owner's page in a browser, for the next 12 hours.
+
+    Whoever has the address decides about the pool's workers and sales: it is for your eyes alone.
+    It is the pool's that runs here; with --pool-url another's, where the wallet signs in.
+    """
+    from poolhand.cli.pool_sign_in import OWNERS_PAGE, owner_session
+
+    url, session = owner_session(command)
+    address = f"{url}{OWNERS_PAGE}#token={session.token}"
+    return Answer({"url": address, "expires_in": session.expires_in}, lambda: address)
 
 
 def _pool_of(requester: Requester) -> PoolClient:

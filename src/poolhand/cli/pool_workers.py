@@ -8,10 +8,10 @@ from urllib.parse import urlencode
 from pydantic import BaseModel
 from rich.console import Group
 
-from poolhand.cli.draining import running_pool
-from poolhand.cli.held_wallet import HolderSilent, page_of
+from poolhand.cli.pool_sign_in import owner_page
 from poolhand.cli.render import grid, moment, pairs, rlc
 from poolhand.cli.worker_page import WorkerSilent
+from poolhand.domain.errors import Unavailable
 from poolhand.domain.exclusion import ExclusionKind
 from poolhand.domain.ids import Address
 from poolhand.wire.json_models import read_model
@@ -27,6 +27,14 @@ LONGEST_OWNER_ORDER: Final = 30.0
 _KEPT: Final = {ExclusionKind.DRAIN: "is drained", ExclusionKind.BAN: "is banned"}
 
 M = TypeVar("M", bound=BaseModel)
+
+
+class PoolAnswersNobody(Unavailable):
+    """The pool does not answer its owner."""
+
+    def __init__(self, url: str) -> None:
+        which = f"the pool at {url}" if url else "the pool that runs here"
+        super().__init__(f"{which} does not answer: wait until it is up, or check --pool-url")
 
 
 def list_workers(command: CommandRun, limit: int, after: str) -> OwnedWorkers:
@@ -60,25 +68,25 @@ def say(command: CommandRun, worker: Address, text: str) -> Said:
 def ask_pool(
     command: CommandRun, kind: type[M], what: str, body: dict[str, Any] | None = None
 ) -> M:
-    """Ask the pool that runs on this machine for something that is its owner's.
+    """Ask a pool for something that is its owner's: the one named, or the one that runs here.
 
     Args:
-        command: Names the wallet.
+        command: Names the wallet, and the pool.
         kind: What is answered.
         what: Path and query.
         body: What is ordered; None: it is only told.
 
     Raises:
-        NoPoolRuns, HolderIsNoPool, WalletInUse: No pool of the wallet runs here.
-        HolderSilent: It does not answer.
+        NoPoolRuns, HolderIsNoPool, WalletInUse: None is named, and no pool of the wallet runs
+            here.
+        PoolAnswersNobody: It does not answer.
         OrderRefused, PageFault, OrderUnavailable: As the pool says.
     """
-    held = running_pool(command)
-    page = page_of(held)
     try:
+        page = owner_page(command)
         told = page.tell(what) if body is None else page.order(what, body, LONGEST_OWNER_ORDER)
     except WorkerSilent as fault:
-        raise HolderSilent.of(held, "ask again") from fault
+        raise PoolAnswersNobody(command.found["pool-url"]) from fault
     return read_model(kind, told, "the pool")
 
 

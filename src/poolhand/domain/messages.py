@@ -149,7 +149,29 @@ class JoinFiles:
         )
 
 
-TypedMessage: TypeAlias = WorkerLogin | PoolProof | ResultUpload | MarketLogin | JoinFiles
+@dataclass(frozen=True, slots=True)
+class OwnerSignIn:
+    """The pool's owner asks the pool at ``url`` for a session; answers the pool's ``nonce``."""
+
+    TYPE: ClassVar[StructType] = StructType(
+        "OwnerSignIn",
+        (("address", "owner"), ("string", "url"), ("bytes32", "nonce"), ("uint256", "expiry")),
+    )
+    domain: Domain
+    owner: Address
+    url: str
+    nonce: Nonce
+    expiry: UnixSeconds
+
+    @property
+    def digest(self) -> bytes:
+        """The 32 bytes to sign."""
+        return self.domain.digest(self.TYPE.hash((self.owner, self.url, self.nonce, self.expiry)))
+
+
+TypedMessage: TypeAlias = (
+    WorkerLogin | PoolProof | ResultUpload | MarketLogin | JoinFiles | OwnerSignIn
+)
 
 MAX_SKEW: Final = 30
 """Seconds that two clocks may differ: a pool lets nobody in beyond it."""

@@ -14,6 +14,7 @@ from poolhand.domain.ids import Address, DealId, TaskId
 from poolhand.domain.placement.reliance import is_taken_up, late_at
 from poolhand.domain.placement.rules import PlacementRules
 from poolhand.domain.reputation import REQUESTERS_TRIES
+from poolhand.domain.signal import Signal
 from poolhand.domain.task.judgement import Ending, Judgement, ending, judge
 from poolhand.domain.task.machine import is_settled
 from poolhand.domain.task.model import Attempt, Task
@@ -72,6 +73,9 @@ class Assessor:
         deals: Of the tasks.
         now: The chain's time.
         is_sure: Whether who has not been heard has been silent.
+
+    Attributes:
+        judged: Tells of each judgement of a replicate, once.
     """
 
     def __init__(
@@ -89,6 +93,7 @@ class Assessor:
         self._counted: dict[TaskId, dict[Address, Judgement]] = {}
         self._ended: dict[TaskId, Ending] = {}
         self._due: list[tuple[UnixSeconds, TaskId, Address]] = []
+        self.judged: Signal[[Task, Attempt, Judgement]] = Signal()
         engine.changed.connect(self.changed)
 
     def recover(self) -> None:
@@ -162,6 +167,7 @@ class Assessor:
             self._directory.judged(attempt.worker, self._memory.workers.praise(attempt.worker))
         elif found is Judgement.WORKERS_FAULT:
             self._blame(task, attempt.worker, f"it ended as {attempt.status}")
+        self.judged(task, attempt, found)
         return found
 
     def _app_works(self, task: Task) -> bool:

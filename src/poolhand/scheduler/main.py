@@ -34,7 +34,7 @@ from poolhand.scheduler.api.selling import pool_config
 from poolhand.scheduler.composition import Scheduler
 from poolhand.scheduler.database import SharedDatabase, SoleDatabase
 from poolhand.scheduler.front import FencedApp, Front
-from poolhand.scheduler.owner_orders import local_url, owner_routes
+from poolhand.scheduler.owner_orders import deposit_routes, local_url
 from poolhand.scheduler.standing_by import PAUSE_BETWEEN_LEADER_LOOKS
 from poolhand.scheduler.task_history import TaskHistories
 from poolhand.settings.chain import ChainSettings
@@ -198,9 +198,8 @@ async def _serve(
             "Poolhand pool",
             [
                 *scheduler.api(facts.url),
-                *owner_routes(
-                    scheduler.deposits, scheduler.drains, scheduler.owners_workers, token
-                ),
+                *deposit_routes(scheduler.deposits, token),
+                *scheduler.owner_api(facts.url, token),
                 worker_endpoint(scheduler.sessions, wallet, facts),
             ],
             hosts=hosts_of(listener.getsockname()[0], facts.url),

@@ -11,18 +11,18 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Final
 
 import structlog
-from fastapi import Body
+from fastapi import APIRouter, Body
 from starlette.routing import BaseRoute
 
 from poolhand.domain.deal import Account
-from poolhand.domain.errors import NothingToDeposit, Refused
+from poolhand.domain.errors import NothingToDeposit
 from poolhand.domain.onchain import Deposit, Receipt
 from poolhand.domain.units import NanoRlc
 from poolhand.ports.chain import TransactionSender
 from poolhand.scheduler.api.drain import DrainTeller
-from poolhand.scheduler.api.owner_workers import OwnersWorkers, owner_worker_routes
 from poolhand.scheduler.collateral import Collateral
 from poolhand.scheduler.gas_budget import GasBudget
+from poolhand.scheduler.owner_door import NotTheOwner
 from poolhand.transport.asgi import service_router
 from poolhand.transport.bearer import bearer_guard, behind_token
 from poolhand.wire.pool_drain import DrainOrder, DrainStanding
@@ -34,18 +34,6 @@ MOST_RLC_ORDERED: Final = 2**63 - 1
 _ANYWHERE: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - not bound here
 
 log = structlog.get_logger()
-
-
-class NotTheOwner(Refused):
-    """An order without the token that stands in the lock of the pool's wallet."""
-
-    http_status = 401
-
-    def __init__(self) -> None:
-        super().__init__(
-            "an order needs the token in the lock of the pool's wallet: give it on the pool's "
-            "machine, as the user that runs the pool, with the same --locks"
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,10 +63,8 @@ class OwnerDeposits:
         return receipt, self.collateral.account
 
 
-def owner_routes(
-    deposits: OwnerDeposits, drains: DrainTeller, workers: OwnersWorkers, token: str
-) -> tuple[BaseRoute, ...]:
-    """Return the endpoints that take the owner's orders, behind the token.
+def deposit_routes(deposits: OwnerDeposits, token: str) -> tuple[BaseRoute, ...]:
+    """Return the endpoint that moves money, behind the token: for whoever runs the pool alone.
 
     It is no dependency of theirs: FastAPI reads a body, whosever it is, before it asks for those.
     """
@@ -102,13 +88,19 @@ def owner_routes(
             },
         }
 
+    return behind_token(router.routes, bearer_guard(token, NotTheOwner), ())
+
+
+def drain_order_routes(drains: DrainTeller) -> APIRouter:
+    """Return the endpoint by which the owner has its pool drain, or sell again."""
+    router = service_router(include_in_schema=False)
+
     @router.post("/v1/drain")
     async def drain(order: DrainOrder) -> DrainStanding:
         """Sell nothing new and finish what is open, or sell again; answers once it is durable."""
         return await drains.ask(order)
 
-    routes = (*router.routes, *owner_worker_routes(workers).routes)
-    return behind_token(routes, bearer_guard(token, NotTheOwner), ())
+    return router
 
 
 def local_url(listener: socket.socket) -> str:

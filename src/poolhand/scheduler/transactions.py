@@ -32,7 +32,7 @@ from poolhand.domain.task.machine import (
 )
 from poolhand.domain.task.model import Task, Transaction
 from poolhand.domain.task.status import TaskStatus
-from poolhand.domain.units import BlockNumber, Wei
+from poolhand.domain.units import BlockNumber, Seconds, UnixSeconds, Wei
 from poolhand.observe.outage_log import OutageLog
 from poolhand.ports.chain import TransactionSender
 from poolhand.ports.clock import Clock
@@ -129,6 +129,17 @@ class Transactions:
         self._begun: asyncio.Queue[Callable[[], Coroutine[Any, Any, None]]] = asyncio.Queue()
         self._is_packing, self._recording = False, asyncio.Lock()
         self._under_way: Counter[tuple[TaskId, str]] = Counter()
+        self._began: dict[int, UnixSeconds] = {}
+
+    @property
+    def under_way(self) -> int:
+        """How many transactions are under way, those that wait for gas or for a node included."""
+        return len(self._began)
+
+    def oldest(self) -> Seconds | None:
+        """Return for how long the oldest of them is; None where none is."""
+        since = next(iter(self._began.values()), None)
+        return None if since is None else Seconds(self._clock.steady() - since)
 
     def is_sending(self, task_id: TaskId, kind: str) -> bool:
         """Whether a transaction of ours is under way, whose receipt will be recorded."""
@@ -185,12 +196,14 @@ class Transactions:
 
     def _spawn(self, order: _Order) -> None:
         self._under_way.update(order.keys)
+        self._began[id(order)] = self._clock.steady()
         self._begun.put_nowait(partial(self._carry_out, order))
 
     async def _carry_out(self, order: _Order) -> None:
         try:
             cause = await self._settle_somehow(order)
         finally:
+            del self._began[id(order)]
             for key in order.keys:
                 self._under_way[key] -= 1
                 if not self._under_way[key]:

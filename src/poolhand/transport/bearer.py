@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable
 from copy import copy
-from typing import Final
+from typing import Final, TypeAlias
 
 from starlette.requests import Request
 from starlette.routing import BaseRoute, Route
@@ -15,6 +15,16 @@ from poolhand.domain.errors import BrokenPrecondition, Refused
 
 _READS: Final = frozenset({"GET", "HEAD"})
 """What changes nothing."""
+
+
+Authorize: TypeAlias = Callable[[Request], Awaitable[None] | None]
+"""Raises where somebody may not ask."""
+
+
+def given_token(request: Request) -> str:
+    """Return the token that a request carries; empty where it carries none."""
+    kind, _, token = request.headers.get("authorization", "").partition(" ")
+    return token if kind == "Bearer" else ""
 
 
 def bearer_guard(token: str, refusal: Callable[[], Refused]) -> Callable[[Request], None]:
@@ -30,7 +40,7 @@ def bearer_guard(token: str, refusal: Callable[[], Refused]) -> Callable[[Reques
 
 def behind_token(
     routes: Iterable[BaseRoute],
-    authorize: Callable[[Request], None],
+    authorize: Authorize,
     open_to_all: Collection[str],
 ) -> tuple[BaseRoute, ...]:
     """Return routes whose handlers see no request that has not passed ``authorize``.
@@ -62,7 +72,7 @@ def _open(route: Route) -> Route:
     return route
 
 
-def _guarded(route: BaseRoute, authorize: Callable[[Request], None]) -> Route:
+def _guarded(route: BaseRoute, authorize: Authorize) -> Route:
     if not isinstance(route, Route):
         raise BrokenPrecondition(f"a token is asked for before a plain route only, not {route}")
     guarded = copy(route)
@@ -70,9 +80,11 @@ def _guarded(route: BaseRoute, authorize: Callable[[Request], None]) -> Route:
     return guarded
 
 
-def _asked_first(app: ASGIApp, authorize: Callable[[Request], None]) -> ASGIApp:
+def _asked_first(app: ASGIApp, authorize: Authorize) -> ASGIApp:
     async def asked(scope: Scope, receive: Receive, send: Send) -> None:
-        authorize(Request(scope))
+        looking = authorize(Request(scope))
+        if looking is not None:
+            await looking
         await app(scope, receive, send)
 
     return asked

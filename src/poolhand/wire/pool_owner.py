@@ -27,9 +27,10 @@ class OwnedWorker(PoolWorker):
     """A connected worker as the pool's owner sees it.
 
     ``source`` is where it connects from, as far as that tells one owner from another, empty where
-    it does not; ``settled`` are tasks that it settled in this pool, ``faults`` those in a row since
-    the last; until ``rests_until`` (block time) others come first. ``can_be_told``: its program
-    takes messages.
+    it does not. Since the program was started it ``settled`` so many tasks and ``failed`` at so
+    many by its own fault; a task took it ``mean_seconds`` by its own clock. ``faults`` are those
+    in a row, over restarts; until ``rests_until`` (block time) others come first.
+    ``can_be_told``: its program takes messages.
     """
 
     gpu: bool
@@ -37,6 +38,8 @@ class OwnedWorker(PoolWorker):
     locked: NanoRlc | None = None
     source: Words = ""
     settled: int = 0
+    failed: int = 0
+    mean_seconds: float | None = None
     faults: int = 0
     rests_until: UnixSeconds | None = None
     can_be_told: bool = False

@@ -17,6 +17,7 @@ from poolhand.scheduler.owner_workers import OwnerWorkers
 from poolhand.scheduler.task_index import TaskIndex
 from poolhand.scheduler.views import show_worker
 from poolhand.scheduler.worker_directory import WorkerDirectory
+from poolhand.scheduler.worker_tallies import WorkerTallies
 from poolhand.transport.asgi import service_router
 from poolhand.wire.json_models import AddressText
 from poolhand.wire.messages import OWNER_MESSAGES
@@ -32,8 +33,8 @@ from poolhand.wire.pool_owner import (
     Said,
 )
 
-MOST_WORKERS_LISTED: Final = 1000
-"""Workers of one answer."""
+MOST_WORKERS_LISTED: Final = 200
+"""Workers of one answer: 4 ms of the loop."""
 Limit = Annotated[int, Query(ge=1, le=MOST_WORKERS_LISTED)]
 
 
@@ -45,6 +46,7 @@ class OwnersWorkers:
         index: Counts the replicates that each holds.
         exclusions: Who is kept from work.
         orders: Carries decisions out.
+        tallies: What each has done.
     """
 
     def __init__(
@@ -53,8 +55,9 @@ class OwnersWorkers:
         index: TaskIndex,
         exclusions: Exclusions,
         orders: OwnerWorkers,
+        tallies: WorkerTallies,
     ) -> None:
-        self._directory, self._index = directory, index
+        self._directory, self._index, self._tallies = directory, index, tallies
         self._exclusions, self._orders = exclusions, orders
 
     def page(self, after: Address | None, limit: int) -> OwnedWorkers:
@@ -107,13 +110,16 @@ class OwnersWorkers:
 
     def _show(self, here: ConnectedWorker) -> OwnedWorker:
         found, known = self._exclusions.of(here.worker), here.reputation
+        tally = self._tallies.of(here.worker)
         return OwnedWorker(
             **show_worker(here, len(self._index.of(here.worker))).model_dump(),
             gpu=here.gpu,
             tee=here.tee,
             locked=here.locked,
             source=here.source,
-            settled=known.settled,
+            settled=tally.settled,
+            failed=tally.failed,
+            mean_seconds=tally.mean_seconds,
             faults=known.faults,
             rests_until=known.rests_until or None,
             can_be_told=here.protocol >= OWNER_MESSAGES,

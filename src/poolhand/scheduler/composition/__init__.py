@@ -32,12 +32,15 @@ Listeners hear in the order in which they are made (ADR 0032): so the order of g
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from fastapi import APIRouter
+from starlette.routing import BaseRoute
 
 from poolhand.domain.deal import Deal
 from poolhand.domain.ids import Address, DealId
 from poolhand.domain.market.profiles import PoolProfile
+from poolhand.domain.messages import pool_domain
 from poolhand.observe.fault_boundary import FaultBoundary
 from poolhand.ports.chain import Hub, PostingSender, Watcher
 from poolhand.ports.clock import Clock, Entropy
@@ -46,12 +49,15 @@ from poolhand.ports.journal import EventLog
 from poolhand.ports.lead import UNFENCED, Fence
 from poolhand.ports.signer import Signer
 from poolhand.scheduler.api.core_tasks import CORE_NAME, CoreTasks, core_routes
+from poolhand.scheduler.api.dashboard import DashboardTeller, WaitingTasks, dashboard_routes
 from poolhand.scheduler.api.deals import deal_routes, find_deal
 from poolhand.scheduler.api.drain import drain_routes
 from poolhand.scheduler.api.health import HealthTeller, health_routes
 from poolhand.scheduler.api.joining import join_routes
 from poolhand.scheduler.api.known_tasks import KnownTasks
 from poolhand.scheduler.api.orders import order_routes
+from poolhand.scheduler.api.owner_session import session_routes, sign_in_routes
+from poolhand.scheduler.api.owner_workers import owner_worker_routes
 from poolhand.scheduler.api.purchases import purchase_routes
 from poolhand.scheduler.api.selling import pool_config, selling_routes
 from poolhand.scheduler.api.statuses import status_routes
@@ -70,14 +76,23 @@ from poolhand.scheduler.composition.sale import SaleParts, market_sale
 from poolhand.scheduler.composition.sending import SendingParts
 from poolhand.scheduler.composition.sessions import SessionParts
 from poolhand.scheduler.composition.start import start_up
+from poolhand.scheduler.database_disk import disk_of
 from poolhand.scheduler.effects import Effects
 from poolhand.scheduler.exclusions import Exclusions
 from poolhand.scheduler.joining.join_files import JoinPlace, JoinTeller
 from poolhand.scheduler.market_stall import MarketStall
+from poolhand.scheduler.owner_door import OwnerDoor
+from poolhand.scheduler.owner_orders import drain_order_routes
+from poolhand.scheduler.owner_sessions import OwnerSessions
+from poolhand.scheduler.page.serving import OwnerPage, frame_routes, part_routes
 from poolhand.settings.pool import PoolSettings
+from poolhand.transport.attempts import Attempts
+from poolhand.transport.bearer import behind_token
 from poolhand.transport.list_writer import ListWriter
 from poolhand.transport.market_client import MarketClient
+from poolhand.transport.own_site import OwnSite
 from poolhand.transport.sign_ins import SignIns
+from poolhand.wire.handshake import normal_url
 from poolhand.wire.messages import WorkerBound
 
 
@@ -134,7 +149,9 @@ class Scheduler:
         sessions = SessionParts.of(
             owner, settings, common, proved, hub, clock, entropy, fence, tell, exclusions
         )
-        owners = OwnerParts.of(exclusions, common, sessions, clock, simulated=tell is not None)
+        owners = OwnerParts.of(
+            exclusions, common, proved, sessions, clock, simulated=tell is not None
+        )
         sale = SaleParts.of(owner, settings, common, money, proved, hub, entropy, drain_log)
         purchases = PurchaseParts.on(
             purchase_log, settings, common, gas, sale, sender, hub, markets, clock, fence
@@ -185,7 +202,9 @@ class Scheduler:
         self.sessions, self.workers, self.mail = sessions.sockets, sessions.workers, sessions.mail
         self.accounts = sessions.accounts
         self.exclusions, self.owners = exclusions, owners.orders
-        self.owners_workers = owners.workers
+        self.owners_workers, self.tallies = owners.workers, owners.tallies
+        self._drain, self._hub, self._clock, self._entropy = sale.drain, hub, clock, entropy
+        self._now = common.time.now
         self.preflight, self.pricing = sale.preflight, sale.pricing
         self.purchases, self.published = purchases.taking, purchases.published
         self.sale = shown
@@ -221,6 +240,60 @@ class Scheduler:
             join_routes(config, JoinTeller(place, self._owner), told.summary),
             health_routes(self._health().health, self.metrics.registry),
         )
+
+    def owner_api(self, url: str, token: str) -> tuple[APIRouter | BaseRoute, ...]:
+        """Return what the pool's owner alone sees and orders, under an address of the pool.
+
+        Args:
+            url: Of the pool.
+            token: That stands in the lock of the owner's wallet.
+        """
+        domain = pool_domain(self._facts.chain_id, self._settings.workerpool)
+        sessions = OwnerSessions(
+            domain,
+            normal_url(url),
+            self._owner.address,
+            self._read_owner,
+            self._clock,
+            self._entropy,
+        )
+        site, dashboard = OwnSite(url), self._dashboard(url)
+        known = KnownTasks(self.engine, self.settled)
+        page = OwnerPage(dashboard, self.owners_workers, known, self._told.tasks)
+        behind = (
+            *drain_order_routes(self.drains).routes,
+            *owner_worker_routes(self.owners_workers).routes,
+            *session_routes(sessions).routes,
+            *dashboard_routes(dashboard).routes,
+            *part_routes(page),
+        )
+        door = OwnerDoor(token, sessions, site)
+        attempts = Attempts("signing in", self._clock)
+        return (
+            *frame_routes(),
+            sign_in_routes(sessions, attempts, site),
+            *behind_token(behind, door.authorize, ()),
+        )
+
+    def _dashboard(self, url: str) -> DashboardTeller:
+        return DashboardTeller(
+            pool_config(self._settings, self._facts, self._owner.address, url),
+            self._health().health,
+            self._told.summary.summary,
+            self.engine,
+            self.settled,
+            WaitingTasks(self.engine, self._now),
+            self._drain,
+            self.exclusions,
+            self.tallies,
+            self.transactions,
+            partial(disk_of, self._settings.database),
+            self._clock,
+        )
+
+    async def _read_owner(self) -> Address:
+        found = await self._hub.workerpool(self._settings.workerpool)
+        return self._owner.address if found is None else found.owner
 
     def _health(self) -> HealthTeller:
         return HealthTeller(

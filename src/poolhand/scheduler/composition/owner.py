@@ -8,9 +8,11 @@ from poolhand.domain.ids import Address
 from poolhand.ports.clock import Clock
 from poolhand.scheduler.api.owner_workers import OwnersWorkers
 from poolhand.scheduler.composition.common import CommonParts
+from poolhand.scheduler.composition.reputations import ReputationParts
 from poolhand.scheduler.composition.sessions import SessionParts
 from poolhand.scheduler.exclusions import Exclusions
 from poolhand.scheduler.owner_workers import OwnerWorkers
+from poolhand.scheduler.worker_tallies import WorkerTallies
 from poolhand.wire.handshake import WorkerBanned
 
 
@@ -22,17 +24,20 @@ class OwnerParts:
         exclusions: Whom it keeps from work.
         orders: Carries out what it decides.
         workers: Shows it the workers.
+        tallies: What each of them has done.
     """
 
     exclusions: Exclusions
     orders: OwnerWorkers
     workers: OwnersWorkers
+    tallies: WorkerTallies
 
     @classmethod
     def of(
         cls,
         exclusions: Exclusions,
         common: CommonParts,
+        proved: ReputationParts,
         sessions: SessionParts,
         clock: Clock,
         *,
@@ -48,5 +53,7 @@ class OwnerParts:
         directory = common.directory
         orders = OwnerWorkers(exclusions, directory, clock.now, sessions.mail.tell, expel)
         sessions.workers.arrived.connect(orders.arrived)
-        workers = OwnersWorkers(directory, common.engine.index, exclusions, orders)
-        return cls(exclusions, orders, workers)
+        tallies = WorkerTallies()
+        proved.assessor.judged.connect(tallies.judged)
+        workers = OwnersWorkers(directory, common.engine.index, exclusions, orders, tallies)
+        return cls(exclusions, orders, workers, tallies)

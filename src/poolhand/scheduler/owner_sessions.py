@@ -1,0 +1,175 @@
+"""Who is the pool's owner? Whoever signs a challenge with the wallet that the chain says owns it.
+
+A challenge costs the pool no memory, whoever asks how often: its nonce carries a code that only
+this process can make. It is good for one signature and a few minutes. What a session may do, the
+token in the wallet's lock may as well: whoever runs the pool needs no wallet.
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Final
+
+import structlog
+
+from poolhand.domain.eip712 import Domain
+from poolhand.domain.errors import ChainUnreachable, Refused
+from poolhand.domain.ids import Address
+from poolhand.domain.messages import Nonce, OwnerSignIn
+from poolhand.domain.signatures import BadSignature, recover
+from poolhand.domain.units import Seconds, UnixSeconds
+from poolhand.ports.clock import Clock, Entropy
+
+CHALLENGE_LIFE: Final = Seconds(300)
+"""How long a challenge may be signed."""
+SESSION_LIFE: Final = Seconds(12 * 3600)
+"""How long a session lasts."""
+MOST_SESSIONS: Final = 16
+"""Sessions at a time; the oldest makes room."""
+MOST_SPENT: Final = 10_000
+"""Challenges that are remembered as used until they are over; more are refused."""
+SOLD: Final = 10
+"""Seconds after which whoever signs as another may have bought the pool since the last look."""
+OWNER_READ: Final = 60
+"""Seconds after which the chain is asked again who the owner is."""
+
+log = structlog.get_logger()
+
+
+class SignInRefused(Refused):
+    """Nobody is let in by this signature."""
+
+    http_status = 401
+
+
+@dataclass(frozen=True, slots=True)
+class _Session:
+    owner: Address
+    ends: UnixSeconds
+
+
+class OwnerSessions:
+    """Gives challenges, reads proofs, and knows the sessions; all of it is gone with the process.
+
+    Args:
+        domain: Of the pool's signatures.
+        url: Of the pool, as it is signed.
+        owner: Who owned the workerpool at the start.
+        read_owner: Asks the chain; raises ChainUnreachable.
+        clock: For everything.
+        entropy: For what nobody may guess.
+    """
+
+    def __init__(
+        self,
+        domain: Domain,
+        url: str,
+        owner: Address,
+        read_owner: Callable[[], Awaitable[Address]],
+        clock: Clock,
+        entropy: Entropy,
+    ) -> None:
+        self._domain, self._url, self._clock, self._entropy = domain, url, clock, entropy
+        self.owner, self._read_owner = owner, read_owner
+        self._secret = entropy.bytes(32)
+        self._read_at = clock.steady()
+        self._spent: OrderedDict[Nonce, UnixSeconds] = OrderedDict()
+        self._sessions: OrderedDict[bytes, _Session] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._sessions)
+
+    def challenge(self) -> OwnerSignIn:
+        """Return what the owner is to sign."""
+        expiry = UnixSeconds(self._clock.now() + CHALLENGE_LIFE)
+        random = self._entropy.bytes(16)
+        return self._message(Nonce(random + self._code(random, expiry)), expiry)
+
+    async def sign_in(self, nonce: Nonce, expiry: UnixSeconds, signature: bytes) -> str:
+        """Return the token of a new session.
+
+        Raises:
+            SignInRefused: The challenge is not good, or somebody else signed it.
+            ChainUnreachable: Who owns the pool cannot be read now.
+        """
+        self._spend(nonce, expiry)
+        try:
+            signer = recover(self._message(nonce, expiry).digest, signature)
+        except BadSignature as fault:
+            raise SignInRefused(f"the signature is none: {fault}") from None
+        if signer != self.owner and self._clock.steady() >= self._read_at + SOLD:
+            await self._look()
+        if signer != self.owner:
+            raise SignInRefused(
+                f"signed by {signer}, but the workerpool belongs to {self.owner}: sign with that "
+                "wallet"
+            )
+        log.info("owner_signed_in", owner=str(signer))
+        return self.open()
+
+    def open(self) -> str:
+        """Return the token of a new session of whoever is known to be the owner."""
+        token = self._entropy.bytes(32).hex()
+        ends = UnixSeconds(self._clock.steady() + SESSION_LIFE)
+        self._sessions[_key(token)] = _Session(self.owner, ends)
+        while len(self._sessions) > MOST_SESSIONS:
+            self._sessions.popitem(last=False)
+        return token
+
+    async def holds(self, token: str) -> bool:
+        """Whether a token is that of a session; of one whose owner has sold the pool it is not.
+
+        While the chain does not answer, whoever was the owner last is.
+        """
+        session = self._sessions.get(_key(token))
+        if session is None:
+            return False
+        now = self._clock.steady()
+        if now >= self._read_at + OWNER_READ:
+            self._read_at = now  # one asks, others go on meanwhile
+            try:
+                await self._look()
+            except ChainUnreachable as fault:
+                log.debug("owner_not_read", cause=str(fault))
+        if now >= session.ends or session.owner != self.owner:
+            self.close(token)
+            return False
+        return True
+
+    def close(self, token: str) -> None:
+        """End a session; repeatable."""
+        self._sessions.pop(_key(token), None)
+
+    async def _look(self) -> None:
+        self.owner = await self._read_owner()
+        self._read_at = self._clock.steady()
+
+    def _spend(self, nonce: Nonce, expiry: UnixSeconds) -> None:
+        """Use a challenge up, whatever comes of it."""
+        now, random = self._clock.now(), bytes(nonce)[:16]
+        while self._spent and next(iter(self._spent.values())) < now:
+            self._spent.popitem(last=False)
+        is_ours = hmac.compare_digest(bytes(nonce)[16:], self._code(random, expiry))
+        if not is_ours or not now <= expiry or nonce in self._spent:
+            raise SignInRefused(
+                "this challenge is not one of this pool's, is over, or was used: ask for a new one"
+            )
+        if len(self._spent) >= MOST_SPENT:
+            raise SignInRefused("too many challenges were used just now: try again in 5 minutes")
+        self._spent[nonce] = expiry
+
+    def _code(self, random: bytes, expiry: UnixSeconds) -> bytes:
+        told = random + expiry.to_bytes(8, "big")
+        return hmac.new(self._secret, told, sha256).digest()[:16]
+
+    def _message(self, nonce: Nonce, expiry: UnixSeconds) -> OwnerSignIn:
+        return OwnerSignIn(self._domain, self.owner, self._url, nonce, expiry)
+
+
+def _key(token: str) -> bytes:
+    """Return by what a session is found: not by the token itself, whose bytes could be timed."""
+    return sha256(token.encode(errors="replace")).digest()
