@@ -9,7 +9,6 @@ from pool_world import TO_COMPUTED, TO_CONTRIBUTED, S, first_task
 
 from poolhand.domain.ids import Address
 from poolhand.domain.pool_alerts import LONG_WAIT, STUCK_AFTER, AlertName
-from poolhand.scheduler.api.dashboard import WaitingTasks
 from poolhand.scheduler.page import sections
 from poolhand.transport.asgi import application
 from poolhand.wire.pool_owner import ExclusionOrder
@@ -115,7 +114,7 @@ async def test_a_transaction_that_is_not_mined_is_told_for_how_long(pool):
 
 async def test_whoever_waits_longest_is_found_whatever_came_and_went(pool):
     world = await pool()
-    waiting = WaitingTasks(world.scheduler.engine, world.scheduler._now)
+    waiting = world.scheduler._waiting
     assert waiting.longest() is None
     await world.deal()
     await world.step()

@@ -9,39 +9,18 @@ from fastapi import APIRouter
 
 from poolhand.domain.pool_alerts import PoolFigures, gas_lasts, pool_alerts
 from poolhand.domain.task.status import TaskStatus
-from poolhand.domain.units import NanoRlc, Seconds, UnixSeconds
+from poolhand.domain.units import NanoRlc, Seconds
 from poolhand.ports.clock import Clock
 from poolhand.scheduler.draining import PoolDrain
 from poolhand.scheduler.engine import Engine
 from poolhand.scheduler.exclusions import Exclusions
 from poolhand.scheduler.settled import SettledTasks
 from poolhand.scheduler.transactions import Transactions
+from poolhand.scheduler.waiting_tasks import WaitingTasks
 from poolhand.scheduler.worker_tallies import WorkerTallies
 from poolhand.transport.asgi import service_router
 from poolhand.wire.pool_api import PoolConfig, PoolHealth, PoolSummary
 from poolhand.wire.pool_dashboard import AlertTold, PoolDashboard
-
-NOBODY_AT_IT = (TaskStatus.RECEIVED, TaskStatus.INITIALIZED)
-"""Tasks that wait for a worker."""
-
-
-class WaitingTasks:
-    """Says how long the task has waited that nobody is at for longest.
-
-    Args:
-        engine: Has the tasks, in the order in which they came.
-        now: The chain's time.
-    """
-
-    def __init__(self, engine: Engine, now: Callable[[], UnixSeconds]) -> None:
-        self._engine, self._now = engine, now
-
-    def longest(self) -> Seconds | None:
-        """Return it; None where somebody is at every task."""
-        found = (self._engine.pages.oldest(status) for status in NOBODY_AT_IT)
-        tasks = (self._engine.tasks[name] for name in found if name is not None)
-        since = [task.history[-1][1] for task in tasks if task.history]
-        return Seconds(max(0, self._now() - min(since))) if since else None
 
 
 class DashboardTeller:

@@ -49,7 +49,7 @@ from poolhand.ports.journal import EventLog
 from poolhand.ports.lead import UNFENCED, Fence
 from poolhand.ports.signer import Signer
 from poolhand.scheduler.api.core_tasks import CORE_NAME, CoreTasks, core_routes
-from poolhand.scheduler.api.dashboard import DashboardTeller, WaitingTasks, dashboard_routes
+from poolhand.scheduler.api.dashboard import DashboardTeller, dashboard_routes
 from poolhand.scheduler.api.deals import deal_routes, find_deal
 from poolhand.scheduler.api.drain import drain_routes
 from poolhand.scheduler.api.health import HealthTeller, health_routes
@@ -82,9 +82,11 @@ from poolhand.scheduler.exclusions import Exclusions
 from poolhand.scheduler.joining.join_files import JoinPlace, JoinTeller
 from poolhand.scheduler.market_stall import MarketStall
 from poolhand.scheduler.owner_door import OwnerDoor
+from poolhand.scheduler.owner_metrics import measure_for_owner
 from poolhand.scheduler.owner_orders import drain_order_routes
 from poolhand.scheduler.owner_sessions import OwnerSessions
 from poolhand.scheduler.page.serving import OwnerPage, frame_routes, part_routes
+from poolhand.scheduler.waiting_tasks import WaitingTasks
 from poolhand.settings.pool import PoolSettings
 from poolhand.transport.attempts import Attempts
 from poolhand.transport.bearer import behind_token
@@ -204,7 +206,8 @@ class Scheduler:
         self.exclusions, self.owners = exclusions, owners.orders
         self.owners_workers, self.tallies = owners.workers, owners.tallies
         self._drain, self._hub, self._clock, self._entropy = sale.drain, hub, clock, entropy
-        self._now = common.time.now
+        self._waiting = WaitingTasks(common.engine, common.time.now)
+        self._disk = partial(disk_of, settings.database)
         self.preflight, self.pricing = sale.preflight, sale.pricing
         self.purchases, self.published = purchases.taking, purchases.published
         self.sale = shown
@@ -212,6 +215,16 @@ class Scheduler:
         self.placement, self.deadlines = placing.placement, placing.deadlines
         self.check_queue, self.metrics = placing.check_queue, placing.metrics
         self.chain_feed = feed
+        measure_for_owner(
+            self.metrics.registry,
+            feed,
+            self.collateral,
+            self.transactions,
+            self._waiting,
+            exclusions,
+            self.tallies,
+            self._disk,
+        )
         self._sign_ins = SignIns(CORE_NAME, hub.facts.chain_id, entropy, clock.steady)
 
     async def run(self, caught_up: Callable[[], None]) -> None:
@@ -282,12 +295,12 @@ class Scheduler:
             self._told.summary.summary,
             self.engine,
             self.settled,
-            WaitingTasks(self.engine, self._now),
+            self._waiting,
             self._drain,
             self.exclusions,
             self.tallies,
             self.transactions,
-            partial(disk_of, self._settings.database),
+            self._disk,
             self._clock,
         )
 
