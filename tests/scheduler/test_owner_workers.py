@@ -412,5 +412,5 @@ async def test_a_wallet_signs_for_its_own_pool_at_the_address_that_was_typed_alo
 
 async def test_without_a_pool_there_is_nobody_to_order(tmp_path):
     command = command_run(Started(tmp_path))
-    with pytest.raises(NoPoolRuns):
+    with pytest.raises(NoPoolRuns, match="--pool-url"):
         decide(command, address(7), "ban", "why")

@@ -39,11 +39,11 @@ LONGEST_DRAIN_ANSWER: Final = 30.0
 class NoPoolRuns(Refused):
     """No program of this machine holds the wallet, so that nobody can be ordered anything."""
 
-    def __init__(self, address: Address) -> None:
+    def __init__(self, address: Address, elsewhere: str = "") -> None:
         super().__init__(
             f"no pool of wallet {address} runs here: give this on the pool's machine, as the user "
             "that runs `poolhand pool serve`, with its wallet (--wallet) and its --locks "
-            "($POOLHAND_LOCKS)"
+            f"($POOLHAND_LOCKS){elsewhere}"
         )
 
 
@@ -64,8 +64,12 @@ class PoolResumed(Refused):
         super().__init__("the pool was resumed meanwhile, and sells again")
 
 
-def running_pool(command: CommandRun) -> WalletInUse:
+def running_pool(command: CommandRun, elsewhere: str = "") -> WalletInUse:
     """Return what the lock tells of the pool that holds the wallet.
+
+    Args:
+        command: Names the wallet.
+        elsewhere: What may be done from another machine, as the end of a sentence.
 
     Raises:
         NoPoolRuns, HolderIsNoPool: None does.
@@ -73,7 +77,7 @@ def running_pool(command: CommandRun) -> WalletInUse:
     address = command.address
     try:
         with WalletLock(command.settings(signing=False).locks, address):
-            raise NoPoolRuns(address)
+            raise NoPoolRuns(address, elsewhere)
     except WalletInUse as held:
         if held.verb not in ("", POOL_PROGRAM):
             raise HolderIsNoPool(held) from None

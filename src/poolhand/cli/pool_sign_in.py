@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 OWNERS_PAGE: Final = "/owner"
 """Where the owner's page is."""
+FROM_ELSEWHERE: Final = "; from another machine name it with --pool-url: then the wallet signs in"
 
 
 class AnotherPoolAnswers(Refused):
@@ -52,7 +53,7 @@ def owner_page(command: CommandRun) -> Page:
     """
     url = command.found["pool-url"]
     if not url:
-        return page_of(running_pool(command))
+        return page_of(running_pool(command, FROM_ELSEWHERE))
     return Page(normal_url(url), _signed_in(command, normal_url(url)).token)
 
 
@@ -61,7 +62,7 @@ def owner_session(command: CommandRun) -> tuple[str, OwnerSession]:
     url = command.found["pool-url"]
     if url:
         return normal_url(url), _signed_in(command, normal_url(url))
-    page = page_of(running_pool(command))
+    page = page_of(running_pool(command, FROM_ELSEWHERE))
     return page.url, _session(page.order("owner/session", {}))
 
 
