@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import httpx
 import pytest
-from pool_front import front
+from pool_front import front, until
 from pool_world import TO_COMPUTED, TO_CONTRIBUTED, S, first_task
 from started_pool import PASSWORD, Started
 
@@ -24,6 +24,7 @@ from poolhand.cli.pool_workers import (
 )
 from poolhand.domain.exclusion import MOST_REASON, Exclusion, ExclusionKind
 from poolhand.domain.ids import Address
+from poolhand.domain.messages import Nonce
 from poolhand.domain.onchain import ChainTaskStatus
 from poolhand.domain.task.idle import IdleReason
 from poolhand.domain.text import UnfitText
@@ -40,10 +41,14 @@ from poolhand.scheduler.owner_workers import (
 )
 from poolhand.store.memory import MemoryJournal
 from poolhand.store.section import Section
+from poolhand.transport.clock import SeededEntropy
+from poolhand.transport.listener import ClientRules
+from poolhand.transport.session_client import SessionClient
 from poolhand.wire.handshake import Rejected
 from poolhand.wire.messages import (
     FIRST_SESSION_VERSION,
     MAX_SENTENCE,
+    Capabilities,
     Close,
     Idle,
     Offer,
@@ -164,6 +169,47 @@ async def test_a_banned_worker_is_told_why_and_let_in_no_more_until_it_is_readmi
         await owner(world).readmit(wallet.address)
         async with pool_front.dial(wallet):
             pass
+
+
+class Listener:
+    """The worker behind a real session: notes what it hears."""
+
+    def __init__(self) -> None:
+        self.heard, self.partings = [], []
+
+    def held(self):
+        return ()
+
+    async def connected(self, welcome):
+        self.heard.append(welcome)
+
+    async def received(self, message):
+        self.heard.append(message)
+
+    async def disconnected(self, reason, retry_in):
+        self.partings.append((reason, retry_in))
+
+
+async def test_a_real_session_hears_the_owners_word_and_ends_with_the_reason_of_a_ban(pool):
+    world = await pool()
+    async with front(world) as pool_front:
+        wallet, listener = world.hire().wallet, Listener()
+        can = Capabilities("w", "0", 2, 1, 10**9, (), False, Nonce(bytes(32)))
+        quick = ClientRules(first_pause=0, last_pause=0)
+        client = SessionClient(
+            pool_front.facts, world.owner.address, wallet, can, world.clock, SeededEntropy(1), quick
+        )
+        running = asyncio.ensure_future(client.run(listener))
+        await until(lambda: listener.heard)
+        owner(world).say(wallet.address, MessageOrder(text="please update"))
+        await until(lambda: isinstance(listener.heard[-1], OwnerMessage))
+        assert listener.heard[-1].text == "please update"
+        await owner(world).ban(wallet.address, WHY)
+        with pytest.raises(Rejected, match=WHY.reason):
+            await running
+    (first, _), (last, retry_in) = listener.partings
+    assert WHY.reason in first
+    assert (WHY.reason in last, retry_in) == (True, None), "only a person can help"
 
 
 async def test_the_longest_reason_fits_what_a_banned_worker_is_told(pool):
