@@ -12,6 +12,7 @@ from poolhand.domain.pool_alerts import (
     LITTLE_DISK,
     LONG_WAIT,
     STUCK_AFTER,
+    VERY_LONG_WAIT,
     AlertName,
     AlertWeight,
     PoolFigures,
@@ -68,6 +69,12 @@ def test_the_worst_comes_first():
 
 def test_a_pool_without_gas_is_not_told_how_long_it_lasts():
     assert names(replace(WELL, gas_message="the wallet is empty", gas_days=0.0)) == ["out-of-gas"]
+
+
+def test_a_task_of_a_long_bag_may_wait_for_its_turn_while_all_slots_compute():
+    waits = replace(WELL, waits=LONG_WAIT, has_room=False)
+    assert names(waits) == []
+    assert names(replace(waits, waits=VERY_LONG_WAIT)) == ["queue-grows"]
 
 
 def test_few_replicates_say_nothing_about_workers():

@@ -37,13 +37,16 @@ WELL = {
     "poolhand_deposit_missing_nrlc": "0x320",
     "poolhand_workers_connected": "3x320",
     "poolhand_task_waits_seconds": "5x320",
+    "poolhand_slots": "4x320",
+    "poolhand_slots_busy": "3x320",
     'poolhand_replicates_judged_total{judgement="settled"}': "0+5x320",
     'poolhand_replicates_judged_total{judgement="fault"}': "0x320",
     "poolhand_transaction_oldest_seconds": "5x320",
     "poolhand_disk_free_bytes": "100000000000x320",
-    'poolhand_tasks{status="RUNNING_FAILED"}': "4x320",
+    'poolhand_tasks{status="RUNNING_FAILED"}': "0x320",
     'poolhand_result_uploads_total{outcome="stored"}': "0+5x320",
     'poolhand_result_uploads_total{outcome="refused"}': "7x320",
+    'poolhand_result_uploads_total{outcome="not-yet-on-chain"}': "0+1x320",
 }
 """A pool as it should be."""
 ILL = {
@@ -59,13 +62,14 @@ ILL = {
     "ReplicatesFail": ('poolhand_replicates_judged_total{judgement="fault"}', "0+5x320"),
     "TransactionStuck": ("poolhand_transaction_oldest_seconds", "301x320"),
     "DiskFull": ("poolhand_disk_free_bytes", "1000000000x320"),
-    "TasksFail": ('poolhand_tasks{status="RUNNING_FAILED"}', f"4x{STEPS - 4} 5x20"),
+    "TasksFail": ('poolhand_tasks{status="RUNNING_FAILED"}', "1x320"),
     "ResultsRefused": ('poolhand_result_uploads_total{outcome="refused"}', "0+5x320"),
 }
 """What is otherwise where an alert must come, and only that one."""
 ALSO = {
     "a standby that is gone altogether": (
         "StandbyMissing", "poolhand_standby_ready", f"1x{STEPS - 4} _x20"),
+    "a bag that waits for hours": ("QueueGrows", "poolhand_task_waits_seconds", "21601x320"),
     "a disk that will be full tomorrow": (
         "DiskFull", "poolhand_disk_free_bytes", f"{200 * 10**9}-600000000x320"),
 }  # fmt: skip
@@ -118,6 +122,11 @@ def test_a_pool_that_is_well_alerts_nobody(tmp_path):
 def test_an_alert_comes_when_it_must_and_no_other(tmp_path, name):
     series, values = ILL[name]
     fires({**WELL, series: values}, [name], tmp_path)
+
+
+def test_a_bag_that_waits_for_its_turn_while_all_slots_compute_alerts_nobody(tmp_path):
+    busy = {"poolhand_task_waits_seconds": "900x320", "poolhand_slots_busy": "4x320"}
+    fires({**WELL, **busy}, [], tmp_path)
 
 
 @pytest.mark.parametrize("case", ALSO)

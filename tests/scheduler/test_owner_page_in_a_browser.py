@@ -92,7 +92,7 @@ async def settles(world, worker, task, seconds):
 
 
 async def hired(world, name):
-    worker = world.hire(slots=2)
+    worker = world.hire(slots=3)
     worker.name = name
     await worker.arrives()
     return worker

@@ -16,7 +16,9 @@ from poolhand.domain.units import DAY, NanoRlc, Seconds, Wei, show_coin, show_du
 FEW_DAYS: Final = 3
 """Days that gas should last at least."""
 LONG_WAIT: Final = Seconds(600)
-"""How long a task may wait before anybody is at it."""
+"""How long a task may wait while slots are free, before anybody is at it."""
+VERY_LONG_WAIT: Final = Seconds(6 * 3600)
+"""How long it may wait for its turn in a long bag."""
 STUCK_AFTER: Final = Seconds(300)
 """How long a transaction may be under way."""
 LITTLE_DISK: Final = 1 << 30
@@ -61,6 +63,7 @@ class PoolFigures:
         workers: That are connected.
         open_tasks: Whose story is not over.
         waits: How long the task has waited that nobody is at for longest.
+        has_room: Whether a slot of a worker is free.
         judged, failed: Replicates that ended, and those among them by their workers' fault.
         transaction: How long the oldest transaction is under way.
         disk: Bytes free on the database's disk.
@@ -74,6 +77,7 @@ class PoolFigures:
     workers: int = 0
     open_tasks: int = 0
     waits: Seconds | None = None
+    has_room: bool = True
     judged: int = 0
     failed: int = 0
     transaction: Seconds | None = None
@@ -159,7 +163,8 @@ def _work(figures: PoolFigures) -> Iterator[PoolAlert]:
             f"no worker is connected, {figures.open_tasks} task(s) are open",
             "check the pool's address and its proxy; the page /join brings workers",
         )
-    if figures.waits is not None and figures.waits >= LONG_WAIT:
+    bearable = LONG_WAIT if figures.has_room else VERY_LONG_WAIT
+    if figures.waits is not None and figures.waits >= bearable:
         yield PoolAlert(
             AlertName.QUEUE_GROWS,
             AlertWeight.WARN,

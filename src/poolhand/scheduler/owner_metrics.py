@@ -66,6 +66,8 @@ def measure_for_owner(
     exclusions: Exclusions,
     tallies: WorkerTallies,
     disk: Callable[[], int | None],
+    slots: Callable[[], int],
+    busy: Callable[[], int],
 ) -> None:
     """Have it shown in a registry: each gauge is read when it is asked for."""
     account = collateral
@@ -76,6 +78,8 @@ def measure_for_owner(
         ("transactions_under_way", "Transactions", lambda: transactions.under_way),
         ("transaction_oldest_seconds", "For how long", lambda: transactions.oldest() or 0),
         ("task_waits_seconds", "How long the longest wait is", lambda: waiting.longest() or 0),
+        ("slots", "Slots of workers that take tasks", slots),
+        ("slots_busy", "Slots of workers that compute", busy),
         ("workers_excluded", "Workers drained or banned", lambda: len(exclusions)),
     ):
         Gauge(f"poolhand_{name}", meaning, registry=registry).set_function(_as_float(read))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 from fastapi import APIRouter
 
@@ -64,7 +64,9 @@ class DashboardTeller:
         """Say it."""
         config, health, wish = self._config, self._health(), self._drain.wish
         uptime = Seconds(self._clock.steady() - self._began)
-        figures = self._figures(health, uptime)
+        summary = await self._summary()
+        has_room = (summary.busy or 0) < (summary.slots or 0)
+        figures = replace(self._figures(health, uptime), has_room=has_room)
         return PoolDashboard(
             url=config.url,
             workerpool=config.workerpool,
@@ -74,7 +76,7 @@ class DashboardTeller:
             draining=wish.drains,
             cancels=wish.cancels,
             health=health,
-            summary=await self._summary(),
+            summary=summary,
             tasks={str(each): count for each in TaskStatus if (count := self._count(each))},
             waits=figures.waits,
             excluded=len(self._exclusions),

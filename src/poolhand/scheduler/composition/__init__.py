@@ -224,6 +224,8 @@ class Scheduler:
             exclusions,
             self.tallies,
             self._disk,
+            lambda: sale.preflight.takers.slots,
+            lambda: common.engine.index.busy,
         )
         self._sign_ins = SignIns(CORE_NAME, hub.facts.chain_id, entropy, clock.steady)
 
