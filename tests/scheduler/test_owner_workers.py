@@ -39,6 +39,7 @@ from poolhand.scheduler.owner_workers import (
     WorkerNotHere,
     WorkerTooOld,
 )
+from poolhand.scheduler.page import sections
 from poolhand.store.memory import MemoryJournal
 from poolhand.store.section import Section
 from poolhand.transport.clock import SeededEntropy
@@ -48,6 +49,7 @@ from poolhand.wire.handshake import Rejected
 from poolhand.wire.messages import (
     FIRST_SESSION_VERSION,
     MAX_SENTENCE,
+    About,
     Capabilities,
     Close,
     Idle,
@@ -294,6 +296,16 @@ async def test_a_message_of_a_newer_version_goes_to_nobody_who_has_not_agreed_on
             task = first_task(await world.deal(settle=False))
             assert (await line.hears(Offer)).task_id == task
         assert not [each for each in line.heard if isinstance(each, OwnerMessage)]
+
+
+async def test_the_owner_sees_in_what_a_worker_says_that_apps_run(pool):
+    world = await pool()
+    worker = await world.hired()
+    await worker.says(About("gvisor"))
+    (row,) = owner(world).page(None, 10).workers
+    assert row.sandbox == "gvisor"
+    assert "gvisor" in sections.workers(owner(world).page(None, 10))
+    assert workers_report(owner(world).page(None, 10))
 
 
 # --------------------------------------------------------------------------------------- remembering

@@ -29,6 +29,7 @@ from poolhand.wire.messages import (
     MOST_HELD,
     MOST_REPORTS,
     Aborted,
+    About,
     Acknowledged,
     Activated,
     Capabilities,
@@ -107,6 +108,7 @@ MESSAGES = {
     Logs: st.builds(Logs.tail, task, PRINTED, PRINTED),
     Capacity: st.builds(Capacity, st.none() | sentence),
     OwnerMessage: st.builds(OwnerMessage, count, sentence),
+    About: st.builds(About, word),
     Close: st.builds(Close, word, sentence),
 }
 messages = st.one_of(*MESSAGES.values())

@@ -375,6 +375,14 @@ async def test_a_worker_says_what_it_holds_at_login(pool):
 # ----------------------------------------------------------------------------------- status page
 
 
+async def test_in_what_apps_run_is_told_in_each_session_by_whoever_knows(pool):
+    told = []
+    pool.member.joined.connect(lambda: told.append("runc"))
+    for _ in range(2):
+        await pool.greets()
+    assert told == ["runc", "runc"]
+
+
 async def test_what_the_pools_owner_says_stands_in_the_status_and_once_in_the_log(pool):
     structlog.reset_defaults()  # the fixture lets nothing through
     with structlog.testing.capture_logs() as logged:

@@ -94,13 +94,25 @@ def workers_report(found: OwnedWorkers) -> RenderableType:
     """Return the connected workers for a person."""
     if not found.workers:
         return "no worker is connected" if not found.connected else "no further worker is connected"
-    columns = ("worker", "name", "state", "version", "slots", "holds", "settled", "stake", "from")
+    columns = (
+        "worker",
+        "name",
+        "state",
+        "version",
+        "sandbox",
+        "slots",
+        "holds",
+        "settled",
+        "stake",
+        "from",
+    )
     rows = [
         (
             each.worker,
             each.name,
             worker_state(each),
             each.version,
+            each.sandbox,
             each.slots,
             each.replicates,
             _record(each),

@@ -60,6 +60,12 @@ class WorkerDirectory:
         self.join(replace(known, paused=paused, reason=reason))
         return True
 
+    def runs_in(self, worker: Address, sandbox: str) -> None:
+        """Note in what a worker says that its apps run."""
+        known = self._workers.get(worker)
+        if known is not None:
+            self.join(replace(known, sandbox=sandbox))
+
     def drain(self, worker: Address, *, drained: bool) -> None:
         """Note that the pool's owner gives a worker nothing new, or tasks again."""
         known = self._workers.get(worker)

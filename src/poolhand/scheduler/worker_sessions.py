@@ -41,6 +41,7 @@ from poolhand.scheduler.worker_directory import WorkerDirectory
 from poolhand.transport.gate import Arrival
 from poolhand.wire.messages import (
     Aborted,
+    About,
     Acknowledged,
     Activated,
     Capacity,
@@ -238,6 +239,8 @@ class WorkerSessions:
                 self._reported(worker, message)
             case Logs(task_id, stdout, stderr):
                 self._keep_logs(worker, task_id, stdout, stderr)
+            case About(sandbox):
+                self._directory.runs_in(worker, sandbox)
             case Capacity(reason):
                 if self._directory.pause(worker, paused=reason is not None, reason=reason):
                     self._wake()

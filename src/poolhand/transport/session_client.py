@@ -40,6 +40,7 @@ from poolhand.wire.handshake import (
     socket_url,
 )
 from poolhand.wire.messages import (
+    FIRST_SESSION_VERSION,
     MAX_SENTENCE,
     MAX_WORD,
     Capabilities,
@@ -48,6 +49,7 @@ from poolhand.wire.messages import (
     SessionMessage,
     Welcome,
     WorkerBound,
+    version_of,
 )
 from poolhand.wire.session import Beat, Bucket, Heartbeat, SessionIntake
 
@@ -117,6 +119,7 @@ class SessionClient:
         self._places = Places(self._address, resolve, timeout=rules.connect_timeout)
         self._stands_by = self._is_elsewhere = self._has_joined = False
         self._link: Outbox | None = None
+        self._version = FIRST_SESSION_VERSION
         self._ready = False
         self._queue: deque[SchedulerBound] = deque()
         self._pace = Bucket(rules.pace, clock.steady()) if rules.pace else None
@@ -137,13 +140,13 @@ class SessionClient:
         return len(self._queue) + (len(self._link) if self._link else 0)
 
     def send(self, message: SchedulerBound) -> None:
-        """Tell the pool; never waits. Dropped while there is no connection.
+        """Tell the pool; never waits. Dropped while there is no connection, or to an older pool.
 
         Raises:
             OversizedMessage: The message is over its limits (a Bug of the caller's).
         """
         encode(message)
-        if self._link is None or not self._ready:
+        if self._link is None or not self._ready or version_of(type(message)) > self._version:
             return
         self._queue.append(message)
         self._flush()
@@ -271,7 +274,9 @@ class SessionClient:
         signed = self._signer.sign_message(login)
         answer = handshake.login(signed, self._capabilities, listener.held())
         await socket.send(encode(answer))
-        return handshake.welcome(await _message(socket), self._owner, now())
+        welcome = handshake.welcome(await _message(socket), self._owner, now())
+        self._version = handshake.version
+        return welcome
 
     async def _converse(self, socket: GuardedClient, welcome: Welcome) -> None:
         """Carry frames until the connection ends."""

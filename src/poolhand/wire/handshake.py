@@ -316,6 +316,11 @@ class ClientHandshake:
             replicates=tuple(replicates)[-MOST_HELD:],
         )
 
+    @property
+    def version(self) -> int:
+        """The version of the protocol that was agreed on."""
+        return self._version
+
     def welcome(self, message: SessionMessage, owner: Address, now: UnixSeconds) -> Welcome:
         """Check the pool's proof against the owner's address read on chain.
 

@@ -35,7 +35,8 @@ SPOKEN: Final = (2, 3)
 FIRST_SESSION_VERSION: Final = SPOKEN[0]
 SESSION_VERSION: Final = SPOKEN[-1]
 OWNER_MESSAGES: Final = 3
-"""The version since which a pool may say something to the operator of a worker."""
+"""The version since which a pool may say something to the operator of a worker, and a worker says
+what it is beyond its login."""
 MAX_WORD: Final = 64
 MAX_SENTENCE: Final = 512
 DETAIL: Final = 2_048
@@ -246,6 +247,13 @@ class Capacity:
 
 
 @dataclass(frozen=True, slots=True)
+class About:
+    """What a worker says of itself beyond its login, since version 3: in what its apps run."""
+
+    sandbox: Annotated[str, _WORD]
+
+
+@dataclass(frozen=True, slots=True)
 class Close:
     """The connection ends, and the session with it."""
 
@@ -265,7 +273,7 @@ WorkerBound: TypeAlias = (
     | OwnerMessage
 )
 """Scheduler to worker, after the handshake."""
-SchedulerBound: TypeAlias = Reported | Logs | Capacity
+SchedulerBound: TypeAlias = Reported | Logs | Capacity | About
 """Worker to scheduler, after the handshake."""
 Handshaking: TypeAlias = Hello | Login | Welcome | Reject
 SessionMessage: TypeAlias = WorkerBound | SchedulerBound | Handshaking | Close
@@ -273,4 +281,4 @@ SessionMessage: TypeAlias = WorkerBound | SchedulerBound | Handshaking | Close
 
 def version_of(kind: type[SessionMessage]) -> int:
     """Return the version of the protocol that gave a kind of message its form."""
-    return OWNER_MESSAGES if kind is OwnerMessage else FIRST_SESSION_VERSION
+    return OWNER_MESSAGES if kind in (OwnerMessage, About) else FIRST_SESSION_VERSION

@@ -30,9 +30,11 @@ class OwnedWorker(PoolWorker):
     it does not. Since the program was started it ``settled`` so many tasks and ``failed`` at so
     many by its own fault; a task took it ``mean_seconds`` by its own clock. ``faults`` are those
     in a row, over restarts; until ``rests_until`` (block time) others come first.
-    ``can_be_told``: its program takes messages.
+    ``can_be_told``: its program takes messages. ``sandbox`` is in what its apps run as it says,
+    empty where it has not told.
     """
 
+    sandbox: Words = ""
     gpu: bool
     tee: tuple[Words, ...] = ()
     locked: NanoRlc | None = None

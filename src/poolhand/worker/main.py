@@ -63,6 +63,7 @@ from poolhand.worker.membership import keep_membership
 from poolhand.worker.page.serving import page_routes
 from poolhand.worker.parts import WorkerParts
 from poolhand.worker.pid_file import post, remove
+from poolhand.worker.reports import PoolReports
 from poolhand.worker.results_place import ResultsPlace
 from poolhand.worker.status import OPEN_PATHS, WorkerIdentity, left_behind, routes
 from poolhand.worker.task_rules import Rules
@@ -212,6 +213,7 @@ async def _attend(
             facts, world.pool.owner, world.wallet, claims, clock, entropy, parts.rules
         )
         worker = _worker(settings, world, parts, facts, client, place, clock, tasks)
+        worker.member.joined.connect(partial(_tell_sandbox, worker.reports, world))
         live = LiveParts.of(
             worker, _identity(settings, world), world.chain, world.engine.runtime, clock
         )
@@ -342,6 +344,13 @@ def _identity(settings: WorkerSettings, world: World) -> WorkerIdentity:
         world.engine.disk,
         world.engine.sandbox,
     )
+
+
+def _tell_sandbox(reports: PoolReports, world: World) -> None:
+    """Tell the pool in what apps run here, once the engine has told us."""
+    found = world.engine.sandbox()
+    if found is not None:
+        reports.about(found.level)
 
 
 def _farewell(client: SessionClient) -> Callable[[], Awaitable[None]]:

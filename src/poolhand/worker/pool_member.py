@@ -16,6 +16,7 @@ from poolhand.domain.ids import TaskId
 from poolhand.domain.replicate import machine
 from poolhand.domain.replicate.machine import Entry, Replicate, Report
 from poolhand.domain.replicate.status import FAILURES, FINAL, STATUSES, Status
+from poolhand.domain.signal import Signal
 from poolhand.domain.units import UnixSeconds
 from poolhand.observe.fault_boundary import FaultBoundary
 from poolhand.ports.clock import Clock
@@ -55,6 +56,9 @@ class PoolMember:
         clock: For the events made here.
         boundary: Takes what a message raises.
         tasks: Owns whatever runs.
+
+    Attributes:
+        joined: Tells of each new session, once the pool knows whether work is taken.
     """
 
     def __init__(
@@ -71,6 +75,7 @@ class PoolMember:
         self._offers, self._held, self._reports = offers, held, reports
         self._place, self._places, self._clock = place, places, clock
         self._boundary, self._tasks = boundary, tasks
+        self.joined: Signal[[]] = Signal()
         self.shell, self.chain_watch = held.shell, held.chain_watch
         self.standing = offers.standing
 
@@ -103,6 +108,7 @@ class PoolMember:
         self._tasks.create_task(self._check_results(welcome.results_url))
         self.shell.unreported()
         self._reports.capacity(self.standing.paused)
+        self.joined()
         self.chain_watch.look_at_all()
 
     async def _check_results(self, url: str) -> None:

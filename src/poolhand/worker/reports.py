@@ -12,7 +12,9 @@ from poolhand.wire.fields import clip
 from poolhand.wire.messages import (
     DETAIL,
     MAX_SENTENCE,
+    MAX_WORD,
     MOST_REPORTS,
+    About,
     Capacity,
     Logs,
     Reported,
@@ -57,6 +59,10 @@ class PoolReports:
     def capacity(self, paused: str | None) -> None:
         """Tell whether tasks are taken: None, or why none are."""
         self._link.send(Capacity(None if paused is None else clip(paused, MAX_SENTENCE)))
+
+    def about(self, sandbox: str) -> None:
+        """Tell in what apps run here."""
+        self._link.send(About(clip(sandbox, MAX_WORD)))
 
 
 def _report(report: Report) -> StatusReport:

@@ -18,6 +18,7 @@ class ConnectedWorker:
     ``slots`` and ``cpus`` are its own word, ``reputation`` is ours. ``source`` names where it
     connects from, as far as that tells one owner from another; empty where it does not.
     ``drained``: the pool's owner gives it nothing new. ``protocol`` is the version that is spoken.
+    ``sandbox``: in what it says that apps run; empty where it has not told. Nothing rests on it.
     """
 
     worker: Address
@@ -36,6 +37,7 @@ class ConnectedWorker:
     locked: NanoRlc = NanoRlc(0)
     drained: bool = False
     protocol: int = 0
+    sandbox: str = ""
 
     @property
     def takes_part(self) -> bool:

@@ -113,6 +113,7 @@ class OwnersWorkers:
         tally = self._tallies.of(here.worker)
         return OwnedWorker(
             **show_worker(here, len(self._index.of(here.worker))).model_dump(),
+            sandbox=here.sandbox,
             gpu=here.gpu,
             tee=here.tee,
             locked=here.locked,

@@ -27,7 +27,8 @@ OWNER_SECTIONS: Final = (
 """In the order in which they stand on the page."""
 _TYPED: Final = re.compile("`([^`]+)`")
 _WORKER_HEADS: Final = (
-    "Worker", "State", "Version", "Holds", "Slots", "Speed", "Success", "Stake", "From", "Orders"
+    "Worker", "State", "Version", "Sandbox", "Holds", "Slots", "Speed", "Success", "Stake", "From",
+    "Orders",
 )  # fmt: skip
 _OVER: Final = {"COMPLETED": "good", "FAILED": "bad"}
 
@@ -132,6 +133,7 @@ def workers(told: OwnedWorkers) -> str:
             f"{text(each.name)}<br>{short(each.worker)}",
             _standing(each),
             text(each.version),
+            text(each.sandbox) or NOT_KNOWN,
             str(each.replicates),
             str(each.slots),
             NOT_KNOWN if each.mean_seconds is None else f"{each.mean_seconds:,g}{GLUE}s",

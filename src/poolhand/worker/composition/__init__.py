@@ -142,7 +142,7 @@ class Worker:
         self.sweep = Sweep(self.shell, sandbox.engine, sandbox.folders, boundary, tasks)
 
         # what whoever serves or simulates the worker takes by name
-        self.told, self.boundary = told, boundary
+        self.told, self.boundary, self.reports = told, boundary, reports
         self.retry, self.horizon = chain.retry, chain.horizon
         self.briefs, self.views = chain.briefs, chain.views
         self.engine, self.pull = sandbox.engine, sandbox.pull
