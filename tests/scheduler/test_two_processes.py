@@ -109,6 +109,8 @@ async def test_one_that_stands_by_tells_of_deals_and_tasks_as_the_leader_does(pa
             while len((await leader.get("/v1/tasks")).json()) < 3:
                 world.chain.mine()
                 await asyncio.sleep(0)
+            while (await http.get(f"/v1/deals/{deal.deal_id}")).status_code == 404:
+                pass  # what the leader tells of may not be written yet
             for path in ("/v1/statuses", f"/v1/deals/{deal.deal_id}"):
                 assert (await http.get(path)).json() == (await leader.get(path)).json(), path
             here = (await http.get("/v1/config")).json()
