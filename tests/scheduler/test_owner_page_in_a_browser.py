@@ -19,6 +19,7 @@ from poolhand.domain.pool_alerts import LONG_WAIT
 from poolhand.domain.tag import Tag
 from poolhand.transport.asgi import application, bind, hosts_of, port_of, serve_on
 from poolhand.transport.clock import SystemClock
+from poolhand.wire.messages import About
 from poolhand.wire.owner_sign_in import typed_sign_in
 from poolhand.wire.pool_owner import ExclusionOrder
 
@@ -91,10 +92,11 @@ async def settles(world, worker, task, seconds):
         await world.step()
 
 
-async def hired(world, name):
+async def hired(world, name, sandbox):
     worker = world.hire(slots=3)
     worker.name = name
     await worker.arrives()
+    await worker.says(About(sandbox))
     return worker
 
 
@@ -103,7 +105,8 @@ async def served(tmp_path):
     """A pool with a task that nobody can do, some that are done, and some at work."""
     world = PoolWorld(tmp_path)
     await world.start()
-    workers = [await hired(world, name) for name in ("ann-desktop", "lab-7", "old-laptop")]
+    kinds = {"ann-desktop": "gvisor", "lab-7": "vm", "old-laptop": "runc"}
+    workers = [await hired(world, name, sandbox) for name, sandbox in kinds.items()]
     gpu = with_tag(
         world.orders(1, 1), world.owner, world.requester, world.chain.domain, Tag.of(["gpu"])
     )
