@@ -80,7 +80,7 @@ async def run(tmp_path):
 async def until(child: Child, met) -> None:
     """Wait until a program's standing meets a condition."""
     changed = asyncio.Event()
-    child.changed = changed.set
+    child.changed.connect(changed.set)
     async with asyncio.timeout(60):
         while not met(child.standing):
             await changed.wait()
@@ -179,7 +179,9 @@ async def test_where_one_program_does_not_start_none_is_left_behind(tmp_path):
 async def test_a_devnet_that_is_given_up_while_a_program_is_not_ready_leaves_none_behind(tmp_path):
     children = planted(tmp_path, pool=SERVES, worker=NEVER_READY)
     up = asyncio.Event()
-    children["pool"].changed = lambda: children["pool"].standing.state is ChildState.UP and up.set()
+    children["pool"].changed.connect(
+        lambda: up.set() if children["pool"].standing.state is ChildState.UP else None
+    )
     starting = asyncio.create_task(brought_up(children))
     await up.wait()
     pids = [each.pid for each in children.values()]

@@ -59,7 +59,7 @@ async def faults(child):
 
 async def until(child: Child, met) -> None:
     changed = asyncio.Event()
-    child.changed = changed.set
+    child.changed.connect(changed.set)
     async with asyncio.timeout(60):
         while not met():
             await changed.wait()

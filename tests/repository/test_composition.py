@@ -13,7 +13,10 @@ from sources import PACKAGE, nodes, trees
 
 APPS = ("scheduler", "worker", "results", "requester", "market")
 RECORD = "a record that its one owner keeps, not a part that is joined"
-FOREIGN = "the standard library's object is filled in this way"
+FOREIGN = "a library's object is filled in this way"
+CAUSE = "the cause of another refusal is kept"
+FAREWELL = "what Ctrl-C says from now on: something was bought, or asked for"
+VERB = "a function that is made into a verb has another's form"
 ALLOWED = {
     ("market/pages/frame.py", "found.globals"): (2, "Jinja's environment is filled in this way"),
     ("market/pages/live.py", "stream.is_due"): (3, RECORD),
@@ -23,17 +26,74 @@ ALLOWED = {
     ("worker/archive.py", "entry.create_system"): (1, FOREIGN),
     ("worker/archive.py", "entry.external_attr"): (1, FOREIGN),
     ("worker/archive.py", "entry.file_size"): (1, FOREIGN),
-    ("worker/deposit.py", "told.is_mined"): (1, "the cause of another refusal is kept"),
+    ("worker/deposit.py", "told.is_mined"): (1, CAUSE),
     ("worker/offers.py", "self.standing.idle"): (1, RECORD),
     ("worker/offers.py", "self.standing.offers.accepted"): (1, RECORD),
     ("worker/offers.py", "self.standing.offers.seen"): (1, RECORD),
     ("worker/pool_member.py", "self.standing.idle"): (1, RECORD),
     ("worker/stages/contribute.py", "verdict.is_mined"): (
         1,
-        "the cause of another refusal is kept",
+        CAUSE,
     ),
 }
 """Attributes of others that are assigned to all the same: how often, and why."""
+
+
+BESIDES: Mapping[str, tuple[str, tuple[str, ...]]] = {
+    "chain/broadcast.py": (RECORD, ("told.faults",)),
+    "chain/fake/sender.py": (CAUSE, ("mined.refusal.is_mined",)),
+    "chain/keeper.py": (RECORD, ("first.quiet", "pending.doubted", "pending.is_told_stuck")),
+    "chain/quote.py": (CAUSE, ("fault.is_mined",)),
+    "chain/rpc.py": (
+        "what the one who asks it knows of an endpoint",
+        ("endpoint.checked", "endpoint.expelled", "endpoint.head"),
+    ),
+    "chain/watcher.py": (RECORD, ("place.next", "place.told")),
+    "cli/deal.py": (FAREWELL, ("command.farewell",)),
+    "cli/doctor.py": (VERB, ("command.__annotations__", "command.__signature__")),
+    "cli/join.py": (FAREWELL, ("command.farewell",)),
+    "cli/main.py": (FOREIGN, ("command.name",)),
+    "cli/plain.py": (FOREIGN, ("each._runtime_param", "each.metavar")),
+    "cli/pool.py": (FAREWELL, ("command.farewell",)),
+    "cli/programs.py": (VERB, ("command.__annotations__", "command.__signature__")),
+    "cli/replay.py": (RECORD, ("story.fault", "story.state")),
+    "cli/run.py": (FAREWELL, ("command.farewell",)),
+    "cli/selling.py": (VERB, ("publish.__doc__", "unpublish.__doc__")),
+    "cli/tables.py": (FOREIGN, ("line.no_wrap", "line.overflow")),
+    "cli/task.py": (FAREWELL, ("command.farewell",)),
+    "cli/top/screen.py": (
+        FOREIGN,
+        ("days.data", "days.display", "place.border_title", "place.display", "table.display"),
+    ),
+    "cli/verb.py": (
+        VERB,
+        ("run.__annotations__", "run.__doc__", "run.__name__", "run.__signature__"),
+    ),
+    "containers/engine.py": (FOREIGN, ("docker.session",)),
+    "devnet/contracts.py": (RECORD, ("plan.steps",)),
+    "devnet/faults/bad_node.py": (RECORD, ("socket.held",)),
+    "devnet/faults/line.py": (RECORD, ("connection.caller", "connection.far")),
+    "devnet/layers.py": (FOREIGN, ("info.linkname", "info.mode", "info.size", "info.type")),
+    "devnet/registry.py": (FOREIGN, ("app.router",)),
+    "domain/market/rates.py": (RECORD, ("window.count",)),
+    "domain/placement/rank_tree.py": (
+        RECORD,
+        ("left.right", "node.left", "node.right", "node.sum", "right.left"),
+    ),
+    "store/market/writer.py": (RECORD, ("piece.fault", "piece.result")),
+    "store/memory.py": (
+        "a copy of itself, in its own class",
+        ("fresh._archive", "fresh._marks", "fresh._records"),
+    ),
+    "store/sql_engine.py": (RECORD, ("driver.limit",)),
+    "transport/bearer.py": (FOREIGN, ("guarded.app",)),
+    "transport/guarded_http.py": (FOREIGN, ("self.cycle.disconnected",)),
+    "transport/guarded_socket.py": (RECORD, ("self._guard.fault",)),
+    "transport/listen.py": (FOREIGN, ("server.should_exit",)),
+    "transport/session_client.py": (RECORD, ("link.written_at", "socket.heard")),
+    "transport/session_hub.py": (RECORD, ("session.heard", "session.outlet")),
+}
+"""The same outside of the programs, by module."""
 
 
 def assigned(tree: ast.Module) -> Iterator[str]:
@@ -53,6 +113,20 @@ def found() -> Counter[tuple[str, str]]:
         if file.partition("/")[0] in APPS
         for name in assigned(tree)
     )
+
+
+def found_besides() -> set[tuple[str, str]]:
+    return {
+        (file, name)
+        for file, tree in of(PACKAGE).items()
+        if file.partition("/")[0] not in APPS
+        for name in assigned(tree)
+    }
+
+
+def test_no_object_of_anything_else_gets_an_attribute_from_outside():
+    allowed = {(file, name) for file, (_, names) in BESIDES.items() for name in names}
+    assert found_besides() ^ allowed == set(), "pass it where it is made, or connect to a Signal"
 
 
 def test_no_object_of_an_app_gets_an_attribute_from_outside():

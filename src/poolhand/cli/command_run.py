@@ -272,7 +272,7 @@ class CommandRun:
             settings = replace(settings, wallet=wallet[0], password=wallet[1])
         async with (self.opener or _opener())(settings) as requester:
             if settings.wallet is not None and settings.password is not None:
-                requester.wallet.busy = self._wait_told
+                requester.wallet.busy.connect(self._wait_told)
             yield requester
 
     @asynccontextmanager

@@ -9,7 +9,7 @@ import os
 import shutil
 import signal
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -18,6 +18,7 @@ from typing import Any, Final
 import structlog
 
 from poolhand.domain.errors import Unavailable
+from poolhand.domain.signal import Signal
 from poolhand.observe.private import create_private
 
 POOLHAND: Final = (sys.executable, "-m", "poolhand")
@@ -80,6 +81,9 @@ class Child:
         pause: Seconds between its first death and the next start; doubled for each that follows
             soon, up to ``LONGEST_PAUSE_BETWEEN_RESTARTS``.
         program: What the arguments are for.
+
+    Attributes:
+        changed: Tells that its standing is another.
     """
 
     def __init__(
@@ -93,7 +97,7 @@ class Child:
     ) -> None:
         self.name = name
         self.log = logs / f"{name}.log"
-        self.changed: Callable[[], None] = lambda: None
+        self.changed: Signal[[]] = Signal()
         self._arguments, self._environment = tuple(arguments), dict(environment)
         self._first_pause, self._program = pause, tuple(program)
         self._process: asyncio.subprocess.Process | None = None

@@ -233,22 +233,32 @@ async def start_all(children: Mapping[str, Child], stack: AsyncExitStack) -> Non
     await asyncio.gather(*(child.ready() for child in children.values()))
 
 
+class _ProgramsFile:
+    """Tells how the programs are, to whoever looks into the devnet's folder, while it runs."""
+
+    def __init__(self, target: Path, children: Mapping[str, Child]) -> None:
+        self._target, self._children = target, children
+        self._is_over = False
+
+    def write(self) -> None:
+        """Write it anew; once it is removed, it stays away."""
+        if not self._is_over:
+            told = {name: child.standing.dump() for name, child in self._children.items()}
+            write_members(self._target, told)
+
+    def remove(self) -> None:
+        """The devnet ends: how its programs end is nobody's concern any more."""
+        self._is_over = True
+        self._target.unlink(missing_ok=True)
+
+
 def _supervise(plan: DevnetPlan, children: Mapping[str, Child], stack: AsyncExitStack) -> None:
     """Write down how the programs are, now and whenever that changes; start again what dies."""
-    target = plan.home / PROGRAMS_FILE
-
-    def note() -> None:
-        write_members(target, {name: child.standing.dump() for name, child in children.items()})
-
-    def forget() -> None:
-        for child in children.values():
-            child.changed = lambda: None
-        target.unlink(missing_ok=True)
-
-    stack.callback(forget)
-    note()
+    kept = _ProgramsFile(plan.home / PROGRAMS_FILE, children)
+    stack.callback(kept.remove)
+    kept.write()
     for child in children.values():
-        child.changed = note
+        child.changed.connect(kept.write)
         keeper = asyncio.create_task(child.keep(restart=plan.restart))
         stack.push_async_callback(_ended, keeper)
 

@@ -22,6 +22,7 @@ from typing import Any, Final, Protocol, TypeAlias
 from poolhand.domain.errors import Malformed
 from poolhand.domain.ids import Address, FixedBytes
 from poolhand.domain.orders.model import MatchOrders
+from poolhand.domain.signal import Signal
 from poolhand.keys.errors import WalletInUse
 from poolhand.keys.lock import WalletLock
 from poolhand.keys.wallet import Wallet
@@ -138,7 +139,7 @@ class SpendingWallet:
         self._longest_wait = longest_wait
         self._folder, self._locks = at_home(folder), locks
         self._spending: OpenWallet | None = None
-        self.busy: Callable[[WalletInUse], None] = lambda _: None
+        self.busy: Signal[[WalletInUse]] = Signal()
 
     @property
     def address(self) -> Address:
