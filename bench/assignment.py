@@ -15,7 +15,7 @@ from bench.frame import Job, Keys
 from bench.simulated import SimulatedPool
 from bench.transitions import STAGES, Moment, blocks, stage
 from poolhand.domain.ids import Address, TaskId
-from poolhand.wire.messages import Offer, WorkerBound
+from poolhand.wire.messages import OfferTask, WorkerBound
 
 OTHERS, ROUNDS = 1_000, 60
 PACE, PAUSE = 10.0, 0.25
@@ -67,7 +67,7 @@ class Busy:
         pool.heard = self._heard
 
     def _heard(self, worker: Address, message: WorkerBound) -> None:
-        if isinstance(message, Offer) and (worker, message.task_id) not in self.held:
+        if isinstance(message, OfferTask) and (worker, message.task_id) not in self.held:
             self.held[worker, message.task_id] = 0
             self._tell(worker, message.task_id)
             self._more.set()

@@ -37,9 +37,9 @@ from poolhand.wire.messages import (
     Completed,
     Held,
     Hello,
-    Offer,
+    OfferTask,
     Reject,
-    Reported,
+    ReportBatch,
     SchedulerBound,
     StatusReport,
     Welcome,
@@ -197,7 +197,7 @@ class LightWorker:
 
     def take(self, message: Any) -> None:
         match message:
-            case Offer(task_id):
+            case OfferTask(task_id):
                 self.hold(task_id)
             case Aborted(task_id) | Completed(task_id):
                 if self.held.pop(task_id, None) is not None:
@@ -210,7 +210,7 @@ class LightWorker:
             self.held[task_id] = len(COMPUTING)
             self.told.held += 1
         entries = tuple(report(each) for each in COMPUTING)
-        self.send(Reported(task_id, 0, entries, None))
+        self.send(ReportBatch(task_id, 0, entries, None))
 
     # ------------------------------------------------------------------------------- what goes
 

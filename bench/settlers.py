@@ -28,13 +28,13 @@ from poolhand.ports.chain import HubFacts
 from poolhand.wire.messages import (
     MOST_REPORTS,
     Aborted,
-    Acknowledged,
-    Activated,
+    AcknowledgeReports,
     Completed,
     Held,
-    Offer,
-    Reported,
+    OfferTask,
+    ReportBatch,
     StatusReport,
+    TaskActivated,
     Welcome,
 )
 
@@ -51,7 +51,7 @@ GAS = Gas(620_000)
 class Settling:
     """One replicate: what happened to it, how much of that the pool has acknowledged."""
 
-    offer: Offer
+    offer: OfferTask
     entries: list[StatusReport] = field(default_factory=list)
     told: int = 0
     acked: int = 0
@@ -80,14 +80,14 @@ class Settler(LightWorker):
 
     def take(self, message: Any) -> None:
         match message:
-            case Offer(task_id):
+            case OfferTask(task_id):
                 if task_id not in self._settling:
                     self._settling[task_id] = Settling(message)
                     self.told.held += 1
                     self._enter(self._settling[task_id], *BEFORE_CHAIN)
-            case Acknowledged(task_id, count):
+            case AcknowledgeReports(task_id, count):
                 self._acknowledged(task_id, count)
-            case Activated(task_id):
+            case TaskActivated(task_id):
                 self._contribute(task_id)
             case Aborted(task_id) | Completed(task_id):
                 if self._settling.pop(task_id, None) is not None:
@@ -109,7 +109,7 @@ class Settler(LightWorker):
         fresh = tuple(known.entries[known.acked : known.acked + MOST_REPORTS])
         if fresh and known.told == known.acked:
             known.told = known.acked + len(fresh)
-            self.send(Reported(known.offer.task_id, known.acked, fresh, None))
+            self.send(ReportBatch(known.offer.task_id, known.acked, fresh, None))
 
     def _contribute(self, task_id: TaskId) -> None:
         known = self._settling.get(task_id)
@@ -128,7 +128,7 @@ class Settler(LightWorker):
             ends = (Status.CONTRIBUTED,) if succeeded else (Status.CONTRIBUTE_FAILED, Status.FAILED)
             self._enter(known, *ends, tx=tx)
 
-    def _transaction(self, offer: Offer) -> UnsignedTransaction:
+    def _transaction(self, offer: OfferTask) -> UnsignedTransaction:
         digest, z = ResultDigest(eip191_hash(offer.task_id)), self._facts
         link = link_text(f"http://results.test/{offer.task_id}", Address(bytes(20))).encode()
         call = ContributeAndFinalize(offer.task_id, digest, link, b"", offer.authorization)

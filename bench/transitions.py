@@ -17,7 +17,13 @@ from bench.simulated import SimulatedPool
 from poolhand.domain.ids import Address, TaskId
 from poolhand.domain.replicate.status import Status
 from poolhand.domain.units import UnixSeconds
-from poolhand.wire.messages import Acknowledged, Offer, Reported, StatusReport, WorkerBound
+from poolhand.wire.messages import (
+    AcknowledgeReports,
+    OfferTask,
+    ReportBatch,
+    StatusReport,
+    WorkerBound,
+)
 
 WORKERS, SLOTS, TASKS = 500, 10, 5_000
 LONGEST = 900.0
@@ -81,10 +87,10 @@ class Moves:
 
     def _heard(self, worker: Address, message: WorkerBound) -> None:
         match message:
-            case Offer(task_id) if not self._told[worker, task_id]:
+            case OfferTask(task_id) if not self._told[worker, task_id]:
                 self.count += 1
                 self._tell(worker, task_id)
-            case Acknowledged(task_id, count) if count == self._told[worker, task_id]:
+            case AcknowledgeReports(task_id, count) if count == self._told[worker, task_id]:
                 self.count += 1
                 self._go_on(worker, task_id, count)
 
@@ -102,10 +108,10 @@ class Moves:
         self._pool.say(worker, stage(task_id, first))
 
 
-def stage(task_id: TaskId, number: int) -> Reported:
+def stage(task_id: TaskId, number: int) -> ReportBatch:
     """Return the report of one of ``STAGES``, as a worker makes it now."""
     report = StatusReport(STAGES[number], UnixSeconds(int(time.time())), None, None)
-    return Reported(task_id, number, (report,), None)
+    return ReportBatch(task_id, number, (report,), None)
 
 
 async def blocks(pool: SimulatedPool) -> None:

@@ -34,7 +34,7 @@ from poolhand.store.memory import MemoryJournal
 from poolhand.store.section import LogSection
 from poolhand.transport.clock import SeededEntropy
 from poolhand.transport.fake import TableFetcher
-from poolhand.wire.messages import Acknowledged, Capacity, Reported, Welcome
+from poolhand.wire.messages import AcknowledgeReports, Capacity, ReportBatch, Welcome
 from poolhand.worker.composition import HONEST, Worker
 from poolhand.worker.results_place import ResultsPlace
 from poolhand.worker.task_rules import Rules
@@ -200,14 +200,14 @@ class Pool(Program):
             if not session.is_open:
                 continue
             self.fuse.point("before hearing")
-            if isinstance(item, Reported) or hasattr(item, "task_id") or hasattr(item, "paused"):
+            if isinstance(item, ReportBatch) or hasattr(item, "task_id") or hasattr(item, "paused"):
                 sessions.received(worker, item)
             else:
                 sessions.connected(item)
 
     def _tell(self, worker, message) -> None:
         self.fuse.point(f"before telling {type(message).__name__}")
-        if isinstance(message, Acknowledged):
+        if isinstance(message, AcknowledgeReports):
             check_acknowledged_by_pool(message, worker, self.journal)
         self.world.exchange.tell(worker, message)
         self.fuse.point(f"after telling {type(message).__name__}")
@@ -322,7 +322,7 @@ class Node(Program):
         if self.is_mute and not isinstance(message, Capacity):
             return
         self.fuse.point(f"before sending {type(message).__name__}")
-        if isinstance(message, Reported):
+        if isinstance(message, ReportBatch):
             check_told_by_worker(message, self.journal)
         self.world.exchange.send(self, message)
         self.fuse.point(f"after sending {type(message).__name__}")

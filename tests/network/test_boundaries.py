@@ -22,7 +22,7 @@ from poolhand.domain.task.machine import (
     TellOffer,
 )
 from poolhand.scheduler.chain_feed import REWIND
-from poolhand.wire.messages import Reported
+from poolhand.wire.messages import ReportBatch
 
 WORDS = "it fell over \ud800 \x1b[2J"
 
@@ -248,7 +248,7 @@ async def test_a_report_that_cannot_be_sent_is_its_tasks_alone(scene):
         honest = node.send
 
         def send(message, honest=honest):
-            if isinstance(message, Reported):
+            if isinstance(message, ReportBatch):
                 victims.strike(message)
             honest(message)
 
@@ -367,7 +367,7 @@ async def test_a_message_about_one_task_that_the_pool_stumbles_over_is_that_ones
     heard = world.exchange.send
 
     def send(node, message):
-        if isinstance(message, Reported) and message.task_id in victims.names:
+        if isinstance(message, ReportBatch) and message.task_id in victims.names:
             victims.hit += 1
             object.__setattr__(message, "statuses", None)
             world.exchange.session(node).to_pool.put(message)

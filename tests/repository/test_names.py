@@ -15,12 +15,6 @@ import pytest
 from sources import PACKAGE, ROOT, TESTS, files, nodes, trees
 
 GLOSSARY = ROOT / "GLOSSARY.md"
-SAID_AND_TAKEN = "a message on the wire, and the event that it is to the machine which hears of it"
-TWICE = dict.fromkeys(
-    ("Acknowledged", "Activated", "Offer", "Reported", "RevealAsked", "UploadAsked"), SAID_AND_TAKEN
-)
-TWICE["Room"] = "of results on a disk, and for replicates on a worker"
-"""Names that stand twice in the product, and why."""
 ABBREVIATED = {"S": "Status", "T": "TaskStatus", "K": "MovementKind"}
 """One letter in the tables of a module, for an enumeration that they name in every line."""
 LEAVING: set[str] = set()
@@ -110,8 +104,7 @@ def test_the_map_of_the_modules_is_fresh():
 
 
 def test_a_class_has_its_name_for_itself():
-    twice = {name: found for name, found in classes().items() if len(found) > 1}
-    assert twice.keys() == TWICE.keys(), {name: twice.get(name) for name in twice.keys() ^ TWICE}
+    assert {name: found for name, found in classes().items() if len(found) > 1} == {}
 
 
 def test_a_type_has_its_name_for_itself():

@@ -11,7 +11,7 @@ from results_world import Scene, archive, digest_of
 from poolhand.domain.ids import Address
 from poolhand.domain.units import Seconds
 from poolhand.results.errors import NoRoomForWorker, NoRoomLeft
-from poolhand.results.room import Quota, Room
+from poolhand.results.room import Quota, ResultsRoom
 
 SIZE = 20_000
 
@@ -103,7 +103,7 @@ async def test_a_restart_forgets_nothing(tmp_path):
 
 @pytest.mark.case("N4")
 def test_many_workers_together_leave_some_of_the_disk_where_the_operator_set_no_limit():
-    room = Room(Quota(of_worker=600))
+    room = ResultsRoom(Quota(of_worker=600))
     room.leave_some(1_000)
     with (
         room.arriving(Address(b"\x01" * 20)) as first,
@@ -119,7 +119,7 @@ def test_many_workers_together_leave_some_of_the_disk_where_the_operator_set_no_
 
 @pytest.mark.case("N4")
 def test_a_limit_that_the_operator_set_is_kept_whatever_is_free():
-    room = Room(Quota(of_worker=10**6, stored=500))
+    room = ResultsRoom(Quota(of_worker=10**6, stored=500))
     room.leave_some(10**9)
     with room.arriving(Address(b"\x01" * 20)) as grow, pytest.raises(NoRoomLeft):
         grow(501)

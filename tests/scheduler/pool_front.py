@@ -16,7 +16,7 @@ from poolhand.transport.asgi import application, bind, port_of, serve_on
 from poolhand.transport.session_server import worker_endpoint
 from poolhand.wire.frames import decode, encode
 from poolhand.wire.handshake import ClientHandshake, PoolFacts, socket_url
-from poolhand.wire.messages import SESSION_VERSION, Capacity, Reported, StatusReport
+from poolhand.wire.messages import SESSION_VERSION, Capacity, ReportBatch, StatusReport
 
 
 async def until(met):
@@ -72,7 +72,7 @@ class Line:
     async def tells(self, task_id, *statuses):
         now = UnixSeconds(self.world.clock.now())
         entries = tuple(StatusReport(each, now, None, None) for each in statuses)
-        await self.says(Reported(task_id, self.reports, entries, None))
+        await self.says(ReportBatch(task_id, self.reports, entries, None))
         self.reports += len(entries)
 
     async def hears(self, kind):

@@ -13,7 +13,7 @@ from poolhand.domain.placement.rules import PlacementRules
 from poolhand.domain.replicate.status import Status
 from poolhand.domain.units import Seconds
 from poolhand.transport.session_hub import Arrival
-from poolhand.wire.messages import Capacity, Reported, StatusReport, Upload
+from poolhand.wire.messages import Capacity, ReportBatch, StatusReport, Upload
 
 RIGHT = ResultDigest(bytes([9] * 32))
 S = Status
@@ -95,7 +95,7 @@ class Puppet:
         now = self.world.clock.now()
         entries = tuple(StatusReport(each, now, None, None) for each in statuses)
         self.count[task_id] = max(self.count.get(task_id, 0), start + len(entries))
-        await self.says(Reported(task_id, start, entries, upload))
+        await self.says(ReportBatch(task_id, start, entries, upload))
 
     async def has_stored(self, task_id, digest=RIGHT):
         """Report the upload that was asked for, as far as that was not told yet."""

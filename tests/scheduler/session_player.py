@@ -5,7 +5,7 @@ from __future__ import annotations
 from network.links import capabilities
 from poolhand.domain.messages import Nonce
 from poolhand.wire.frames import decode
-from poolhand.wire.messages import Capacity, Login, Reported, StatusReport
+from poolhand.wire.messages import Capacity, Login, ReportBatch, StatusReport
 
 
 def with_sessions(world):
@@ -61,7 +61,7 @@ class Player:
         self._count[task_id] = first + len(statuses)
         now = self.world.clock.now()
         entries = tuple(StatusReport(each, now, None, None) for each in statuses)
-        await self.says(Reported(task_id, first, entries, upload))
+        await self.says(ReportBatch(task_id, first, entries, upload))
 
     def drops_its_cable(self):
         self.hub.detach(self.session, self._outlet)

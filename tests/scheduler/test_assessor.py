@@ -13,7 +13,7 @@ from poolhand.domain.task.idle import IdleReason
 from poolhand.domain.task.rules import LAST_WORD
 from poolhand.scheduler.chain_time import LONGEST_BLOCK_GAP
 from poolhand.transport.session_hub import STOOD_STILL_AFTER
-from poolhand.wire.messages import Acknowledged, Idle, Offer
+from poolhand.wire.messages import AcknowledgeReports, Idle, OfferTask
 
 RULES = PlacementRules()
 
@@ -52,7 +52,7 @@ async def test_an_offer_that_lies_for_seconds_goes_to_another_and_costs_the_turn
     await world.step(RULES.take_up - 1)
     assert not world.task(task).attempt(other.address)
     await world.step()
-    assert other.last(Offer).task_id == task
+    assert other.last(OfferTask).task_id == task
     assert (known_of(world, silent).faults, known_of(world, other).faults) == (1, 0)
     assert known_of(world, silent).is_resting(world.clock.now() + FIRST_REST_OF_WALLET - 1)
     following = first_task(await world.deal())
@@ -64,12 +64,12 @@ async def test_an_offer_is_not_late_by_the_block_that_it_only_just_preceded(worl
     task = first_task(await world.deal())
     await world.let_pass(RULES.take_up - 1)
     silent = await world.hired()
-    assert silent.last(Offer).task_id == task
+    assert silent.last(OfferTask).task_id == task
     other = await world.hired()
     await passes(world, 1, RULES.take_up)
     assert (world.task(task).attempt(other.address), known_of(world, silent).faults) == (None, 0)
     await passes(world, RULES.take_up, RULES.take_up)
-    assert other.last(Offer).task_id == task
+    assert other.last(OfferTask).task_id == task
     assert known_of(world, silent).faults == 1
 
 
@@ -77,10 +77,10 @@ async def test_a_chain_that_stood_still_for_an_hour_excuses_nobody_for_an_hour(w
     task = first_task(await world.deal())
     await world.let_pass(3600)
     silent = await world.hired()
-    assert silent.last(Offer).task_id == task
+    assert silent.last(OfferTask).task_id == task
     other = await world.hired()
     await passes(world, 1, LONGEST_BLOCK_GAP + RULES.take_up)
-    assert other.last(Offer).task_id == task
+    assert other.last(OfferTask).task_id == task
     assert known_of(world, silent).faults == 1
 
 
@@ -230,7 +230,7 @@ async def test_who_never_says_how_it_ended_does_not_keep_the_task_open(world):
     assert world.status(task, mute) is S.ABORTED_ON_CONSENSUS_REACHED
     assert known_of(world, mute).faults == faults + 1
     await mute.reports(task, S.APP_DOWNLOADED)
-    assert mute.last(Acknowledged).count == 3, "a late word is taken and changes nothing"
+    assert mute.last(AcknowledgeReports).count == 3, "a late word is taken and changes nothing"
 
 
 @pytest.mark.case("A2")

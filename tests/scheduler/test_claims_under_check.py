@@ -8,7 +8,7 @@ from pool_world import RIGHT, TO_CONTRIBUTED, S, first_task
 
 from poolhand.domain.result_link import location_at
 from poolhand.domain.task.rules import UPLOAD_SILENCE
-from poolhand.wire.messages import Acknowledged, Upload
+from poolhand.wire.messages import AcknowledgeReports, Upload
 
 
 class Gated:
@@ -48,7 +48,7 @@ async def claiming(pool):
 async def test_nobody_else_is_asked_for_a_result_while_a_claim_of_it_is_checked(pool):
     world, task, asked, other, shelf = await claiming(pool)
     assert world.status(task, asked) is S.RESULT_UPLOADED
-    assert asked.last(Acknowledged) == Acknowledged(task, asked.count[task])
+    assert asked.last(AcknowledgeReports) == AcknowledgeReports(task, asked.count[task])
     await world.step(UPLOAD_SILENCE)
     assert "UploadAsked" not in other.kinds()
     shelf.answer.set_result(True)

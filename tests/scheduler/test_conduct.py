@@ -25,7 +25,7 @@ from poolhand.transport.conduct import (
 )
 from poolhand.wire.frames import encode
 from poolhand.wire.handshake import Rejected, WorkerBarred
-from poolhand.wire.messages import Aborted, Capacity, Close, Offer
+from poolhand.wire.messages import Aborted, Capacity, Close, OfferTask
 from poolhand.wire.session import INCOMING
 
 SECONDS = 2.0
@@ -81,7 +81,7 @@ async def test_a_flooding_worker_is_cut_off_and_its_task_goes_to_another(pool):
     world = await pool(quick=True)
     async with front(world) as pool_front, pool_front.dial(wallet_of(world)) as flooder:
         task = first_task(await world.deal())
-        await flooder.hears(Offer)
+        await flooder.hears(OfferTask)
         await flooder.tells(task, *TO_COMPUTED[:-1])
         await until(lambda: world.status(task, flooder.wallet) is S.COMPUTING)
         async with pool_front.dial(wallet_of(world)) as honest:
@@ -89,7 +89,7 @@ async def test_a_flooding_worker_is_cut_off_and_its_task_goes_to_another(pool):
             assert (await flooder.hears(Close)).code == "flooded"
             await sending
             async with asyncio.timeout(SECONDS):
-                assert (await honest.hears(Offer)).task_id == task
+                assert (await honest.hears(OfferTask)).task_id == task
         assert world.status(task, flooder.wallet) is S.WORKER_LOST
 
 
@@ -119,7 +119,7 @@ async def test_a_flood_does_not_hold_up_the_tasks_of_others(pool):
                 await until(lambda before=len(floods): len(floods) > before)
                 task = first_task(await world.deal(settle=False))
                 async with asyncio.timeout(SECONDS):
-                    while (await honest.hears(Offer)).task_id != task:
+                    while (await honest.hears(OfferTask)).task_id != task:
                         pass
                 await honest.says(_declined(task, world.clock.now()))
                 await until(lambda task=task: world.status(task, honest.wallet) is S.FAILED)
@@ -129,9 +129,9 @@ async def test_a_flood_does_not_hold_up_the_tasks_of_others(pool):
 
 
 def _declined(task_id, now):
-    from poolhand.wire.messages import Reported, StatusReport
+    from poolhand.wire.messages import ReportBatch, StatusReport
 
-    return Reported(task_id, 0, (StatusReport(S.FAILED, now, None, "enough"),), None)
+    return ReportBatch(task_id, 0, (StatusReport(S.FAILED, now, None, "enough"),), None)
 
 
 async def test_who_flooded_is_told_when_to_come_again_and_let_in_then(pool):
@@ -164,7 +164,7 @@ async def test_garbage_ends_the_attempt_and_not_the_session_until_it_is_too_much
     async with front(world) as pool_front, pool_front.dial(wallet_of(world)) as babbler:
         for number in range(1, MOST_STRIKES + 1):
             task = first_task(await world.deal(settle=False))
-            while (await babbler.hears(Offer)).task_id != task:
+            while (await babbler.hears(OfferTask)).task_id != task:
                 pass
             babbler.reports = 0
             await babbler.tells(task, S.REVEALED)

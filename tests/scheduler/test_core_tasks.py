@@ -12,7 +12,7 @@ from poolhand.domain.task.status import TaskStatus
 from poolhand.scheduler.api.core_tasks import CORE_NAME
 from poolhand.transport.asgi import application
 from poolhand.wire.core_api import core_status
-from poolhand.wire.messages import Logs, Reported, StatusReport
+from poolhand.wire.messages import Logs, ReportBatch, StatusReport
 from signing import sign_digest
 
 CORE_STATUSES = frozenset(
@@ -111,7 +111,7 @@ async def test_the_exit_code_of_a_failed_app_is_told(office):
     assert (await client.get(path)).json()["appExitCode"] is None
     why = "the app exited with code 137, out of memory: no room"
     failed = StatusReport(S.COMPUTE_FAILED, world.clock.now(), None, why)
-    await worker.says(Reported(task, worker.count[task], (failed,), None))
+    await worker.says(ReportBatch(task, worker.count[task], (failed,), None))
     assert (await client.get(path)).json()["appExitCode"] == 137
 
 

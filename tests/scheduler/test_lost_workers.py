@@ -12,7 +12,7 @@ from poolhand.domain.ids import ZERO_ADDRESS
 from poolhand.domain.onchain import ChainTaskStatus, ContributeAndFinalize
 from poolhand.domain.replicate.status import Status
 from poolhand.domain.task.rules import is_working
-from poolhand.wire.messages import Aborted, Held, Offer, Upload
+from poolhand.wire.messages import Aborted, Held, OfferTask, Upload
 from poolhand.wire.session import HEARTBEAT, WORKER_LEASE
 
 PROMISE = 30
@@ -33,7 +33,7 @@ async def computing_with_a_spare(pool):
         await spare.beats()
         await second(world)
     assert world.status(task, gone) is S.COMPUTING
-    assert not spare.was_told(Offer, task)
+    assert not spare.was_told(OfferTask, task)
     await gone.beats()
     return world, task, gone, spare
 
@@ -47,7 +47,7 @@ async def seconds_until_replaced(world, task, spare):
     for passed in range(1, 3 * PROMISE):
         await second(world)
         await spare.beats()
-        if spare.was_told(Offer, task):
+        if spare.was_told(OfferTask, task):
             return passed
     raise AssertionError("nobody was given the task")
 
@@ -100,7 +100,7 @@ async def test_a_worker_that_is_back_stands_where_it_stood_and_nobody_else_is_hi
     assert log[-3:] == [S.COMPUTING, S.WORKER_LOST, S.COMPUTING]
     third = await Player(world, world.hire().wallet).joins()
     await world.step()
-    assert not third.was_told(Offer, task)
+    assert not third.was_told(OfferTask, task)
     assert len(world.task(task).attempts) == 2
     assert not back.was_told(Aborted, task)
 
@@ -130,7 +130,7 @@ async def test_a_pool_that_stood_still_itself_does_not_blame_its_workers(pool):
     world.clock.advance(10 * WORKER_LEASE)  # suspended: nobody was listened to
     await world.settle()
     assert world.status(task, gone) is S.COMPUTING
-    assert not spare.was_told(Offer, task)
+    assert not spare.was_told(OfferTask, task)
     assert WORKER_LEASE < await seconds_until_replaced(world, task, spare) < PROMISE
 
 
@@ -140,4 +140,4 @@ async def test_a_pool_that_stood_still_knows_nothing_of_workers_without_a_cable(
     world.clock.advance(10 * WORKER_LEASE)
     await world.settle()
     assert world.status(task, gone) is S.WORKER_LOST
-    assert spare.was_told(Offer, task)
+    assert spare.was_told(OfferTask, task)

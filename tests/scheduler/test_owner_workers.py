@@ -53,7 +53,7 @@ from poolhand.wire.messages import (
     Capabilities,
     Close,
     Idle,
-    Offer,
+    OfferTask,
     OwnerMessage,
 )
 from poolhand.wire.pool_owner import ExclusionOrder, MessageOrder
@@ -294,7 +294,7 @@ async def test_a_message_of_a_newer_version_goes_to_nobody_who_has_not_agreed_on
             await owner(world).drain(wallet.address, WHY)
             await owner(world).readmit(wallet.address)
             task = first_task(await world.deal(settle=False))
-            assert (await line.hears(Offer)).task_id == task
+            assert (await line.hears(OfferTask)).task_id == task
         assert not [each for each in line.heard if isinstance(each, OwnerMessage)]
 
 

@@ -13,7 +13,7 @@ from poolhand.domain.market_events import OrderSort
 from poolhand.domain.units import NanoRlc
 from poolhand.market.pool_register import POOL_ASKED_EVERY
 from poolhand.transport.market_faults import MarketRefused
-from poolhand.wire.messages import Reported, StatusReport
+from poolhand.wire.messages import ReportBatch, StatusReport
 from poolhand.wire.pool_drain import DrainOrder
 
 CHAIN = {"chainId": "31337"}
@@ -157,7 +157,7 @@ async def test_the_market_tells_what_the_pool_says_of_a_task_that_failed(stage):
                 await each.reports(task, *TO_CONTRIBUTED[: TO_CONTRIBUTED.index(S.COMPUTED)])
                 failed = StatusReport(S.COMPUTE_FAILED, world.clock.now(), None, why)
                 ended = StatusReport(S.FAILED, world.clock.now(), None, None)
-                await each.says(Reported(task, each.count[task], (failed, ended), None))
+                await each.says(ReportBatch(task, each.count[task], (failed, ended), None))
     words = market.register.words
     assert words.of(task, POOL_URL) is None
     await words.ask_some()

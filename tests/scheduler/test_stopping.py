@@ -17,7 +17,7 @@ from poolhand.store.memory import MemoryJournal
 from poolhand.transport.asgi import bind, port_of
 from poolhand.transport.clock import SeededEntropy, SystemClock
 from poolhand.wire.handshake import PoolFacts
-from poolhand.wire.messages import Acknowledged, Close, Offer
+from poolhand.wire.messages import AcknowledgeReports, Close, OfferTask
 
 TIME_LIMIT = 10
 """Seconds that a stop may take on a busy machine; it waits for nobody."""
@@ -64,9 +64,9 @@ async def test_a_stopped_pool_says_so_to_its_workers_and_has_everything_in_its_j
     async with served.front.dial(world.hire().wallet) as line:
         world.chain.submit(world.requester.address, world.orders(1, 1))
         world.chain.mine()
-        task = (await line.hears(Offer)).task_id
+        task = (await line.hears(OfferTask)).task_id
         await line.tells(task, *TO_COMPUTED)
-        while (await line.hears(Acknowledged)).count < len(TO_COMPUTED):
+        while (await line.hears(AcknowledgeReports)).count < len(TO_COMPUTED):
             pass
         stopping = asyncio.ensure_future(served.stop())
         assert (await line.hears(Close)).code == "restarting"

@@ -10,7 +10,7 @@ from poolhand.domain.hashes import result_hash
 from poolhand.domain.ids import ZERO_ADDRESS, ResultDigest, TxHash
 from poolhand.domain.onchain import ContributeAndFinalize, EventKind
 from poolhand.transport.asgi import application
-from poolhand.wire.messages import Reported, StatusReport
+from poolhand.wire.messages import ReportBatch, StatusReport
 
 WRONG = ResultDigest(bytes([8] * 32))
 
@@ -45,7 +45,7 @@ async def tells(worker, task_id, status, tx=None, at=None):
     first = worker.count.get(task_id, 0)
     worker.count[task_id] = first + 1
     now = worker.world.clock.now() if at is None else at
-    await worker.says(Reported(task_id, first, (StatusReport(status, now, tx, None),), None))
+    await worker.says(ReportBatch(task_id, first, (StatusReport(status, now, tx, None),), None))
 
 
 async def contributed(world, worker, task_id, digest=RIGHT):

@@ -28,7 +28,7 @@ from poolhand.domain.units import BlockNumber, NanoRlc
 from poolhand.scheduler.idle_news import IDLE_WORKERS_PER_PLAN
 from poolhand.scheduler.preflight import Asked
 from poolhand.transport.session_hub import Arrival
-from poolhand.wire.messages import Capacity, Logs, Reported, SchedulerBound, StatusReport
+from poolhand.wire.messages import Capacity, Logs, ReportBatch, SchedulerBound, StatusReport
 
 A_TRANSACTION = TxHash(bytes([5] * 32))
 
@@ -55,7 +55,7 @@ def reports(world, worker, *statuses):
     """What it tells beyond RUNNING, which all have told."""
     now, name = world.clock.now(), held(world, worker)
     told = tuple(StatusReport(each, now, None, None) for each in statuses)
-    says(world, worker, Reported(name, 1, told, None))
+    says(world, worker, ReportBatch(name, 1, told, None))
 
 
 def arrives(world, worker):
@@ -108,7 +108,7 @@ async def pause(world, worker):
 
 
 FRAMES = {
-    Reported: (begin, compute, fail, make_no_sense),
+    ReportBatch: (begin, compute, fail, make_no_sense),
     Logs: (print_logs,),
     Capacity: (pause,),
 }

@@ -21,16 +21,16 @@ from poolhand.wire.handshake import WorkerNotAllowed
 from poolhand.wire.messages import (
     LOG,
     Aborted,
-    Acknowledged,
-    Activated,
+    AcknowledgeReports,
+    AskReveal,
     Capabilities,
     Completed,
     Held,
     Idle,
     Login,
     Logs,
-    Offer,
-    RevealAsked,
+    OfferTask,
+    TaskActivated,
 )
 
 UNKNOWN = TaskId(bytes([77] * 32))
@@ -60,7 +60,7 @@ async def test_an_offer_carries_the_owners_authorization_for_this_worker_and_tas
     world = await pool()
     worker = await world.hired()
     deal = await world.deal()
-    offer = worker.last(Offer)
+    offer = worker.last(OfferTask)
     assert (offer.task_id, offer.deal_id, offer.index) == (first_task(deal), deal.deal_id, 0)
     check_authorization(offer.authorization, world.owner.address, worker.address, offer.task_id)
 
@@ -113,7 +113,7 @@ async def test_reports_are_stored_in_order_and_acknowledged(pool):
     worker = await world.hired()
     task = first_task(await world.deal())
     await worker.reports(task, *TO_COMPUTED)
-    assert worker.last(Acknowledged) == Acknowledged(task, 7)
+    assert worker.last(AcknowledgeReports) == AcknowledgeReports(task, 7)
     assert [e.status for e in world.task(task).attempts[0].log] == [S.CREATED, *TO_COMPUTED]
 
 
@@ -125,7 +125,7 @@ async def test_a_repeated_report_changes_nothing_and_is_acknowledged_again(pool)
     before = world.task(task).attempts
     await worker.reports(task, *TO_COMPUTED[:2], first=0)
     assert world.task(task).attempts == before
-    assert worker.last(Acknowledged) == Acknowledged(task, 4)
+    assert worker.last(AcknowledgeReports) == AcknowledgeReports(task, 4)
     await worker.reports(task, *TO_COMPUTED[2:6], first=2)
     assert world.status(task, worker) is S.COMPUTING
 
@@ -151,7 +151,7 @@ async def test_an_impossible_report_ends_the_replicate_and_another_worker_is_tri
     assert attempt.status is S.FAILED
     assert attempt.log[-1].detail
     assert Aborted(task, S.FAILED) in liar.told
-    assert liar.last(Acknowledged).count >= first + len(statuses)
+    assert liar.last(AcknowledgeReports).count >= first + len(statuses)
     honest = await world.hired()
     assert world.status(task, honest) is S.CREATED
 
@@ -201,7 +201,7 @@ async def test_a_report_of_an_unknown_task_is_acknowledged_so_that_it_is_not_tol
     world = await pool()
     worker = await world.hired()
     await worker.reports(UNKNOWN, S.RUNNING, S.APP_DOWNLOADING)
-    assert worker.last(Acknowledged) == Acknowledged(UNKNOWN, 2)
+    assert worker.last(AcknowledgeReports) == AcknowledgeReports(UNKNOWN, 2)
     assert UNKNOWN not in world.pool.tasks_known()
 
 
@@ -225,7 +225,7 @@ async def test_a_worker_with_a_new_session_is_told_again_what_holds(pool):
     task = first_task(await world.deal())
     worker.told.clear()
     await worker.arrives()
-    assert worker.last(Offer).task_id == task
+    assert worker.last(OfferTask).task_id == task
     await worker.reports(task, S.RUNNING)
     await world.step()
     assert world.view(task).status is ChainTaskStatus.ACTIVE
@@ -273,12 +273,12 @@ async def test_activation_reveal_and_upload_are_asked_for_in_their_time(pool):
     await worker.reports(task, *TO_COMPUTED)
     assert "Activated" not in worker.kinds()
     await world.step()
-    assert worker.last(Activated).task_id == task
+    assert worker.last(TaskActivated).task_id == task
     await worker.reports(task, S.CAN_CONTRIBUTE, S.CONTRIBUTING)
     worker.contributes(task)
     await world.step()
     consensus = world.view(task).consensus
-    assert worker.last(RevealAsked) == RevealAsked(task, consensus)
+    assert worker.last(AskReveal) == AskReveal(task, consensus)
     await worker.reports(task, S.CONTRIBUTED, S.REVEALING)
     assert "UploadAsked" not in worker.kinds()
     worker.reveals(task)

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import get_args
 
 import pytest
+
+from poolhand.wire.frames import _BY_NAME
+from poolhand.wire.messages import SessionMessage
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docs/protocol/worker-protocol.md").read_text(encoding="utf-8")
@@ -26,3 +30,9 @@ def test_a_rule_names_a_source_and_a_test_that_exist(number, source, test):
 def test_a_rules_test_proves_one_rule():
     tests = [test for *_, test in RULES]
     assert len(set(tests)) == len(tests)
+
+
+def test_every_message_has_a_name_on_the_wire_that_the_document_tells():
+    assert set(_BY_NAME.values()) == set(get_args(SessionMessage))
+    told = TEXT.partition("## Frames")[2]
+    assert [name for name in _BY_NAME if f"`{name}`" not in told] == []

@@ -9,7 +9,7 @@ from poolhand.domain.ids import ZERO_ADDRESS, ResultDigest
 from poolhand.domain.onchain import ChainTaskStatus, Finalize, Initialize
 from poolhand.domain.replicate.machine import Flow
 from poolhand.wire import messages
-from poolhand.wire.messages import Acknowledged, Offer, Reported
+from poolhand.wire.messages import AcknowledgeReports, OfferTask, ReportBatch
 from poolhand.worker.metrics import gauges
 from poolhand.worker.status import WorkerIdentity, WorkerTeller
 
@@ -48,11 +48,11 @@ class ScriptedPool:
         self.node.start()
         await self.world.settle()
 
-    def offer(self, deal, flow=Flow.STANDARD, worker=None) -> Offer:
+    def offer(self, deal, flow=Flow.STANDARD, worker=None) -> OfferTask:
         index, task = next(deal.tasks())
         who = worker or self.node.address
         signed = self.owner.sign_authorization(who, task, ZERO_ADDRESS)
-        return Offer(task, deal.deal_id, index, flow, signed)
+        return OfferTask(task, deal.deal_id, index, flow, signed)
 
     def initialize(self, deal):
         self.chain.submit(self.owner.address, Initialize(((deal.deal_id, 0),)))
@@ -110,7 +110,7 @@ class ScriptedPool:
         """Return the statuses that the worker has told, in order, repeats left out."""
         told = {}
         for _, each in self.world.exchange.heard:
-            if isinstance(each, Reported) and each.task_id == task:
+            if isinstance(each, ReportBatch) and each.task_id == task:
                 told |= {each.first + n: entry.status for n, entry in enumerate(each.statuses)}
         return [told[index] for index in sorted(told)]
 
@@ -121,7 +121,7 @@ class ScriptedPool:
         self.world.exchange.heard.clear()
 
     async def acknowledges(self, task):
-        await self.says(Acknowledged(task, 1000))
+        await self.says(AcknowledgeReports(task, 1000))
 
     def files(self, task):
         return self.node.folder / str(task)

@@ -10,7 +10,7 @@ from scripted_pool import ScriptedPool
 from poolhand.domain.gas_reserve import CONTRIBUTE_GAS, REVEAL_GAS, SETTLE_GAS
 from poolhand.domain.onchain import ContributionStatus
 from poolhand.domain.replicate.machine import Flow
-from poolhand.wire.messages import Capacity, Reported
+from poolhand.wire.messages import Capacity, ReportBatch
 from poolhand.worker.wallet_watch import PAUSE_AFTER_WALLET_FAILURE
 
 PRICE = 10
@@ -49,7 +49,7 @@ async def test_a_wallet_short_of_gas_takes_nothing_new_and_names_the_amount_and_
     assert "send it at least 0.000000000000000001 coins" in capacity(pool).paused
     await pool.says(pool.offer(await pool.world.deal(settle=False)))
     assert not pool.member.shell.replicates
-    assert "takes nothing new" in pool.heard(Reported)[-1].statuses[0].detail
+    assert "takes nothing new" in pool.heard(ReportBatch)[-1].statuses[0].detail
     give(pool, TASK)
     await pool.blocks(1)
     assert not capacity(pool).paused

@@ -26,7 +26,7 @@ from poolhand.results import rules
 from poolhand.results.errors import ArchiveTooLarge, DigestDiffers, NotYetOnChain, UnsafeArchive
 from poolhand.results.inspect import ArchiveLimits, Contents, inspect
 from poolhand.results.ranges import Part
-from poolhand.results.room import Quota, Room
+from poolhand.results.room import Quota, ResultsRoom
 from poolhand.results.rules import ResultClaim
 
 INSPECTIONS: Final = 2
@@ -64,7 +64,7 @@ class Intake:
         self._hub, self._storage, self._clock, self._terms = hub, storage, clock, terms
         self._turns = asyncio.Semaphore(INSPECTIONS)
         self._shelving = asyncio.Lock()
-        self._room = Room(terms.quota)
+        self._room = ResultsRoom(terms.quota)
 
     async def count(self) -> None:
         """Count what is here already; before anything is taken."""

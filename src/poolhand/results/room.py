@@ -29,7 +29,7 @@ class Quota:
     stored: int | None = None
 
 
-class Room:
+class ResultsRoom:
     """Counts what is kept and what is on its way; lives in the event loop.
 
     Args:

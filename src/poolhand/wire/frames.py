@@ -7,12 +7,12 @@ the message its form: whoever speaks a newer one writes older messages as they w
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Sequence
-from typing import Any, Final, NoReturn, get_args
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, NoReturn
 
 from poolhand.domain.errors import Bug, Malformed
 from poolhand.domain.json_text import parse_json
+from poolhand.wire import messages
 from poolhand.wire.fields import dump_object, load_object
 from poolhand.wire.messages import SPOKEN, SessionMessage, version_of
 
@@ -20,10 +20,26 @@ MAX_SESSION_FRAME: Final = 65_536
 """Bytes of one frame, in UTF-8."""
 
 _COMPACT: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
-_BY_NAME: Final = {
-    re.sub(r"(?<!^)(?=[A-Z])", "-", kind.__name__).lower(): kind
-    for kind in get_args(SessionMessage)
+_BY_NAME: Final[Mapping[str, type[SessionMessage]]] = {
+    "hello": messages.Hello,
+    "login": messages.Login,
+    "welcome": messages.Welcome,
+    "reject": messages.Reject,
+    "offer": messages.OfferTask,
+    "activated": messages.TaskActivated,
+    "reveal-asked": messages.AskReveal,
+    "upload-asked": messages.AskUpload,
+    "completed": messages.Completed,
+    "aborted": messages.Aborted,
+    "acknowledged": messages.AcknowledgeReports,
+    "idle": messages.Idle,
+    "owner-message": messages.OwnerMessage,
+    "reported": messages.ReportBatch,
+    "logs": messages.Logs,
+    "capacity": messages.Capacity,
+    "close": messages.Close,
 }
+"""What a message is called on the wire, whatever its class is called here."""
 _NAMES: Final = {kind: name for name, kind in _BY_NAME.items()}
 _VERSIONS: Final = {kind: version_of(kind) for kind in _NAMES}
 _SPOKEN: Final = " and ".join(map(str, SPOKEN))
@@ -46,12 +62,12 @@ def encode(message: SessionMessage) -> str:
     try:
         body = dump_object(message)
     except Malformed as fault:
-        raise OversizedMessage(f"{type(message).__name__}: {fault}") from fault
+        raise OversizedMessage(f"{_NAMES[type(message)]}: {fault}") from fault
     kind = type(message)
     envelope = {"v": _VERSIONS[kind], "type": _NAMES[kind], "body": body}
     text = _COMPACT.encode(envelope)
     if len(text) * 4 > MAX_SESSION_FRAME and len(text.encode()) > MAX_SESSION_FRAME:
-        raise OversizedMessage(f"{type(message).__name__} takes over {MAX_SESSION_FRAME} bytes")
+        raise OversizedMessage(f"{_NAMES[kind]} takes over {MAX_SESSION_FRAME} bytes")
     return text
 
 

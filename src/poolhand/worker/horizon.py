@@ -5,7 +5,7 @@ So the one verdict that ends a replicate because something is missing, too littl
 only of a block that passes all of these (``Horizon.doubt``):
 
 - no block that this worker has seen, on any endpoint, is newer;
-- no block that the pool told of (``Activated``) is newer: a pool that lies makes us wait, no more;
+- no block that the pool told of (``TaskActivated``) is newer: one that lies makes us wait, no more;
 - it is no older than ``MOST_AGE`` by this machine's clock, which is all that a worker with one
   endpoint can go by.
 

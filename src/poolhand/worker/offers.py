@@ -74,7 +74,7 @@ class OfferIntake:
         """Tell the pool that nothing is done for a task here, and why."""
         self._reports.none_here(task_id, self._clock.now(), why)
 
-    async def take(self, message: messages.Offer) -> None:
+    async def take(self, message: messages.OfferTask) -> None:
         """Accept an offer that the chain confirms; decline any other, with the reason."""
         task_id = message.task_id
         if task_id in self._taking:
@@ -92,7 +92,7 @@ class OfferIntake:
         finally:
             self._taking.discard(task_id)
 
-    async def _accept(self, message: messages.Offer) -> None:
+    async def _accept(self, message: messages.OfferTask) -> None:
         task_id = message.task_id
         offer = machine.Offer(
             task_id, message.deal_id, message.index, message.flow, message.authorization

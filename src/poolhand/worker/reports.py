@@ -17,7 +17,7 @@ from poolhand.wire.messages import (
     About,
     Capacity,
     Logs,
-    Reported,
+    ReportBatch,
     SchedulerBound,
     StatusReport,
     Upload,
@@ -44,12 +44,12 @@ class PoolReports:
             statuses = {each.entry.status for each in batch}
             upload = _upload(replicate) if Status.RESULT_UPLOADED in statuses else None
             entries = tuple(_report(each) for each in batch)
-            self._link.send(Reported(task_id, batch[0].index, entries, upload))
+            self._link.send(ReportBatch(task_id, batch[0].index, entries, upload))
 
     def none_here(self, task_id: TaskId, at: UnixSeconds, detail: str) -> None:
         """Say that there is no replicate of a task here, and why."""
         entry = StatusReport(Status.FAILED, at, None, clip(detail, DETAIL))
-        self._link.send(Reported(task_id, 0, (entry,), None))
+        self._link.send(ReportBatch(task_id, 0, (entry,), None))
 
     def logs(self, task_id: TaskId, stdout: bytes, stderr: bytes) -> None:
         """Tell what an app printed, as much of its end as a message may hold."""

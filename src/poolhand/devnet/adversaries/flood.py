@@ -13,7 +13,7 @@ from poolhand.domain.ids import TaskId
 from poolhand.domain.replicate.status import Status
 from poolhand.domain.units import UnixSeconds
 from poolhand.transport.session_client import SessionClient
-from poolhand.wire.messages import Capacity, Logs, Reported, SchedulerBound, StatusReport
+from poolhand.wire.messages import Capacity, Logs, ReportBatch, SchedulerBound, StatusReport
 from poolhand.worker.reports import PoolLink
 
 PAUSE_BETWEEN_FLOOD_LOOKS: Final = 0.01
@@ -59,5 +59,5 @@ def nonsense() -> Iterator[SchedulerBound]:
         task_id = TaskId(keccak(b"simulated adversary" + number.to_bytes(8, "big")))
         entry = StatusReport(Status.RUNNING, UnixSeconds(0), None, "simulated adversary")
         yield Capacity(None)
-        yield Reported(task_id, 0, (entry,), None)
+        yield ReportBatch(task_id, 0, (entry,), None)
         yield Logs.tail(task_id, "simulated adversary " * 100, "")

@@ -10,7 +10,7 @@ from poolhand.domain.ids import Address
 from poolhand.domain.placement.had import Had
 from poolhand.domain.placement.idle_counts import IdleCounts
 from poolhand.domain.placement.need import Need
-from poolhand.domain.placement.room import Load, Occupied, Room
+from poolhand.domain.placement.room import Load, Occupied, WorkerRoom
 from poolhand.domain.placement.rules import PlacementRules
 from poolhand.domain.placement.turns import Demand, Turn, WorkerTurns
 from poolhand.domain.placement.worker import ConnectedWorker
@@ -35,7 +35,7 @@ class Crew:
 
     def __init__(self, rules: PlacementRules, draw: Callable[[], float]) -> None:
         self._rules, self._draw, self._now = rules, draw, UnixSeconds(0)
-        self.rooms: dict[Address, Room] = {}
+        self.rooms: dict[Address, WorkerRoom] = {}
         self.loads: dict[Address, Load] = {}
         self.free, self.soon = WorkerTurns(), WorkerTurns()
         self._soon_from: Counter[str] = Counter()
@@ -120,7 +120,7 @@ class Crew:
 
     def pick(
         self, demand: Demand, but: Collection[Address], taken: Collection[str], *, others: bool
-    ) -> tuple[Room | None, bool]:
+    ) -> tuple[WorkerRoom | None, bool]:
         """Return whose turn it is, and whether others will have a slot soon that do not rest.
 
         Who comes from where the task is already waits for all others. Who rests waits for those
@@ -179,7 +179,8 @@ class Crew:
     def _place(self, worker: ConnectedWorker, chance: float) -> None:
         name = worker.worker
         load = self.loads.get(name) or Load()
-        room, before = Room.of(worker, load, self._rules, self._now, chance), self.rooms.get(name)
+        before = self.rooms.get(name)
+        room = WorkerRoom.of(worker, load, self._rules, self._now, chance)
         if room == before:
             return
         self._unplace(name)

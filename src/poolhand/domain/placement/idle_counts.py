@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from poolhand.domain.placement.board import Board
-from poolhand.domain.placement.room import Room
+from poolhand.domain.placement.room import WorkerRoom
 from poolhand.domain.placement.turns import Demand
 from poolhand.domain.task.idle import IdleReason
 from poolhand.domain.units import NanoRlc
@@ -68,7 +68,7 @@ class IdleCounts:
         self.held: Counter[IdleReason] = Counter()
         self._stakes: dict[tuple[MachineKind, bool], list[int]] = {}
 
-    def add(self, room: Room) -> None:
+    def add(self, room: WorkerRoom) -> None:
         """Count a worker."""
         reason = held_by(room)
         if reason is None:
@@ -76,7 +76,7 @@ class IdleCounts:
         else:
             self.held[reason] += 1
 
-    def drop(self, room: Room) -> None:
+    def drop(self, room: WorkerRoom) -> None:
         """Count a worker no more; ``room`` is as it was added."""
         reason = held_by(room)
         if reason is None:
@@ -104,7 +104,7 @@ class IdleCounts:
         return {reason: count for reason, count in found.most_common() if count}
 
 
-def held_by(room: Room) -> IdleReason | None:
+def held_by(room: WorkerRoom) -> IdleReason | None:
     """Say why a worker can take nothing at all, whatever waits; None where it can."""
     if room.worker.paused:
         return IdleReason.PAUSED
@@ -115,7 +115,7 @@ def held_by(room: Room) -> IdleReason | None:
     return room.is_full
 
 
-def _class_of(room: Room) -> tuple[MachineKind, bool]:
+def _class_of(room: WorkerRoom) -> tuple[MachineKind, bool]:
     return (room.worker.gpu, bool(room.worker.tee)), room.is_resting
 
 

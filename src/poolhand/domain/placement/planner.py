@@ -27,7 +27,7 @@ from poolhand.domain.placement.reliance import (
     is_vouched_for,
     replicates_wanted,
 )
-from poolhand.domain.placement.room import Room
+from poolhand.domain.placement.room import WorkerRoom
 from poolhand.domain.placement.rules import PlacementRules
 from poolhand.domain.placement.why_idle import why_idle
 from poolhand.domain.placement.worker import ConnectedWorker
@@ -153,7 +153,7 @@ class Planner:
         return made
 
 
-def _assignment(task: Task, room: Room) -> Assignment:
+def _assignment(task: Task, room: WorkerRoom) -> Assignment:
     known = room.worker
     return Assignment(task.facts.task_id, known.worker, known.weight, known.reputation.is_proved)
 

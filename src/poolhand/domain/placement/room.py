@@ -86,7 +86,7 @@ class Load:
 
 
 @dataclass(frozen=True, slots=True)
-class Room:
+class WorkerRoom:
     """A worker as far as placement is concerned; ``chance`` decides among equals."""
 
     worker: ConnectedWorker
@@ -106,7 +106,7 @@ class Room:
         rules: PlacementRules,
         now: UnixSeconds,
         chance: float,
-    ) -> Room:
+    ) -> WorkerRoom:
         """Work out the room of a worker."""
         known = worker.reputation
         usable = known.slots(worker.slots, worker.cpus, rules.newcomers_slots)

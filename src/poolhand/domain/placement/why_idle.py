@@ -9,7 +9,7 @@ from poolhand.domain.ids import Address
 from poolhand.domain.placement.board import Board
 from poolhand.domain.placement.crew import Crew
 from poolhand.domain.placement.need import QueueKey
-from poolhand.domain.placement.room import Room
+from poolhand.domain.placement.room import WorkerRoom
 from poolhand.domain.task.idle import IdleReason
 
 
@@ -45,7 +45,7 @@ def _had(crew: Crew, worker: Address) -> Counter[Hashable]:
     return Counter() if load is None else load.had
 
 
-def _reason(key: QueueKey, room: Room, crew: Crew, *, can_initialize: bool) -> IdleReason:
+def _reason(key: QueueKey, room: WorkerRoom, crew: Crew, *, can_initialize: bool) -> IdleReason:
     """Say why a worker is not given tasks that ask this and that it has not had."""
     if key.is_unset and not can_initialize:
         return IdleReason.POOL_OUT_OF_GAS
