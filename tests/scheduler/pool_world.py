@@ -119,7 +119,7 @@ class Puppet:
         self.sends(Reveal(task_id, digest))
 
     def kinds(self):
-        return [type(message).__name__ for message in self.told]
+        return [type(message) for message in self.told]
 
     def last(self, kind):
         return next(m for m in reversed(self.told) if isinstance(m, kind))

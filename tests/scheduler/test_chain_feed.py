@@ -15,6 +15,7 @@ from poolhand.domain.tag import Tag
 from poolhand.domain.task.status import TaskStatus
 from poolhand.domain.trust import Trust
 from poolhand.domain.units import BlockNumber
+from poolhand.wire.messages import OfferTask
 
 T = 300
 
@@ -243,7 +244,7 @@ async def test_a_reorganisation_that_takes_a_deal_back_leaves_its_tasks_to_nobod
     await world.settle()
     worker = await world.hired()
     assert not world.offered(first_task(deal))
-    assert "Offer" not in worker.kinds()
+    assert OfferTask not in worker.kinds()
 
 
 async def test_a_deal_that_a_reorganisation_moves_to_another_block_is_served(pool):
@@ -253,7 +254,7 @@ async def test_a_deal_that_a_reorganisation_moves_to_another_block_is_served(poo
     worker = await world.hired()
     await world.step()
     await world.step()
-    assert "Offer" in worker.kinds()
+    assert OfferTask in worker.kinds()
     await world.until(lambda: world.view(first_task(deal)).status is ChainTaskStatus.ACTIVE)
 
 

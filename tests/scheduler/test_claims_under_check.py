@@ -8,7 +8,7 @@ from pool_world import RIGHT, TO_CONTRIBUTED, S, first_task
 
 from poolhand.domain.result_link import location_at
 from poolhand.domain.task.rules import UPLOAD_SILENCE
-from poolhand.wire.messages import AcknowledgeReports, Upload
+from poolhand.wire.messages import AcknowledgeReports, AskUpload, Upload
 
 
 class Gated:
@@ -39,7 +39,7 @@ async def claiming(pool):
     await world.step()
     for worker in (first, second):
         await worker.reports(task, S.REVEALING, S.REVEALED)
-    asked = first if "UploadAsked" in first.kinds() else second
+    asked = first if AskUpload in first.kinds() else second
     await asked.reports(task, S.RESULT_UPLOAD_REQUESTED, S.RESULT_UPLOADING)
     await asked.has_stored(task)
     return world, task, asked, second if asked is first else first, shelf
@@ -50,11 +50,11 @@ async def test_nobody_else_is_asked_for_a_result_while_a_claim_of_it_is_checked(
     assert world.status(task, asked) is S.RESULT_UPLOADED
     assert asked.last(AcknowledgeReports) == AcknowledgeReports(task, asked.count[task])
     await world.step(UPLOAD_SILENCE)
-    assert "UploadAsked" not in other.kinds()
+    assert AskUpload not in other.kinds()
     shelf.answer.set_result(True)
     await world.settle()
     assert world.task(task).stored.worker == asked.address
-    assert "UploadAsked" not in other.kinds()
+    assert AskUpload not in other.kinds()
 
 
 async def test_a_claim_that_does_not_hold_has_another_asked(pool):
@@ -66,7 +66,7 @@ async def test_a_claim_that_does_not_hold_has_another_asked(pool):
     for _ in range(10):
         await world.step()
     assert world.task(task).stored is None
-    assert "UploadAsked" in other.kinds()
+    assert AskUpload in other.kinds()
 
 
 async def test_a_claim_of_a_worker_that_left_is_checked_all_the_same(pool):
@@ -84,7 +84,7 @@ async def test_a_pool_that_restarts_during_a_check_checks_again(pool):
     world.pool.start()
     await world.settle()
     assert world.task(task).stored.worker == asked.address
-    assert "UploadAsked" not in other.kinds()
+    assert AskUpload not in other.kinds()
 
 
 async def test_reports_that_repeat_an_upload_do_not_have_it_checked_twice(pool):
