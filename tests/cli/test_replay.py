@@ -31,6 +31,7 @@ from poolhand.domain.replicate.machine import Accepted, Recovered
 from poolhand.domain.task import events as task_events
 from poolhand.domain.task import machine as tasks
 from poolhand.domain.task.machine import Received, Reported
+from poolhand.domain.task.status import MEANINGS, TaskStatus
 from poolhand.store.file import FileJournal
 from poolhand.store.sql import SqlJournal
 from postgres_fixtures import postgres, postgres_server
@@ -125,7 +126,7 @@ def test_each_step_tells_event_state_and_what_was_asked_for(cli, database):
 
 
 def test_a_workers_journal_is_stepped_through_as_well(cli, file):
-    ran = cli("debug", "replay", str(file))
+    ran = cli("debug", "replay", str(file), "--details")
     assert ran.code == 0
     assert "COMPUTING -> COMPUTED" in ran.out
     assert "asks to: begin download-app" in ran.out
@@ -198,6 +199,31 @@ def test_a_task_is_told_alone_with_its_numbers_in_the_journal(cli, database):
     assert [each["number"] for each in ran.json["steps"]] == [2, 3, 4, 5, 6, 9]
 
 
+def test_an_event_takes_one_line_under_its_task(cli, database, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "120")
+    told = cli("debug", "replay", str(database)).out.splitlines()
+    assert told[:2] == ["task/cursor", f"{1:>6}            block 7"]
+    assert told[2] == f"task {TASK}"
+    numbers = [line.split()[0] for line in told if line.startswith("     ")]
+    assert numbers == ["1", "2", "3", "4", "5", "6"]
+    (begun,) = [line for line in told if line.startswith("     4 ")]
+    assert "-> INITIALIZING  worker 0x" in begun
+    assert str(ANN) not in begun
+
+
+def test_long_bytes_are_shortened_but_in_json(cli, tmp_path):
+    path, raw = tmp_path / "pool.db", "0x" + "ab" * 300
+    journal = SqlJournal(f"sqlite:///{path}")
+    journal.append("tx:of-a-wallet", {"t": "SignedTransaction", "nonce": 7, "raw": raw})
+    journal.close()
+    brief = cli("debug", "replay", str(path)).out
+    whole = cli("debug", "replay", str(path), "--details").out
+    assert "SignedTransaction, nonce 7, raw 0xabab…abab" in brief
+    assert "(300 bytes)" in whole
+    assert raw not in brief + whole.replace("\n", "").replace(" ", "")
+    assert cli("debug", "replay", str(path), "--json").json["steps"][0]["event"]["raw"] == raw
+
+
 @pytest.mark.parametrize("words", [("debug", "replay"), ("task", "story")])
 def test_a_replay_fits_80_columns_but_for_what_no_line_can_hold(cli, database, monkeypatch, words):
     monkeypatch.setenv("COLUMNS", "80")
@@ -211,7 +237,10 @@ def test_a_journals_story_tells_cause_and_consequence(cli, database, file):
     assert told[0]["because"] == f"the chain told of the deal {DEAL}"
     assert told[2]["so"] == ["put the task on chain (initialize)", f"offer it to worker {ANN}"]
     assert told[4]["so"] == [f"tell worker {ANN} that it may contribute"]
+    assert told[1]["so"] == [f"nothing new is asked for; {MEANINGS[TaskStatus.RECEIVED]}"]
+    assert all(each["because"] and each["so"] for each in told)
     told = cli("task", "story", str(TASK), "--journal", str(file), "--json").json["story"]
+    assert all(each["because"] and each["so"] for each in told)
     assert (told[1]["because"], told[1]["so"][-1]) == (
         "download-app ended as APP_DOWNLOADED",
         "begin download-data",

@@ -8,7 +8,7 @@ from network.links import capabilities
 from network.world import RLC, SimulatedNetwork
 from poolhand.domain.hashes import result_hash, result_seal
 from poolhand.domain.ids import ZERO_ADDRESS, ResultDigest
-from poolhand.domain.onchain import Contribute, Reveal
+from poolhand.domain.onchain import Contribute, ContributeAndFinalize, Reveal
 from poolhand.domain.placement.rules import PlacementRules
 from poolhand.domain.replicate.status import Status
 from poolhand.domain.units import Seconds
@@ -114,6 +114,11 @@ class Puppet:
         signed = self.world.owner.sign_authorization(self.address, task_id, ZERO_ADDRESS)
         seal = result_seal(self.address, task_id, digest)
         self.sends(Contribute(task_id, result_hash(task_id, digest), seal, signed))
+
+    def settles(self, task_id, digest=RIGHT):
+        """Contribute and finalize in one transaction."""
+        signed = self.world.owner.sign_authorization(self.address, task_id, ZERO_ADDRESS)
+        self.sends(ContributeAndFinalize(task_id, digest, b"link", b"", signed))
 
     def reveals(self, task_id, digest=RIGHT):
         self.sends(Reveal(task_id, digest))

@@ -318,3 +318,15 @@ async def test_time_that_passed_in_silence_and_decided_something_is_replayed_too
     known = world.task(task)
     assert known.attempts[1].heard_at == late > world.chain.head.timestamp
     assert world.pool.journal.state(task).history == known.history
+
+
+async def test_a_task_that_a_worker_settles_at_once_was_not_finalized_by_the_pool(pool):
+    world = await pool(quick=True)
+    worker = await world.hired()
+    task = first_task(await world.deal())
+    await world.step()
+    worker.settles(task)
+    await world.step()
+    assert world.task(task).status is TaskStatus.COMPLETED
+    calls = [each.kind for each in world.task(task).transactions]
+    assert calls == ["initialize", "contributeAndFinalize"]

@@ -34,6 +34,11 @@ OneTaskOption = Annotated[
 ]
 
 
+DetailsFlag = Annotated[
+    bool, typer.Option("--details", help="Tell each event in full, with what it asks for.")
+]
+
+
 class NotInJournal(Refused):
     """The journal tells nothing of a task."""
 
@@ -46,12 +51,17 @@ class NotInJournal(Refused):
 
 @verb(app, "replay", example="poolhand debug replay pool.db --until 100", local=True)
 def replay(
-    command: CommandRun, journal: JournalArgument, until: UntilOption = 0, task: OneTaskOption = ""
+    command: CommandRun,
+    journal: JournalArgument,
+    until: UntilOption = 0,
+    task: OneTaskOption = "",
+    details: DetailsFlag = False,
 ) -> Answer:
-    """Step through a journal: each event, the state after it, and what it asks for.
+    """Step through a journal: a line for each event, with the state that it leads to.
 
     A copy is read: the original is not locked or changed, and nothing that is asked for is done.
-    With --until or --task the state after the last event is shown whole.
+    With --until or --task the state after the last event is shown whole. Long bytes, such as
+    signed transactions, are shortened; --json has them whole.
     """
     del command
     from poolhand.cli.replay import step_members
@@ -62,7 +72,7 @@ def replay(
     broken = any(step.fault is not None for step in steps)
     return Answer(
         {"journal": shown(journal), "steps": [step_members(step) for step in steps]},
-        lambda: replay_report(steps, whole_state=bool(until or task)),
+        lambda: replay_report(steps, details=details, whole_state=bool(until or task)),
         NOT_REPLAYED if broken else 0,
     )
 

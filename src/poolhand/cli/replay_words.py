@@ -39,9 +39,7 @@ EVENTS: Final[Mapping[type, Say]] = {
     task.Found: lambda e: f"{_who(e.worker)} was there again",
     task.Misbehaved: lambda e: f"{_who(e.worker)} broke the protocol: {e.cause}",
     task.CallRefused: lambda e: f"the chain refused to {e.kind}: {e.cause}",
-    task.Mined: lambda e: (
-        f"a transaction to {e.transaction.kind} it is in block {e.transaction.block}"
-    ),
+    task.Mined: lambda e: f"its {e.transaction.kind} is in block {e.transaction.block}",
     task.Unmined: lambda _: "the chain took a transaction of it back",
     task.DealGone: lambda _: "the chain dropped its deal",
     task.DealBack: lambda _: "the chain has its deal again",

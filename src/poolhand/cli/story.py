@@ -155,6 +155,7 @@ def _why(line: Moment) -> str:
 def _followed(line: Moment, *, is_last: bool) -> Iterator[str]:
     status = _known(line.status, Status)
     if status is None:
+        yield UNKNOWN_STATUS
         return
     row = STATUSES[status]
     if is_last or line.seconds is None:
@@ -187,9 +188,20 @@ def _journal_line(step: ReplayStep) -> StoryLine:
         "pool" if is_pools else "worker",
         status_of(step.state) or "",
         f"it does not replay: {step.fault}" if step.fault else event_words(step.event),
-        tuple(effect_words(each) for each in step.effects),
+        tuple(effect_words(each) for each in step.effects) or (_standing(step),),
         by_chain=is_pools,
     )
+
+
+def _standing(step: ReplayStep) -> str:
+    """Say what comes of an event that asked for nothing."""
+    if step.fault:
+        return "what follows of this story cannot be replayed either"
+    status = step.state.status
+    row = STATUSES.get(status) if isinstance(status, Status) else None
+    follows = MEANINGS[status] if row is None else f"{row.acts}: {row.next_step}"
+    is_new = step.before is None or step.before.status != status
+    return follows if is_new else f"nothing new is asked for; {follows}"
 
 
 def story_page(lines: Iterable[StoryLine], silence: str = "") -> RenderableType:
