@@ -31,8 +31,8 @@ from sqlalchemy import create_engine
 from many import examples
 from poolhand.chain.fake.market import FakeMarketChain
 from poolhand.domain.ids import ZERO_ADDRESS, Address
-from poolhand.domain.market.book import BULK_VOLUME, BookOrder, BookStatus
-from poolhand.domain.market.filters import FILTER_PARTIES, BookFilter, Slice, in_list_order, shows
+from poolhand.domain.market.book import BULK_VOLUME, BookOrder, BookStatus, traits_of
+from poolhand.domain.market.filters import FILTER_PARTIES, BookFilter, Slice, shows
 from poolhand.domain.market_events import OrderSort
 from poolhand.domain.tag import Tag
 from poolhand.domain.trust import Trust
@@ -359,6 +359,13 @@ def filters(draw):
         min_trust=maybe(st.integers(0, 3)),
         max_trust=maybe(st.integers(0, 3)),
         bulk_only=draw(st.booleans()),
+    )
+
+
+def in_list_order(entries):
+    """Sort as lists do: best price first, then longest in the book, then by hash."""
+    return sorted(
+        entries, key=lambda each: (traits_of(each.order).rank, each.published, each.order_hash)
     )
 
 

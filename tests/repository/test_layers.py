@@ -161,6 +161,22 @@ def test_both_machines_have_the_same_form(machine, begin):
     assert {begin, "step", "outstanding", "replay"} <= set(machine.__all__)
 
 
+DECIDED_IN = re.compile(r"`([\w/]+\.py)` `(\w+)`")
+
+
+def test_what_decides_a_behaviour_stands_where_the_page_says():
+    told = DECIDED_IN.findall(ARCHITECTURE.read_text(encoding="utf-8"))
+    known = {
+        (file, node.name if isinstance(node, ast.ClassDef | ast.FunctionDef) else node.target.id)
+        for file, tree in trees(PACKAGE)
+        for node in tree.body
+        if isinstance(node, ast.ClassDef | ast.FunctionDef)
+        or (isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name))
+    }
+    assert len(told) > 20
+    assert set(told) - known == set()
+
+
 CODE_NAME = re.compile(r"`([A-Z][a-z]+(?:[A-Z][a-z]+)*)(?:\([a-z ]*\))?`")
 PAGES = ("ARCHITECTURE.md", "CONTRIBUTING.md", "STYLE.md", "GLOSSARY.md")
 NOT_OURS = {"Protocol"}

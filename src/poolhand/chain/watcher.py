@@ -1,4 +1,4 @@
-"""One pair of eyes on the hub's logs, shared by everybody who follows them."""
+"""One reader of the hub's logs and of re-organisations, shared by everybody who follows them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""The sandbox: what the engine is told about one container. Pure but for this machine's limits.
+"""The sandbox: memory, network, user and files of one container, as the engine is told of them.
+
+Pure but for this machine's limits.
 
 Source: spec/peers.md §4.3; options verified on Docker 20.10 in spec/systems-lab.md §1.
 """

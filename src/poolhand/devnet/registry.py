@@ -7,7 +7,6 @@ what was pushed). Docker takes registries on 127.0.0.0/8 without TLS.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Final, Self
 
@@ -23,7 +22,6 @@ from poolhand.transport.listen import bind, port_of, serve_on
 MANIFEST_LIMIT: Final = 4 * 2**20
 """Bytes of one manifest, as the specification recommends."""
 REGISTRY_HEADERS: Final = {"Docker-Distribution-API-Version": "registry/2.0"}
-RegistryHandler = Callable[[Request], Awaitable[Response]]
 
 
 class Registry:

@@ -1,4 +1,4 @@
-"""Trust, weight and consensus, in exact integers.
+"""Trust, weight and consensus, in exact integers: how many contributions a task still needs.
 
 Source: PoCo 6.x, IexecPoco2Facet.contribute and ``checkConsensus``.
 """

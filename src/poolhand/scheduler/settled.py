@@ -1,4 +1,7 @@
-"""What has settled, for whoever asks: the loop waits for no disk, and nobody reads it all."""
+"""What has settled, for whoever asks, and how long it is kept (retention).
+
+The loop waits for no disk, and nobody reads it all.
+"""
 
 from __future__ import annotations
 

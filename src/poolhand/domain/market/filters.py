@@ -9,7 +9,7 @@ Source: market API 7, services-api.md 2.4 and services-api-2.md A.4.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
@@ -111,12 +111,3 @@ def _has_amounts(wanted: BookFilter, traits: Traits, remaining: int) -> bool:
         and (wanted.max_trust is None or traits.trust <= wanted.max_trust)
         and (traits.is_bulk or not wanted.bulk_only)
     )
-
-
-def in_list_order(entries: Iterable[BookOrder]) -> list[BookOrder]:
-    """Sort as lists do: best price first, then longest in the book, then by hash."""
-
-    def key(entry: BookOrder) -> tuple[int, int, bytes]:
-        return traits_of(entry.order).rank, entry.published, entry.order_hash
-
-    return sorted(entries, key=key)

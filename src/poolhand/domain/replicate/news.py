@@ -1,4 +1,4 @@
-"""What a look at the chain means for a worker's replicate.
+"""What a look at the chain means for a worker's replicate: reveal, claim, wait, or give up.
 
 The worker believes the chain, not the scheduler: whatever it is told, it looks, and this function
 says which event, if any, follows. So a scheduler that lies or dies costs no stake.

@@ -1,4 +1,4 @@
-"""The endpoints of iExec's own scheduler that its SDK asks: ``iexec task debug``, with logs.
+"""What the SDK asks iExec's own scheduler (``iexec task debug``), and who may read a task's logs.
 
 Logs are the requester's: it proves who it is, whether the pool publishes logs or not.
 

@@ -46,11 +46,6 @@ class LiveFeed:
         self._work: asyncio.Task[None] | None = None
         self._newest: dict[str, Any] | None = None
 
-    @property
-    def watchers(self) -> int:
-        """How many watch."""
-        return len(self._watchers)
-
     def check_room(self) -> None:
         """Raise TooManyWatchers where no further one is told."""
         if len(self._watchers) >= MOST_WATCHERS:
