@@ -47,6 +47,13 @@ def test_the_statuses_are_exactly_the_seeds():
     assert [row.status for row in STATUS_ROWS] == [Status(name) for name in SEED]
 
 
+def test_papers_count_the_statuses_as_they_are():
+    for name in ("README.md", "GLOSSARY.md", "ARCHITECTURE.md"):
+        text = (ROOT / name).read_text(encoding="utf-8")
+        told = re.findall(r"\b(\d+) (?:replicate )?statuses\b", text)
+        assert set(told) <= {str(len(Status))}, name
+
+
 def test_every_status_can_be_reached_from_created():
     reached, frontier = set(), {Status.CREATED}
     while frontier:

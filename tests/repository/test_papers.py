@@ -183,6 +183,25 @@ def test_a_decision_points_to_what_is_there(path):
     assert {each for each in PATH.findall(text) if not exists(each)} == set()
 
 
+PAPERS = ("README.md", "CONTRIBUTING.md", "ARCHITECTURE.md", "STYLE.md")
+
+
+def targets():
+    """Return what `make` can be asked for, as its help tells."""
+    return set(re.findall(r"^([a-z0-9-]+):.*? ## ", (ROOT / "Makefile").read_text(), re.MULTILINE))
+
+
+@pytest.mark.parametrize("name", PAPERS)
+def test_a_page_names_no_command_of_make_that_is_not_there(name):
+    named = re.findall(r"`make ([a-z][a-z0-9-]*)", (ROOT / name).read_text(encoding="utf-8"))
+    assert set(named) <= targets()
+
+
+def test_contributing_names_every_command_of_make():
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    assert {each for each in targets() - {"help"} if f"make {each}" not in text} == set()
+
+
 def test_links_between_papers_lead_somewhere():
     for page in (*DOCS.rglob("*.md"), ROOT / "ARCHITECTURE.md", ROOT / "README.md"):
         for target in re.findall(r"\]\(([^)#\s]+)", page.read_text(encoding="utf-8")):
