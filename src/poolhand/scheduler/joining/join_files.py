@@ -121,7 +121,14 @@ def _script(
 def _packages(lock: str) -> str:
     """Return the packages of a lock by name and version, as lines of a plan."""
     named = ", ".join(f"{name} {version}" for name, version in _PINNED.findall(lock)) or "none"
-    return fill(named, SCRIPT_WIDTH, initial_indent=" " * 5, subsequent_indent=" " * 5)
+    indent = " " * 5
+    return fill(
+        named,
+        SCRIPT_WIDTH,
+        initial_indent=indent,
+        subsequent_indent=indent,
+        break_on_hyphens=False,
+    )
 
 
 def _windows_script(place: JoinPlace, owner: Address, script: bytes) -> bytes:
