@@ -29,6 +29,9 @@ IMPORTERS = {
 """Libraries that speak to a part of the world, and the packages that may import them."""
 READ_THE_ENVIRONMENT = {
     "containers/mounts.py": "PATH, for the kernel's own programs",
+    "containers/slurm/client.py": "passed on to the cluster's own programs",
+    "containers/slurm/runner.py": "what the cluster tells a job of itself",
+    "containers/slurm/skopeo.py": "passed on to skopeo",
     "devnet/children.py": "passed on to a program of the devnet",
     "devnet/dockerd.py": "PATH, and passed on to the devnet's engine",
     "devnet/engine.py": "PATH, for an engine to start",

@@ -128,7 +128,7 @@ async def test_a_deal_past_its_contribution_deadline_is_offered_to_nobody_and_cl
     await world.step()
     await world.step()
     assert world.task(first_task(late)).chain_status is ChainTaskStatus.FAILED
-    assert "Offer" not in worker.kinds()
+    assert OfferTask not in worker.kinds()
 
 
 async def test_an_earlier_block_than_it_ever_looked_from_is_gone_back_to_once(tmp_path):

@@ -23,6 +23,7 @@ from poolhand.wire.messages import (
     Aborted,
     AcknowledgeReports,
     AskReveal,
+    AskUpload,
     Capabilities,
     Completed,
     Held,
@@ -162,7 +163,7 @@ async def test_who_leaps_ahead_is_told_how_much_the_pool_has_and_ended_if_it_goe
     task = first_task(await world.deal())
     for _ in range(MOST_LEAPS):
         await worker.reports(task, S.APP_DOWNLOADED, first=3)
-        assert worker.last(Acknowledged).count == 0
+        assert worker.last(AcknowledgeReports).count == 0
     await worker.reports(task, *TO_COMPUTED, first=0)
     assert world.status(task, worker) is S.COMPUTED
     for _ in range(MOST_LEAPS + 1):
@@ -188,13 +189,13 @@ async def test_a_replicate_that_is_on_chain_is_known_again_and_one_that_is_not_g
     await one.logs_in(held=(Held(task, S.CONTRIBUTING),))
     await other.logs_in(held=(Held(task, S.COMPUTING),))
     assert world.task(task).attempt(one.address) is not None
-    assert Acknowledged(task, 0) in one.told
+    assert AcknowledgeReports(task, 0) in one.told
     assert world.task(task).attempt(other.address) is None
     assert not [each for each in other.told if isinstance(each, Aborted)][1:]
     other.contributes(task)
     await world.step()
     assert world.task(task).attempt(other.address) is not None
-    assert other.last(Acknowledged) == Acknowledged(task, 0)
+    assert other.last(AcknowledgeReports) == AcknowledgeReports(task, 0)
 
 
 async def test_a_report_of_an_unknown_task_is_acknowledged_so_that_it_is_not_told_for_ever(pool):
@@ -231,8 +232,8 @@ async def test_a_worker_with_a_new_session_is_told_again_what_holds(pool):
     assert world.view(task).status is ChainTaskStatus.ACTIVE
     worker.told.clear()
     await worker.arrives(held=(Held(task, S.RUNNING),))
-    assert [each for each in worker.kinds() if each != "Idle"] == ["Activated", "Acknowledged"]
-    assert worker.last(Acknowledged).count == 1
+    assert [each for each in worker.kinds() if each != Idle] == [TaskActivated, AcknowledgeReports]
+    assert worker.last(AcknowledgeReports).count == 1
 
 
 async def test_a_worker_that_comes_again_in_time_is_what_the_chain_said_it_is(pool):
@@ -271,7 +272,7 @@ async def test_activation_reveal_and_upload_are_asked_for_in_their_time(pool):
     worker = await world.hired()
     task = first_task(await world.deal())
     await worker.reports(task, *TO_COMPUTED)
-    assert "Activated" not in worker.kinds()
+    assert TaskActivated not in worker.kinds()
     await world.step()
     assert worker.last(TaskActivated).task_id == task
     await worker.reports(task, S.CAN_CONTRIBUTE, S.CONTRIBUTING)
@@ -280,14 +281,14 @@ async def test_activation_reveal_and_upload_are_asked_for_in_their_time(pool):
     consensus = world.view(task).consensus
     assert worker.last(AskReveal) == AskReveal(task, consensus)
     await worker.reports(task, S.CONTRIBUTED, S.REVEALING)
-    assert "UploadAsked" not in worker.kinds()
+    assert AskUpload not in worker.kinds()
     worker.reveals(task)
     await world.step()
     await worker.reports(task, S.REVEALED)
-    assert worker.kinds().count("UploadAsked") == 1
+    assert worker.kinds().count(AskUpload) == 1
     await worker.reports(task, S.RESULT_UPLOAD_REQUESTED, S.RESULT_UPLOADING)
     await worker.has_stored(task)
-    assert worker.kinds().count("UploadAsked") == 1
+    assert worker.kinds().count(AskUpload) == 1
     await world.step()
     assert world.view(task).status is ChainTaskStatus.COMPLETED
     await world.step()
@@ -302,8 +303,8 @@ async def test_a_report_counts_only_with_the_chain_behind_it(pool):
     task = first_task(await world.deal())
     await world.step()
     await liar.reports(task, *TO_CONTRIBUTED, S.REVEALING, S.REVEALED)
-    assert "RevealAsked" not in liar.kinds()
-    assert "UploadAsked" not in liar.kinds()
+    assert AskReveal not in liar.kinds()
+    assert AskUpload not in liar.kinds()
     await liar.has_stored(task)
     await world.step()
     assert world.view(task).status is ChainTaskStatus.ACTIVE
@@ -319,11 +320,11 @@ async def test_an_end_that_a_worker_reports_is_looked_up_before_another_is_given
     world.scheduler.chain_feed.looks._hub = blind = Blind(hub)
     await worker.reports(task, *TO_COMPUTED, S.RESULT_UPLOADING, S.RESULT_UPLOADED,
                          S.CAN_CONTRIBUTE, S.CONTRIBUTING, S.CONTRIBUTED, S.COMPLETED)  # fmt: skip
-    assert "Offer" not in other.kinds()
+    assert OfferTask not in other.kinds()
     blind.is_blind = False
     await world.step()
     await world.step()
-    assert "Offer" in other.kinds()  # it was a lie
+    assert OfferTask in other.kinds()  # it was a lie
 
 
 class Blind:

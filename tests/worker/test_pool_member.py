@@ -20,16 +20,16 @@ from poolhand.transport.plain import plain_application
 from poolhand.wire.messages import (
     MOST_REPORTS,
     Aborted,
-    Acknowledged,
-    Activated,
+    AcknowledgeReports,
+    AskReveal,
+    AskUpload,
     Capacity,
     Completed,
     Idle,
     Logs,
     OwnerMessage,
-    Reported,
-    RevealAsked,
-    UploadAsked,
+    ReportBatch,
+    TaskActivated,
 )
 from poolhand.worker.offers import MOST_HELD_PER_SLOT
 from poolhand.worker.status import routes
@@ -74,7 +74,7 @@ async def test_a_bad_offer_is_declined_with_the_reason_and_nothing_is_kept(pool)
     deal = await pool.world.deal(trust=5, settle=False)
     bad = pool.offer(deal, Flow.CONTRIBUTE_AND_FINALIZE)
     await pool.says(bad)
-    (report,) = pool.heard(Reported)
+    (report,) = pool.heard(ReportBatch)
     (entry,) = report.statuses
     assert (report.first, entry.status) == (0, Status.FAILED)
     assert pool.member.standing.offers.declined == {"bad-offer": 1}
@@ -86,7 +86,7 @@ async def test_a_bad_offer_is_declined_with_the_reason_and_nothing_is_kept(pool)
 async def test_an_offer_for_another_worker_is_declined(pool):
     deal = await pool.world.deal(settle=False)
     await pool.says(pool.offer(deal, worker=pool.owner.address))
-    assert pool.heard(Reported)[0].statuses[0].status == Status.FAILED
+    assert pool.heard(ReportBatch)[0].statuses[0].status == Status.FAILED
     assert pool.member.standing.offers.declined == {"bad-signature": 1}
 
 
@@ -98,7 +98,9 @@ async def test_more_offers_than_the_worker_can_hold_are_declined(pool):
         offer = pool.offer(deal)
         await pool.says(type(offer)(task, deal.deal_id, index, offer.flow, signed))
     assert len(pool.member.shell.replicates) == MOST_HELD_PER_SLOT
-    declined = [r for r in pool.heard(Reported) if "takes no more" in (r.statuses[0].detail or "")]
+    declined = [
+        r for r in pool.heard(ReportBatch) if "takes no more" in (r.statuses[0].detail or "")
+    ]
     assert len(declined) == 2
     pool.node.runtime.gate.set()
 
@@ -170,22 +172,22 @@ async def test_a_worker_told_to_drop_what_it_does_not_hold_says_so(pool):
 
 async def test_activation_is_believed_only_if_the_chain_says_so(pool):
     task = await pool.offered(active=False)
-    await pool.says(Activated(task, 1))
+    await pool.says(TaskActivated(task, 1))
     assert pool.path(task) == EARLY
 
 
 async def test_a_reveal_is_made_only_if_the_chain_agrees(pool):
     task = await pool.contributed(trust=10)
-    await pool.says(RevealAsked(task, bytes(32)))
+    await pool.says(AskReveal(task, bytes(32)))
     await pool.blocks(3)
     assert pool.path(task)[-1] == "CONTRIBUTED"
 
 
-@pytest.mark.parametrize("message", [Activated(UNKNOWN, 1), RevealAsked(UNKNOWN, bytes(32)),
-                                     UploadAsked(UNKNOWN), Acknowledged(UNKNOWN, 3)])  # fmt: skip
+@pytest.mark.parametrize("message", [TaskActivated(UNKNOWN, 1), AskReveal(UNKNOWN, bytes(32)),
+                                     AskUpload(UNKNOWN), AcknowledgeReports(UNKNOWN, 3)])  # fmt: skip
 async def test_messages_about_unknown_tasks_are_harmless(pool, message):
     await pool.says(message)
-    assert not pool.heard(Reported)
+    assert not pool.heard(ReportBatch)
 
 
 # ------------------------------------------------------------------------------- without a pool
@@ -284,33 +286,33 @@ async def test_a_wallet_refilled_while_the_worker_was_stopped_goes_on_too(tmp_pa
 
 async def test_a_new_session_is_told_what_was_not_acknowledged_and_whether_work_is_taken(pool):
     task = await pool.contributed(trust=10)
-    await pool.says(Acknowledged(task, 3))
+    await pool.says(AcknowledgeReports(task, 3))
     pool.forgets()
     await pool.greets()
     assert pool.heard(Capacity) == [Capacity(None)]
-    assert [r.first for r in pool.heard(Reported)] == [3, 3 + MOST_REPORTS][
-        : len(pool.heard(Reported))
+    assert [r.first for r in pool.heard(ReportBatch)] == [3, 3 + MOST_REPORTS][
+        : len(pool.heard(ReportBatch))
     ]
     assert pool.path(task) == [*EARLY, *LATE][3:]
 
 
 async def test_acknowledged_reports_are_not_told_again_and_no_more_than_told_is_believed(pool):
     task = await pool.contributed(trust=10)
-    await pool.says(Acknowledged(task, 10_000))
+    await pool.says(AcknowledgeReports(task, 10_000))
     pool.forgets()
     await pool.greets()
-    assert not pool.heard(Reported)
+    assert not pool.heard(ReportBatch)
     assert pool.replicate(task) is not None
 
 
 async def test_a_pool_that_has_less_than_it_said_is_told_all_that_it_lacks_in_order(pool):
     task = await pool.contributed(trust=10)
-    await pool.says(Acknowledged(task, 7))
+    await pool.says(AcknowledgeReports(task, 7))
     pool.forgets()
-    await pool.says(Acknowledged(task, 2))
+    await pool.says(AcknowledgeReports(task, 2))
     assert pool.path(task) == [*EARLY, *LATE][2:]
-    assert [r.first for r in pool.heard(Reported)] == [2, 2 + MOST_REPORTS][
-        : len(pool.heard(Reported))
+    assert [r.first for r in pool.heard(ReportBatch)] == [2, 2 + MOST_REPORTS][
+        : len(pool.heard(ReportBatch))
     ]
     await pool.restarts_worker()
     assert pool.replicate(task).acknowledged == 2
@@ -322,7 +324,7 @@ async def test_a_long_history_is_told_in_batches_that_the_protocol_admits(pool):
         await pool.restarts_worker()
     pool.forgets()
     await pool.greets()
-    assert all(len(each.statuses) <= MOST_REPORTS for each in pool.heard(Reported))
+    assert all(len(each.statuses) <= MOST_REPORTS for each in pool.heard(ReportBatch))
     assert len(pool.path(task)) == len(pool.replicate(task).history) > MOST_REPORTS
 
 
@@ -330,31 +332,31 @@ async def test_a_result_is_told_with_the_report_of_its_upload_until_that_is_ackn
     task = await pool.contributed(trust=1)
     await pool.blocks(2)
     pool.forgets()
-    await pool.says(UploadAsked(task))
+    await pool.says(AskUpload(task))
     assert pool.path(task)[-1] == "RESULT_UPLOADED"
-    (told,) = [each for each in pool.heard(Reported) if each.upload is not None]
+    (told,) = [each for each in pool.heard(ReportBatch) if each.upload is not None]
     assert [each.status for each in told.statuses] == ["RESULT_UPLOADED"]
     assert str(task) in told.upload.link
     pool.forgets()
     await pool.greets()
-    assert [each.upload for each in pool.heard(Reported) if each.upload] == [told.upload]
+    assert [each.upload for each in pool.heard(ReportBatch) if each.upload] == [told.upload]
     await pool.acknowledges(task)
     pool.forgets()
     await pool.greets()
-    assert not pool.heard(Reported)
+    assert not pool.heard(ReportBatch)
 
 
 async def test_an_upload_of_a_result_that_is_gone_is_declined(pool):
     task = await pool.contributed(trust=1)
     await pool.blocks(2)
     pool.node.worker.folders.of(task).archive.unlink()
-    await pool.says(UploadAsked(task))
+    await pool.says(AskUpload(task))
     assert pool.path(task)[-1] == "RESULT_UPLOAD_REQUEST_FAILED"
 
 
 async def test_an_upload_asked_for_too_early_is_not_made(pool):
     task = await pool.contributed(trust=10)
-    await pool.says(UploadAsked(task))
+    await pool.says(AskUpload(task))
     assert pool.path(task)[-1] == "CONTRIBUTED"
     assert not pool.world.results.uploads
 

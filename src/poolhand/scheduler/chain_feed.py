@@ -9,7 +9,7 @@ from typing import Final
 
 import structlog
 
-from poolhand.domain.ids import Address, DealId, TaskId
+from poolhand.domain.ids import Address, DealId, TaskId, TxHash
 from poolhand.domain.onchain import EventKind, Head, HubEvent
 from poolhand.domain.task.machine import (
     Mined,
@@ -36,6 +36,8 @@ CALL_OF_EVENT: Final = {
     EventKind.TASK_CLAIMED: "claim",
 }
 """Events by the call of a pool that makes them."""
+SETTLED_AT_ONCE: Final = "contributeAndFinalize"
+"""The call of a worker whose one transaction brings the consensus and ends the task."""
 
 log = structlog.get_logger()
 
@@ -72,6 +74,7 @@ class ChainFeed:
         self._pool, self._retry = workerpool, retry
         self.looks, self.look, self.deals, self._time = looks, looks.look, deals, time
         self._noticed, self._is_recorded, self._passed = noticed, is_recorded, passed
+        self._agreed: TxHash | None = None  # the transaction of the last consensus
         self._contributed = contributed
 
     @property
@@ -155,6 +158,8 @@ class ChainFeed:
 
     async def _notice(self, event: HubEvent) -> None:
         self._noticed(event)
+        if event.kind is EventKind.TASK_CONSENSUS:
+            self._agreed = event.tx_hash
         if event.kind is EventKind.SCHEDULER_NOTICE:
             if event.deal_id is not None:
                 await self._notice_deal(event, event.deal_id)
@@ -181,8 +186,16 @@ class ChainFeed:
         if event.removed:
             self._engine.feed(task_id, Unmined(task.now, event.tx_hash))
         elif not self._is_recorded(task_id, kind):
-            mined = Transaction(kind, event.tx_hash, event.block)
+            mined = Transaction(self._call_of(event, kind), event.tx_hash, event.block)
             self._engine.feed(task_id, Mined(task.now, mined))
+
+    def _call_of(self, event: HubEvent, kind: str) -> str:
+        """Return which call ended a task: a transaction that also brought consensus is a worker's.
+
+        The events of one transaction follow one another.
+        """
+        is_workers = event.kind is EventKind.TASK_FINALIZE and event.tx_hash == self._agreed
+        return SETTLED_AT_ONCE if is_workers else kind
 
     async def _newest(self) -> Head:
         return await self._retry.ask(self._hub.head)

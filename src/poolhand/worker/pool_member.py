@@ -141,18 +141,18 @@ class PoolMember:
     async def _receive(self, message: WorkerBound) -> None:
         now = self._clock.now()
         match message:
-            case messages.Offer():
+            case messages.OfferTask():
                 self._tasks.create_task(self._offers.take(message))
-            case messages.Activated() | messages.RevealAsked():
+            case messages.TaskActivated() | messages.AskReveal():
                 self._hear_of_chain(message)
             case messages.Completed(task_id):
                 self._hear_of_end(task_id)
-            case messages.UploadAsked(task_id):
+            case messages.AskUpload(task_id):
                 ready = await asyncio.to_thread(self._held.has_archive, task_id)
                 self._feed(task_id, machine.UploadAsked(now, ready))
             case messages.Aborted(task_id, cause):
                 self._abort(task_id, cause)
-            case messages.Acknowledged(task_id, count):
+            case messages.AcknowledgeReports(task_id, count):
                 self.shell.acknowledged(task_id, machine.Acknowledged(now, count))
             case messages.Idle() | messages.OwnerMessage():
                 self._hear_word(message)
@@ -165,8 +165,8 @@ class PoolMember:
         if self.standing.owner_messages.take(message, self._clock.steady()):
             log.warning("pool_owner_says", text=message.text, at=message.at)
 
-    def _hear_of_chain(self, message: messages.Activated | messages.RevealAsked) -> None:
-        if isinstance(message, messages.Activated):
+    def _hear_of_chain(self, message: messages.TaskActivated | messages.AskReveal) -> None:
+        if isinstance(message, messages.TaskActivated):
             self.chain_watch.told_of(message.block)
         self.chain_watch.look(message.task_id)
 
