@@ -100,16 +100,16 @@ async def test_an_order_without_the_token_is_refused_and_one_with_it_needs_no_fo
     program, operator, monkeypatch
 ):
     await program.starts()
-    notice = json.loads((program.base / "worker.json").read_text())
+    pid_file = json.loads((program.base / "worker.json").read_text())
     monkeypatch.setenv("POOLHAND_WORKER_TOKEN", "wrong")
-    code, told = await operator.reads("pause", "--url", notice["url"], base=False)
+    code, told = await operator.reads("pause", "--url", pid_file["url"], base=False)
     assert (code, told["error"]["code"]) == (2, "no-token")
     (program.base / "worker.json").unlink()  # or it is not ours to read
     monkeypatch.setenv("POOLHAND_WORKER_TOKEN", "")
-    code, told = await operator.reads("pause", "--url", notice["url"], base=False)
+    code, told = await operator.reads("pause", "--url", pid_file["url"], base=False)
     assert (code, told["error"]["code"]) == (2, "no-token")
-    monkeypatch.setenv("POOLHAND_WORKER_TOKEN", notice["token"])
-    code, told = await operator.reads("pause", "--url", notice["url"], base=False)
+    monkeypatch.setenv("POOLHAND_WORKER_TOKEN", pid_file["token"])
+    code, told = await operator.reads("pause", "--url", pid_file["url"], base=False)
     assert (code, told["paused"]) == (0, "no reason given")
 
 
@@ -164,8 +164,8 @@ SCRIPT = '<script src="/page/static/live.js" defer></script>'
 
 async def test_the_address_of_its_page_is_all_that_is_answered(program, operator):
     await program.starts()
-    notice = read(program.base)
-    address = f"{notice.url}/#token={notice.token}"
+    pid_file = read(program.base)
+    address = f"{pid_file.url}/#token={pid_file.token}"
     code, out, _ = await operator.types("page")
     assert (code, out) == (0, f"{address}\n")
     assert await operator.reads("page") == (0, {"page": address})
@@ -183,10 +183,10 @@ async def test_a_browser_at_the_workers_address_sees_a_page_with_nothing_from_el
     code, out, err = await operator.types("pause", "--reason", hostile)
     assert code == 0, out + err
     async with httpx.AsyncClient(trust_env=False) as client:
-        notice = read(program.base)
-        answer = await client.get(notice.url + "/")
-        headers = {"Authorization": f"Bearer {notice.token}"}
-        told = (await client.get(notice.url + "/v1/live", headers=headers)).json()
+        pid_file = read(program.base)
+        answer = await client.get(pid_file.url + "/")
+        headers = {"Authorization": f"Bearer {pid_file.token}"}
+        told = (await client.get(pid_file.url + "/v1/live", headers=headers)).json()
         missing = await client.get(read(program.base).url + "/nothing")
     filled = sections({**told, "problem": f"{hostile}\u202e\x1b[31m"})
     page = answer.text.replace(SCRIPT, "") + "".join(filled.values())

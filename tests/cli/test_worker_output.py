@@ -70,14 +70,14 @@ async def test_of_a_task_that_does_not_run_here_nothing_is_told(running, operato
 
 async def test_output_is_told_to_nobody_without_the_token(program, running, operator, monkeypatch):
     offer, _ = running
-    notice = read(program.base)
-    url = f"{notice.url}/v1/tasks/{offer.task_id}/output"
+    pid_file = read(program.base)
+    url = f"{pid_file.url}/v1/tasks/{offer.task_id}/output"
     async with httpx.AsyncClient(trust_env=False) as http:
         assert (await http.get(url)).status_code == 401
         wrong = {"Authorization": "Bearer " + "0" * 64}
         assert (await http.get(url, headers=wrong)).status_code == 401
     monkeypatch.setenv("POOLHAND_WORKER_TOKEN", "0" * 64)
-    where = ("--url", notice.url)
+    where = ("--url", pid_file.url)
     code, out, err = await operator.types("logs", str(offer.task_id), *where, base=False)
     assert (code, out) == (2, "")
     assert "token" in err

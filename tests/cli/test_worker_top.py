@@ -162,9 +162,9 @@ async def test_a_real_terminal_shows_it_takes_keys_and_is_left_as_it_was(program
     program.node.runtime.gate.clear()
     await program.accepts(trust=1)
     await program.starts()
-    notice = read(program.base)
-    env = {**os.environ, "POOLHAND_WORKER_TOKEN": notice.token, "TERM": "xterm-256color"}
-    typed = [sys.executable, "-m", "poolhand", "worker", "top", "--url", notice.url]
+    pid_file = read(program.base)
+    env = {**os.environ, "POOLHAND_WORKER_TOKEN": pid_file.token, "TERM": "xterm-256color"}
+    typed = [sys.executable, "-m", "poolhand", "worker", "top", "--url", pid_file.url]
     child = pexpect.spawn(
         typed[0], typed[1:], env=env, dimensions=(40, 120), encoding="utf-8", timeout=30
     )
@@ -180,7 +180,7 @@ async def test_a_real_terminal_shows_it_takes_keys_and_is_left_as_it_was(program
         return child.exitstatus
 
     assert await asyncio.to_thread(watch) == 0
-    seen = await asyncio.to_thread(Page(notice.url, "").status)
+    seen = await asyncio.to_thread(Page(pid_file.url, "").status)
     assert seen["paused"] == "paused on its screen"
 
 

@@ -17,7 +17,7 @@ from network.conftest import network, quiet
 from poolhand.devnet.accounts import account_names, derive
 from poolhand.devnet.adversaries.flood import nonsense
 from poolhand.devnet.adversaries.kinds import ADVERSARIES, STANDARD, Kind, kind_of, names_of
-from poolhand.devnet.adversaries.parts import craft_of
+from poolhand.devnet.adversaries.parts import misbehaving_parts
 from poolhand.devnet.adversaries.rubbish import (
     FALSE_LINK,
     Litterer,
@@ -63,7 +63,7 @@ class Story:
         self.adversary.is_honest = False
         trusted = world.pool.settings.trusted | {self.adversary.address}
         world.pool.settings = replace(world.pool.settings, trusted=trusted)
-        self.adversary.parts = craft_of(kind)
+        self.adversary.parts = misbehaving_parts(kind)
         self.before = {node.address: world.stake(node) for node in world.nodes}
         self.deal: Deal | None = None
 
@@ -322,9 +322,9 @@ def test_every_kind_says_what_it_does_and_is_put_together_otherwise():
     for kind in Kind:
         assert ADVERSARIES[kind].does
         assert ADVERSARIES[kind].follows
-        assert craft_of(kind) != WorkerParts()
+        assert misbehaving_parts(kind) != WorkerParts()
     assert set(STANDARD) == set(Kind) - {Kind.LATE}
-    assert craft_of(Kind.FLOODS).rules.pace is None
+    assert misbehaving_parts(Kind.FLOODS).rules.pace is None
 
 
 def test_adversaries_have_names_and_accounts_of_their_own():

@@ -119,16 +119,16 @@ async def same_book(node, killed, whole):
 
 
 async def _published(node, world, contracts, killed, whole):
-    async def both_publish(signed, wallet, patience):
+    async def both_publish(signed, wallet, steps):
         answer = await Client(whole.http, world.domain).publish(signed, wallet)
         assert answer.status_code == 200, answer.text
         sent = asyncio.create_task(Client(killed.http, world.domain).publish(signed, wallet))
-        if patience is not None:
-            for _ in range(patience):
+        if steps is not None:
+            for _ in range(steps):
                 await node.rpc("eth_blockNumber")
             await killed.kill()
         (told,) = await asyncio.gather(sent, return_exceptions=True)
-        if patience is None:
+        if steps is None:
             assert told.status_code == 200, told.text
             return
         await killed.start()
@@ -138,10 +138,10 @@ async def _published(node, world, contracts, killed, whole):
         assert known or isinstance(told, Exception)  # what was told is kept
 
     z = ZERO_ADDRESS
-    for patience in (None, 0, 6, 12, 18, 24):
+    for steps in (None, 0, 6, 12, 18, 24):
         order = AppOrder(contracts.app, NanoRlc(0), 9, NO_TAG, z, z, z, salt())
         signed = Signed(order, world.owner.sign_order(world.domain, order))
-        await both_publish(signed, world.owner, patience)
+        await both_publish(signed, world.owner, steps)
     assert (await same_book(node, killed, whole))["apporders"]["count"] == 6
 
 

@@ -6,7 +6,7 @@ import asyncio
 
 from network.world import fails, writes
 from poolhand.devnet.adversaries.kinds import Kind
-from poolhand.devnet.adversaries.parts import craft_of
+from poolhand.devnet.adversaries.parts import misbehaving_parts
 from poolhand.domain.errors import ChainUnreachable, Raced, Refused
 from poolhand.domain.hashes import result_hash
 from poolhand.domain.onchain import Contribute, ContributionStatus
@@ -103,7 +103,7 @@ def add_rogue(world, name):
 
 def add_adversary(world, kind):
     """Add a simulated adversary of the devnet."""
-    parts = craft_of(kind)
+    parts = misbehaving_parts(kind)
     node = world.add()
     node.parts, node.claims, node.is_mute = parts, parts.claims, kind is Kind.SILENT
     node.is_honest = kind is Kind.BOASTER

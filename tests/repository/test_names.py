@@ -179,6 +179,40 @@ def test_no_module_and_no_type_bears_a_retired_word():
     assert {name for name in names if name in retired - current - LEAVING} == set()
 
 
+OTHERWISE_MEANT = {
+    "attempt": "current, too: a replicate as the scheduler sees it; and a try of a transaction",
+    "core": "iExec's own scheduler is called so, and its SDK asks for it by that name",
+    "notice": "SchedulerNotice is the hub's event",
+    "agent": "user agents, and the agents of launchd",
+    "driver": "of a database",
+}
+"""Retired words that the field uses for something else, which is what names mean by them."""
+
+
+def code_names(tree: ast.Module) -> Iterator[str]:
+    """Yield the names of functions, their arguments, variables and attributes."""
+    for node in nodes(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            yield node.name
+            yield from (each.arg for each in (*node.args.args, *node.args.kwonlyargs))
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            yield node.id
+        elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
+            yield node.attr
+
+
+def test_no_name_in_the_code_bears_a_retired_word():
+    """Wherever ``notice`` and ``agent`` stand for the field's, they stand where the field is."""
+    retired = {old for _, _, words in glossary() for old in words if " " not in old}
+    found = {
+        (file, name)
+        for file, tree in trees(PACKAGE)
+        for name in code_names(tree)
+        if (retired - OTHERWISE_MEANT.keys()) & set(name.lower().split("_"))
+    }
+    assert found == set()
+
+
 def test_no_two_files_of_the_tests_share_a_name():
     """They are modules without packages: of two with one name, one is never collected."""
     names = Counter(

@@ -67,4 +67,4 @@ async def test_at_its_start_a_pool_without_deposit_says_that_nothing_can_be_sold
 async def test_a_pool_that_has_no_price_says_so(pool):
     world = await pool(prices={})
     assert "--prices" in world.scheduler.pricing.why_nothing
-    assert world.scheduler.collateral.complaint is None
+    assert world.scheduler.collateral.shortage is None

@@ -36,7 +36,7 @@ async def program(tmp_path):
     await made.close()
 
 
-def notice(program):
+def pid_file(program):
     return read(program.base)
 
 
@@ -50,7 +50,7 @@ def is_proved(program, offer):
 
 
 def asks(program, verb, body=None, token=None):
-    found = notice(program)
+    found = pid_file(program)
     headers = {"Authorization": f"Bearer {found.token if token is None else token}"}
     return asyncio.to_thread(
         httpx.post, f"{found.url}/v1/{verb}", json=body, headers=headers, trust_env=False
@@ -58,7 +58,9 @@ def asks(program, verb, body=None, token=None):
 
 
 async def status_of(program):
-    answer = await asyncio.to_thread(httpx.get, f"{notice(program).url}/v1/status", trust_env=False)
+    answer = await asyncio.to_thread(
+        httpx.get, f"{pid_file(program).url}/v1/status", trust_env=False
+    )
     return answer.json()
 
 
@@ -86,7 +88,7 @@ async def test_a_signal_ends_it_at_once_and_deletes_nothing_unrevealed(program, 
     assert program.archive(offer).exists()
     assert program.journaled(offer).has_contributed
     assert not program.journaled(offer).is_over
-    assert notice(program) is None
+    assert pid_file(program) is None
 
 
 async def test_the_log_of_the_end_names_the_deadline_of_the_reveal(program):
@@ -123,7 +125,7 @@ async def test_a_drain_finishes_what_is_held_and_ends_by_itself(program):
     program.finalize(offer)
     await program.ends()
     assert program.journaled(offer).status is Status.COMPLETED
-    assert notice(program) is None
+    assert pid_file(program) is None
 
 
 async def test_an_empty_worker_that_drains_ends_at_once(program):
@@ -179,7 +181,7 @@ async def test_orders_need_the_token_and_only_its_owner_can_read_it(program):
     await program.starts()
     mode = (program.base / WORKER_PID_FILE).stat().st_mode
     assert stat.S_IMODE(mode) == 0o600
-    for token in ("x", "0" * 64, notice(program).token[:-1]):
+    for token in ("x", "0" * 64, pid_file(program).token[:-1]):
         for verb in ("pause", "resume", "drain", "stop"):
             answer = await asks(program, verb, {"reason": "r"}, token)
             assert (answer.status_code, answer.json()["code"]) == (401, "no-order-token")
@@ -187,8 +189,8 @@ async def test_orders_need_the_token_and_only_its_owner_can_read_it(program):
     for headers in ({"Host": "evil.example"}, {"Origin": "http://evil.example"}):
         answer = await asyncio.to_thread(
             httpx.post,
-            f"{notice(program).url}/v1/stop",
-            headers={"Authorization": f"Bearer {notice(program).token}", **headers},
+            f"{pid_file(program).url}/v1/stop",
+            headers={"Authorization": f"Bearer {pid_file(program).token}", **headers},
             trust_env=False,
         )
         assert answer.status_code == 403
@@ -199,7 +201,7 @@ async def test_orders_need_the_token_and_only_its_owner_can_read_it(program):
 @pytest.mark.parametrize("reason", ["\\ud800", "\\u001b[2J", "\\u202e"])
 async def test_a_pause_takes_no_reason_that_a_person_could_not_be_shown(program, reason):
     await program.starts()
-    found = notice(program)
+    found = pid_file(program)
     answer = await asyncio.to_thread(
         httpx.post,
         f"{found.url}/v1/pause",
@@ -213,7 +215,7 @@ async def test_a_pause_takes_no_reason_that_a_person_could_not_be_shown(program,
 
 async def test_its_page_describes_what_it_answers_and_which_orders_it_takes(program):
     await program.starts()
-    url = f"{notice(program).url}/openapi.json"
+    url = f"{pid_file(program).url}/openapi.json"
     paths = (await asyncio.to_thread(httpx.get, url, trust_env=False)).json()["paths"]
     assert {path: list(told) for path, told in paths.items()} == {
         **{path: ["get"] for path in OPEN_PATHS - FOR_BROWSERS},
@@ -233,7 +235,7 @@ async def test_its_page_describes_what_it_answers_and_which_orders_it_takes(prog
 
 async def test_whatever_its_page_answers_needs_the_token_but_what_everybody_is_told(program):
     await program.starts()
-    url = notice(program).url
+    url = pid_file(program).url
     async with httpx.AsyncClient(trust_env=False, base_url=url) as http:
         paths = (await http.get("/openapi.json")).json()["paths"]
         answers = {
@@ -246,7 +248,7 @@ async def test_whatever_its_page_answers_needs_the_token_but_what_everybody_is_t
 
 async def test_its_page_tells_nothing_of_the_worker_but_to_whom_the_token_was_given(program):
     await program.starts()
-    found = notice(program)
+    found = pid_file(program)
     async with httpx.AsyncClient(trust_env=False, base_url=found.url) as http:
         front = await http.get("/")
         for word in (str(program.node.address)[2:10], str(program.base)):
@@ -270,7 +272,7 @@ async def test_its_page_tells_nothing_of_the_worker_but_to_whom_the_token_was_gi
 
 
 async def live_of(program):
-    found = notice(program)
+    found = pid_file(program)
     headers = {"Authorization": f"Bearer {found.token}"}
     url = f"{found.url}/v1/live"
     return (await asyncio.to_thread(httpx.get, url, headers=headers, trust_env=False)).json()
@@ -309,7 +311,7 @@ async def test_what_is_watched_equals_the_chain_when_a_task_is_paid(program):
 
 async def test_whoever_watches_is_told_again_when_something_changes(program):
     await program.starts()
-    found = notice(program)
+    found = pid_file(program)
     headers = {"Authorization": f"Bearer {found.token}"}
     async with (
         asyncio.timeout(60),
@@ -347,7 +349,7 @@ async def test_a_browser_is_shown_what_the_worker_needs_and_how_it_stands(progra
         return told
 
     await program.starts(examine=examine)
-    async with httpx.AsyncClient(trust_env=False, base_url=notice(program).url) as http:
+    async with httpx.AsyncClient(trust_env=False, base_url=pid_file(program).url) as http:
         page, front = await http.get("/doctor"), await http.get("/")
         for_programs = (await http.get("/v1/doctor")).json()
     assert 'href="/doctor"' in front.text
@@ -360,13 +362,13 @@ async def test_a_browser_is_shown_what_the_worker_needs_and_how_it_stands(progra
 
 async def test_every_start_has_a_token_of_its_own(program):
     await program.starts()
-    first = notice(program)
+    first = pid_file(program)
     signal_me(signal.SIGTERM)
     await program.ends()
     await program.starts()
-    assert notice(program).token != first.token
+    assert pid_file(program).token != first.token
     assert len(first.token) == 64
-    assert notice(program).token not in str(await status_of(program))
+    assert pid_file(program).token not in str(await status_of(program))
     assert first.token not in repr(first)
 
 

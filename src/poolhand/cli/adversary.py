@@ -20,7 +20,7 @@ ADVERSARY_KIND: Final = Option(
 async def _start(settings: Settings, ready: Ready) -> None:
     import structlog
 
-    from poolhand.devnet.adversaries.parts import craft_of
+    from poolhand.devnet.adversaries.parts import misbehaving_parts
     from poolhand.observe.processors import usable_cpus
     from poolhand.worker.main import run
 
@@ -33,7 +33,7 @@ async def _start(settings: Settings, ready: Ready) -> None:
         must_follow=row.follows,
     )
     cpus = usable_cpus()
-    await run(worker_settings(settings, os.environ, cpus), ready, craft_of(row.kind))
+    await run(worker_settings(settings, os.environ, cpus), ready, misbehaving_parts(row.kind))
 
 
 def add_adversary(app: typer.Typer) -> None:

@@ -172,9 +172,9 @@ def _service_logs(name: str, folder: Path) -> Iterator[tuple[str, str]]:
     from poolhand.cli.service_log import cgroups_of, service_logs, units_of
     from poolhand.worker.pid_file import read
 
-    notice = read(folder)
-    runs = notice is not None and notice.is_running
-    yield from service_logs(units_of(name, cgroups_of(notice.pid) if runs and notice else ""))
+    pid_file = read(folder)
+    runs = pid_file is not None and pid_file.is_running
+    yield from service_logs(units_of(name, cgroups_of(pid_file.pid) if runs and pid_file else ""))
 
 
 def _end(text: str) -> str:
@@ -214,9 +214,9 @@ def _secrets(found: Settings, folder: Path) -> Iterator[str]:
         if "://" in text:
             for each in text.split(","):
                 yield from secrets_in_url(each)
-    notice = read(folder)
-    if notice is not None and notice.token:
-        yield notice.token
+    pid_file = read(folder)
+    if pid_file is not None and pid_file.token:
+        yield pid_file.token
 
 
 def _texts(found: Settings) -> Iterator[str]:

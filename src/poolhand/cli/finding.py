@@ -58,7 +58,9 @@ class SeveralWorkers(Refused):
     """More than one worker could be meant."""
 
     def __init__(self, found: Sequence[tuple[Path, PidFile]]) -> None:
-        listed = "".join(f"\n  {folder.name}  {notice.url}  {folder}" for folder, notice in found)
+        listed = "".join(
+            f"\n  {folder.name}  {pid_file.url}  {folder}" for folder, pid_file in found
+        )
         super().__init__(f"{len(found)} workers run here: name one with --name NAME{listed}")
 
 
@@ -81,8 +83,8 @@ def find_page(url: str = "", base: Path | None = None, name: str = "") -> Page:
     if len(found) > 1:
         raise SeveralWorkers(found)
     if found:
-        notice = found[0][1]
-        return Page(notice.url, notice.token, notice)
+        pid_file = found[0][1]
+        return Page(pid_file.url, pid_file.token, pid_file)
     if base:
         raise WorkerSilent(str(base))
     return _at_the_usual_port(places, name)
@@ -104,15 +106,15 @@ def _running(places: Sequence[Path]) -> Iterator[tuple[Path, PidFile]]:
     for place in places:
         files = (place / WORKER_PID_FILE, *sorted(place.glob(f"*/{WORKER_PID_FILE}")))
         for folder in dict.fromkeys(file.parent for file in files):
-            notice = read(folder)
-            if notice is not None and (notice.is_running or _answers(notice)):
-                yield folder, notice
+            pid_file = read(folder)
+            if pid_file is not None and (pid_file.is_running or _answers(pid_file)):
+                yield folder, pid_file
 
 
-def _answers(notice: PidFile) -> bool:
+def _answers(pid_file: PidFile) -> bool:
     """Whether a worker whose process is not seen from here is there: it may be in a container."""
     with suppress(WorkerSilent):
-        Page(notice.url, "").status()
+        Page(pid_file.url, "").status()
         return True
     return False
 
@@ -123,9 +125,9 @@ def _by_url(url: str) -> Page:
     if told:
         return Page(url, told)
     with suppress(WorkerSilent):
-        notice = _told_folder(Page(url, ""))
-        if notice is not None:
-            return Page(url, notice.token, notice)
+        pid_file = _told_folder(Page(url, ""))
+        if pid_file is not None:
+            return Page(url, pid_file.token, pid_file)
     return Page(url, "")
 
 
@@ -137,8 +139,8 @@ def _at_the_usual_port(places: Sequence[Path], name: str) -> Page:
         raise NoWorkerRuns(places, name) from None
     if name not in ("", status.get("name")):
         raise NoWorkerRuns(places, name)
-    notice = _told_folder(page)
-    return page if notice is None or page.token else Page(page.url, notice.token, notice)
+    pid_file = _told_folder(page)
+    return page if pid_file is None or page.token else Page(page.url, pid_file.token, pid_file)
 
 
 def _told_folder(page: Page) -> PidFile | None:
@@ -149,5 +151,5 @@ def _told_folder(page: Page) -> PidFile | None:
     from poolhand.worker.pid_file import read
 
     folder = page.status().get("folder")
-    notice = read(Path(folder)) if isinstance(folder, str) else None
-    return notice if notice is not None and notice.url == page.url.rstrip("/") else None
+    pid_file = read(Path(folder)) if isinstance(folder, str) else None
+    return pid_file if pid_file is not None and pid_file.url == page.url.rstrip("/") else None

@@ -61,9 +61,9 @@ def check_stopped(folder: JoinFolder, locks: Path, url: str) -> None:
         WorkerUnanswering: It runs, or some program holds its wallet, which may be it.
         WorkerOwes: Its journal tells of a task that is not over, or does not read.
     """
-    notice, wallet = read(folder.worker), folder.wallet()
-    if notice is not None and notice.is_running:
-        raise WorkerUnanswering(f"the worker runs (process {notice.pid})")
+    pid_file, wallet = read(folder.worker), folder.wallet()
+    if pid_file is not None and pid_file.is_running:
+        raise WorkerUnanswering(f"the worker runs (process {pid_file.pid})")
     held = None if wallet is None else held_by(locks, wallet)
     if held is not None:
         verb = f" (`poolhand {held.verb}`)" if held.verb else ""

@@ -308,10 +308,10 @@ class ThisComputer:
 
 def running(folder: JoinFolder) -> Page | None:
     """Return the page of a joined worker; None: it does not run."""
-    notice = read(folder.worker)
-    if notice is None or not notice.is_running:
+    pid_file = read(folder.worker)
+    if pid_file is None or not pid_file.is_running:
         return None
-    page = Page(notice.url, notice.token, notice)
+    page = Page(pid_file.url, pid_file.token, pid_file)
     with suppress(WorkerSilent):
         page.status()
         return page

@@ -58,9 +58,9 @@ def _page_told(settings: WorkerSettings, ready: Ready) -> Ready:
         from poolhand.worker.pid_file import read
 
         ready(url)
-        notice = read(settings.base)
-        if sys.stderr.isatty() and notice is not None:
-            say(f"its page, for you alone: {page_address(notice.url, notice.token)}")
+        pid_file = read(settings.base)
+        if sys.stderr.isatty() and pid_file is not None:
+            say(f"its page, for you alone: {page_address(pid_file.url, pid_file.token)}")
         else:
             say("`poolhand worker page` prints the address of its page")
 

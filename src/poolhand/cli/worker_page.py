@@ -75,11 +75,11 @@ class PageFault(_Told, PeerFault):
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A worker's status page; ``notice`` is what its folder says of it, if that was named."""
+    """A worker's status page; ``pid_file`` is what its folder says of it, if that was named."""
 
     url: str
     token: str = field(repr=False)
-    notice: PidFile | None = None
+    pid_file: PidFile | None = None
 
     @property
     def address(self) -> str:
@@ -235,7 +235,7 @@ class Page:
         try:
             self.status()
         except WorkerSilent:
-            return self.notice is None or not self.notice.is_running
+            return self.pid_file is None or not self.pid_file.is_running
         return False
 
     def await_end(self) -> bool:

@@ -126,8 +126,8 @@ class Watching:
         session = self.seen.session
         if session is None:
             return StandbyStep.TAKE
-        patience = TAKING if session.is_taking or not self.seen.is_led else LEAD_SILENCE
-        return StandbyStep.END if now - self.held_since >= patience else StandbyStep.WAIT
+        longest = TAKING if session.is_taking or not self.seen.is_led else LEAD_SILENCE
+        return StandbyStep.END if now - self.held_since >= longest else StandbyStep.WAIT
 
 
 def _process(seen: Sighting) -> int | None:

@@ -39,7 +39,7 @@ POOLS_ASKED_AT_ONCE: Final = 8
 """Pools that are asked in one round, all at the same time."""
 LONGEST_POOL_ANSWER: Final = 5.0
 """Seconds that one may take to answer."""
-JOIN_PATIENCE: Final = 2.0
+LONGEST_JOIN_ANSWER: Final = 2.0
 """Seconds of these in which it tells by which files workers join: the first time it makes them."""
 log = structlog.get_logger()
 
@@ -188,7 +188,7 @@ async def _script(client: PoolClient, profile: PoolProfile) -> str | None:
         NotTheOwnersFiles: Somebody else did, so that nobody should join by it.
     """
     try:
-        async with asyncio.timeout(JOIN_PATIENCE):
+        async with asyncio.timeout(LONGEST_JOIN_ANSWER):
             manifest = await client.join_manifest()
     except (TimeoutError, PoolDown, PoolRefused):
         return None  # of a version that has none, or it is made just now

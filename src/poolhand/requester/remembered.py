@@ -26,7 +26,7 @@ class RememberedDeals:
     """The deals that one wallet bought on one hub, newest last.
 
     Attributes:
-        path: Of the file: a deal's id in JSON on each line, for its owner's eyes only.
+        path: Of the file: a deal's id in JSON on each line, for its owner alone.
     """
 
     path: Path

@@ -64,7 +64,7 @@ class Collateral:
         return NanoRlc(max(0, self.least - self.account.stake))
 
     @property
-    def complaint(self) -> str | None:
+    def shortage(self) -> str | None:
         """Say who must deposit how much; None while one more task can be sold."""
         if not self.missing:
             return None
@@ -84,7 +84,7 @@ class Collateral:
             "free": account.stake if account else None,
             "locked": account.locked if account else None,
             "least": self.least,
-            "message": self.complaint,
+            "message": self.shortage,
         }
 
     async def look(self) -> None:
@@ -95,9 +95,9 @@ class Collateral:
             self._outage.tell(fault)
             return
         self._outage.over()
-        is_short = self.complaint is not None
+        is_short = self.shortage is not None
         if is_short and not self._was_short:
-            log.warning("nothing_can_be_sold", cause=self.complaint)
+            log.warning("nothing_can_be_sold", cause=self.shortage)
         elif self._was_short and not is_short:
             log.info("stake_deposited", free=self.account.stake)
         self._was_short = is_short

@@ -121,7 +121,7 @@ class GasBudget:
         return Wei(gas * min(TRANSACTION_PRICE_MARGIN * self._means.price, self._means.cap))
 
     @property
-    def complaint(self) -> str | None:
+    def shortage(self) -> str | None:
         """Say who must send how much to whom; None while there is enough."""
         if self._means is not None and self._means.is_capped_out:
             return self._means.cap_told
@@ -139,7 +139,7 @@ class GasBudget:
             "balance": self.balance,
             "missing": self.missing,
             "spent": self.spent,
-            "message": self.complaint,
+            "message": self.shortage,
         }
 
     async def keep_watch(self, watcher: Watcher) -> None:
@@ -205,7 +205,7 @@ class GasBudget:
             return
         self._was_short = self.is_short
         if self.is_short:
-            log.error("gas_short", wallet=str(self._sender.address), cause=self.complaint)
+            log.error("gas_short", wallet=str(self._sender.address), cause=self.shortage)
         else:
             log.info("gas_refilled", wallet=str(self._sender.address), balance=self.balance)
         self._changed()

@@ -20,10 +20,10 @@ class ChunkCounter(h11.Connection):
     """A server's side of a connection that ends at a body of crumbs, as at any bad HTTP.
 
     Attributes:
-        complaint: What was wrong, where it was that.
+        fault: What was wrong, where it was that.
     """
 
-    complaint = ""
+    fault = ""
     _chunks = _carried = 0
 
     def next_event(self) -> Any:
@@ -47,5 +47,5 @@ class ChunkCounter(h11.Connection):
         self._chunks += event.chunk_start
         whole = self._chunks - 1  # the last one may still be coming
         if self._chunks > FREE_CHUNKS and self._carried < whole * LEAST_CHUNK:
-            self.complaint = "the chunks of the body are too small: send larger ones, or its length"
-            raise h11.RemoteProtocolError(self.complaint)
+            self.fault = "the chunks of the body are too small: send larger ones, or its length"
+            raise h11.RemoteProtocolError(self.fault)

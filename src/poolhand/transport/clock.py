@@ -1,4 +1,4 @@
-"""Time and chance: the system's, and ones that a test holds in its hand."""
+"""Time and chance: the system's, and ones that a test moves."""
 
 from __future__ import annotations
 

@@ -117,9 +117,7 @@ class GuardedHttp(H11Protocol):
             told = f"the head of the request has more than {MOST_HEAD} bytes: send fewer headers"
         else:
             status, code = 400, "bad-http"
-            told = (
-                self._counter.complaint or "this is no HTTP/1.1 request: see its line and headers"
-            )
+            told = self._counter.fault or "this is no HTTP/1.1 request: see its line and headers"
         body = json.dumps(self._books.form(code, told)).encode()
         length = (b"content-length", str(len(body)).encode())
         kind = (b"content-type", b"application/json")

@@ -4,7 +4,7 @@
 order. A crash between any two of them loses nothing: the journal is replayed, and what is
 outstanding is asked for again.
 
-What a hand raises ends its own replicate; see "Errors" in ARCHITECTURE.
+What a stage raises ends its own replicate; see "Errors" in ARCHITECTURE.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ from poolhand.worker.stories import REPLICATE_CODEC, Story, read_stories
 __all__ = ["REPLICATE_CODEC", "ReplicateShell", "StageRunner"]
 
 PAUSES_OF_STAGES: Final = (2.0, 8.0, 30.0)
-"""Seconds before a hand that raised is tried again where giving up is worse: a contribution may
+"""Seconds before a stage that raised is tried again where giving up is worse: a contribution may
 have been sent, and what is left of a task lies on the disk."""
 
 log = structlog.get_logger()
@@ -262,7 +262,7 @@ class ReplicateShell:
         self._running.pop(task_id, None)
 
     async def _perform(self, task_id: TaskId, action: Action) -> None:
-        """Carry out a stage; whatever its hand raises ends it, in words."""
+        """Carry out a stage; whatever it raises ends it, in words."""
         pauses = iter(PAUSES_OF_STAGES if action is Action.CONTRIBUTE else ())
         while (replicate := self.replicates.get(task_id)) is not None:
             try:

@@ -19,7 +19,7 @@ from poolhand.worker.parts import WorkerParts
 _UNPACED: Final = ClientRules(pace=None)
 
 
-def craft_of(kind: Kind, end: Callable[[], None] = kill_this_process) -> WorkerParts:
+def misbehaving_parts(kind: Kind, end: Callable[[], None] = kill_this_process) -> WorkerParts:
     """Return the parts of an adversary.
 
     Args:

@@ -23,7 +23,7 @@ class Flow(StrEnum):
 
 
 class Action(StrEnum):
-    """One stage of work, carried out by one of the worker's hands."""
+    """One stage of the worker's work."""
 
     DOWNLOAD_APP = "download-app"
     DOWNLOAD_DATA = "download-data"
@@ -82,7 +82,7 @@ STATUS_OF_FAULT: Final[Mapping[Action, Status | None]] = {
     Action.UPLOAD: S.RESULT_UPLOAD_FAILED,
     Action.CLAIM: None,
 }
-"""How a stage ends whose hand raised what nobody expected; a claim is just tried again later."""
+"""How a stage ends that raised what nobody expected; a claim is just tried again later."""
 FOR_THE_STAKE: Final = frozenset({Action.REVEAL, Action.CLAIM})
 """Stages that save stake which is on chain: whatever happens they are tried again."""
 
@@ -140,7 +140,7 @@ class Finished:
 
 @dataclass(frozen=True, slots=True)
 class Faulted:
-    """A stage's hand raised what it could not name as an outcome: what it has done is not known."""
+    """A stage raised what it could not name as an outcome: what it has done is not known."""
 
     at: UnixSeconds
     action: Action

@@ -17,7 +17,7 @@ class Trouble:
 
     Attributes:
         words: Of the newest trouble, for a person.
-        faults: Stages whose hand raised, at ``faulted_at`` the newest.
+        faults: Stages that raised, at ``faulted_at`` the newest.
         unsure: A contribution may be on its way to the chain though its stage is over.
         falls: Sudden ends of the program, one after another, while the same stage was at work.
         on_trial: That stage is at work again, without any other that is under suspicion.
@@ -96,12 +96,12 @@ class Replicate:
 
     @property
     def is_at_work(self) -> bool:
-        """Whether a hand of it may be at work: a stage, or the cleaning after the end."""
+        """Whether something of it may be at work: a stage, or the cleaning after the end."""
         return self.running is not None or (self.is_over and not self.cleaned)
 
     @property
     def is_held_back(self) -> bool:
-        """Whether its hand waits for its trial, for it may be what ends the program."""
+        """Whether its stage waits for its trial, for it may be what ends the program."""
         suspected = self.trouble.falls >= SUSPICIOUS and not self.trouble.on_trial
         return suspected and self.running not in FOR_THE_STAKE
 

@@ -37,7 +37,7 @@ DOUBTS: Final = (Status.REVEAL_FAILED, Status.CANT_REVEAL)
 """Reveals that were refused: the chain is looked at again with every block."""
 
 FAULT_PAUSE: Final = Seconds(10)
-"""Pause after a hand raised that saves stake, times the faults so far, up to the longest."""
+"""Pause after a stage raised that saves stake, times the faults so far, up to the longest."""
 
 BLOCKS_THAT_SETTLE: Final = 6
 """Blocks on top of an end after which it counts for good; re-organisations reach 5 at most."""
@@ -128,7 +128,7 @@ def _may_hold_stake(view: TaskView, replicate: Replicate, own: ContributionStatu
 
 
 def _rests(replicate: Replicate, at: UnixSeconds) -> bool:
-    """Whether a hand that raised while it saved stake is not to be tried again yet."""
+    """Whether a stage that raised while it saved stake is not to be tried again yet."""
     trouble = replicate.trouble
     return at < trouble.faulted_at + min(
         FAULT_PAUSE * trouble.faults, LONGEST_PAUSE_BETWEEN_REVEALS

@@ -1,4 +1,4 @@
-"""What nobody expected of a replicate, noted: hands that raise, and sudden ends of the program."""
+"""What nobody expected of a replicate, noted: stages that raise, and sudden ends of the program."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def cleared(replicate: Replicate) -> Replicate:
 
 
 def let_go(replicate: Replicate, event: Faulted) -> Replicate:
-    """Note what a hand raised; its stage is over, whatever it has done.
+    """Note what a stage raised; it is over, whatever it has done.
 
     A reveal waits until the chain has been looked at; a contribution may be on its way.
     """

@@ -2,7 +2,7 @@
 
 ``outstanding`` compares what should be with what is and names every effect that would close the
 gap; ``step`` returns those an event has newly made outstanding. Each effect may be repeated without
-harm: hands look at the chain before they act, workers ignore what they have done.
+harm: transactions look at the chain before they are sent, workers ignore what they have done.
 """
 
 from __future__ import annotations

@@ -71,8 +71,8 @@ class SaleParts:
             settings.highest_trust,
             preflight,
             now,
-            lambda: money.gas_budget.complaint,
-            lambda: money.collateral.complaint,
+            lambda: money.gas_budget.shortage,
+            lambda: money.collateral.shortage,
             lambda: drain.why,
             settings.purchase_fee,
         )
@@ -122,6 +122,6 @@ def _on_offer(
         lambda: len(engine.index.open),
         lambda: drain.ending,
         lambda: drain.why,
-        lambda: money.gas_budget.complaint,
-        lambda: money.collateral.complaint,
+        lambda: money.gas_budget.shortage,
+        lambda: money.collateral.shortage,
     )

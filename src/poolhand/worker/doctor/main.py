@@ -214,8 +214,8 @@ def _signer(socket: Path) -> SignerLook:
 
 
 def _runs(base: Path) -> str | None:
-    notice = read(base)
-    return str(notice.pid) if notice is not None and notice.is_running else None
+    pid_file = read(base)
+    return str(pid_file.pid) if pid_file is not None and pid_file.is_running else None
 
 
 async def _registry(http: httpx.AsyncClient, place: str) -> str:
