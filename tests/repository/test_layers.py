@@ -30,7 +30,7 @@ IMPORTERS = {
 READ_THE_ENVIRONMENT = {
     "containers/mounts.py": "PATH, for the kernel's own programs",
     "containers/slurm/client.py": "passed on to the cluster's own programs",
-    "containers/slurm/runner.py": "what the cluster tells a job of itself",
+    "containers/slurm/runner.py": "PATH, for runc",
     "containers/slurm/skopeo.py": "passed on to skopeo",
     "devnet/children.py": "passed on to a program of the devnet",
     "devnet/dockerd.py": "PATH, and passed on to the devnet's engine",
