@@ -45,18 +45,18 @@ def changing(folder: FleetFolder) -> Iterator[None]:
 
 @contextmanager
 def held(
-    path: Path, refusal: Callable[[str], PoolhandError], patience: float = 0.0
+    path: Path, refusal: Callable[[str], PoolhandError], longest: float = 0.0
 ) -> Iterator[None]:
     """Hold a lock while the block runs; the kernel lets go of it when this process dies.
 
     Args:
         path: Of its file, which stays.
         refusal: Made of the number of the process that holds it, and raised.
-        patience: Seconds to wait for that one.
+        longest: Seconds to wait for that one.
     """
     handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        _lock(handle, refusal, time.monotonic() + patience)
+        _lock(handle, refusal, time.monotonic() + longest)
         os.ftruncate(handle, 0)
         os.pwrite(handle, str(os.getpid()).encode(), 0)
         yield

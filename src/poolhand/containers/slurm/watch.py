@@ -29,7 +29,7 @@ MOST_ATTEMPTS: Final = 4
 """Nodes on which one run is tried before the cluster is called unfit."""
 MOST_FAULTY_NODES: Final = 2
 """Nodes that may fail to start a container before it is held against the container."""
-LEAST_QUEUE_PATIENCE: Final = 120.0
+LEAST_QUEUEING: Final = 120.0
 """Seconds that a job waits in the queue at least before its task is given back."""
 _IS_MISSING: Final = "is not installed"
 _OF_THE_IMAGE: Final = (
@@ -118,11 +118,11 @@ class RunWatch:
 
     async def _wait(self, attempt: JobAttempt, now: float) -> None:
         self._heard = now
-        patience = max(float(self._spec.timeout), LEAST_QUEUE_PATIENCE)
-        if now - self._since > patience and attempt.give_up():
+        longest = max(float(self._spec.timeout), LEAST_QUEUEING)
+        if now - self._since > longest and attempt.give_up():
             await self._jobs.end(attempt)
             await asyncio.to_thread(self._run.remove)
-            raise NoNodeFree(self._spec.name, patience)
+            raise NoNodeFree(self._spec.name, longest)
 
     async def _over(self, attempt: JobAttempt, job: SlurmJob | None) -> ContainerOutcome | None:
         """Decide on a job that has ended without a result."""
