@@ -85,7 +85,7 @@ async def test_a_runtime_whose_container_fails_is_passed_over(engine):
 
 async def test_a_runtime_that_hangs_is_passed_over_in_time(engine):
     engine.on_start = lambda _name: None
-    told = await found(engine, patience=0.05)
+    told = await found(engine, longest=0.05)
     assert (told.level, len(told.passed_over)) == (RUNC, 1)
     assert engine.containers == {}
 

@@ -37,7 +37,7 @@ _LONGEST_CAUSE: Final = 200
 
 
 async def try_out(
-    docker: Docker, sandbox: Sandbox, seccomp: str, user: str, patience: float = TRIAL_SECONDS
+    docker: Docker, sandbox: Sandbox, seccomp: str, user: str, longest: float = TRIAL_SECONDS
 ) -> str:
     """Run a container in a sandbox, and take away all of it.
 
@@ -46,7 +46,7 @@ async def try_out(
         sandbox: Which is tried.
         seccomp: Profile (JSON text), as apps get it.
         user: As whom, ``uid:gid``.
-        patience: Seconds from the container's creation to its end.
+        longest: Seconds from the container's creation to its end.
 
     Returns:
         Why apps cannot be run in it; empty: they can.
@@ -60,10 +60,10 @@ async def try_out(
         terms = SandboxTerms(user, "/")
         config = container_config(spec, terms, seccomp, sandbox)
         try:
-            async with asyncio.timeout(patience):
+            async with asyncio.timeout(longest):
                 return await _ended(docker, name, config)
         except TimeoutError:
-            return f"a container of it had not ended after {patience:g} s"
+            return f"a container of it had not ended after {longest:g} s"
         except DockerError as fault:
             return shown(words_of(fault), _LONGEST_CAUSE)
         finally:

@@ -58,7 +58,7 @@ class Sandboxes:
         wanted: A level, or ``auto``.
         network: Whether apps may use the network.
         seccomp: Profile (JSON text) for every container.
-        patience: Seconds for one trial.
+        longest: Seconds for one trial.
     """
 
     def __init__(
@@ -68,10 +68,10 @@ class Sandboxes:
         seccomp: str,
         *,
         network: bool,
-        patience: float = TRIAL_SECONDS,
+        longest: float = TRIAL_SECONDS,
     ) -> None:
         self._docker, self._wanted, self.seccomp = docker, wanted, seccomp
-        self._network, self._patience = network, patience
+        self._network, self._longest = network, longest
         self._choosing = asyncio.Lock()
         self._found: Sandbox | None = None
 
@@ -159,11 +159,11 @@ class Sandboxes:
 
     async def _tried(self, sandbox: Sandbox) -> str:
         user = f"{os.getuid() or SANDBOX_USER}:{os.getgid() or SANDBOX_USER}"
-        return await try_out(self._docker, sandbox, self.seccomp, user, self._patience)
+        return await try_out(self._docker, sandbox, self.seccomp, user, self._longest)
 
 
 async def look_at_sandbox(
-    url: str, wanted: str, *, network: bool, patience: float = TRIAL_SECONDS
+    url: str, wanted: str, *, network: bool, longest: float = TRIAL_SECONDS
 ) -> Sandbox:
     """Find what a worker's apps would run in; the trial leaves nothing.
 
@@ -171,7 +171,7 @@ async def look_at_sandbox(
         url: Of the engine.
         wanted: A level, or ``auto``.
         network: Whether apps may use the network.
-        patience: Seconds for one trial.
+        longest: Seconds for one trial.
 
     Raises:
         NoSuchSandbox: What is wanted does not work here.
@@ -180,7 +180,7 @@ async def look_at_sandbox(
     with working(url):
         docker = connect(url)
         try:
-            sandboxes = Sandboxes(docker, wanted, PROFILE, network=network, patience=patience)
+            sandboxes = Sandboxes(docker, wanted, PROFILE, network=network, longest=longest)
             return await sandboxes.chosen()
         finally:
             await docker.close()
