@@ -29,6 +29,7 @@ IMPORTERS = {
 """Libraries that speak to a part of the world, and the packages that may import them."""
 READ_THE_ENVIRONMENT = {
     "containers/mounts.py": "PATH, for the kernel's own programs",
+    "containers/kubernetes/proxy.py": "passed on to the program that joins worker and cluster",
     "containers/slurm/client.py": "passed on to the cluster's own programs",
     "containers/slurm/runner.py": "PATH, for runc",
     "containers/slurm/skopeo.py": "passed on to skopeo",
