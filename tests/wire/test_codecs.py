@@ -30,8 +30,9 @@ from poolhand.wire.messages import (
     MOST_REPORTS,
     Aborted,
     About,
-    Acknowledged,
-    Activated,
+    AcknowledgeReports,
+    AskReveal,
+    AskUpload,
     Capabilities,
     Capacity,
     Close,
@@ -41,15 +42,14 @@ from poolhand.wire.messages import (
     Idle,
     Login,
     Logs,
-    Offer,
+    OfferTask,
     OwnerMessage,
     Reject,
-    Reported,
-    RevealAsked,
+    ReportBatch,
     SessionMessage,
     StatusReport,
+    TaskActivated,
     Upload,
-    UploadAsked,
     Welcome,
 )
 
@@ -96,15 +96,17 @@ MESSAGES = {
     ),
     Welcome: st.builds(Welcome, small, small, sentence, count, signature),
     Reject: st.builds(Reject, word, sentence, st.none() | small),
-    Offer: st.builds(Offer, task, sized(DealId), count, st.sampled_from(Flow), signature),
-    Activated: st.builds(Activated, task, count),
-    RevealAsked: st.builds(RevealAsked, task, sized(bytes)),
-    UploadAsked: st.builds(UploadAsked, task),
+    OfferTask: st.builds(OfferTask, task, sized(DealId), count, st.sampled_from(Flow), signature),
+    TaskActivated: st.builds(TaskActivated, task, count),
+    AskReveal: st.builds(AskReveal, task, sized(bytes)),
+    AskUpload: st.builds(AskUpload, task),
     Completed: st.builds(Completed, task),
     Aborted: st.builds(Aborted, task, word),
-    Acknowledged: st.builds(Acknowledged, task, count),
+    AcknowledgeReports: st.builds(AcknowledgeReports, task, count),
     Idle: st.builds(Idle, st.dictionaries(word, count, max_size=5)),
-    Reported: st.builds(Reported, task, count, some(report, MOST_REPORTS, 1), st.none() | upload),
+    ReportBatch: st.builds(
+        ReportBatch, task, count, some(report, MOST_REPORTS, 1), st.none() | upload
+    ),
     Logs: st.builds(Logs.tail, task, PRINTED, PRINTED),
     Capacity: st.builds(Capacity, st.none() | sentence),
     OwnerMessage: st.builds(OwnerMessage, count, sentence),
@@ -223,7 +225,7 @@ def test_a_frame_that_is_nearly_right_is_malformed(raw):
 def test_the_nearly_right_frames_of_these_tests_are_wrong_in_one_thing_only():
     assert read('{"v":2,"type":"capacity","body":{"paused":null}}') == Capacity(None)
     zero = '{"v":2,"type":"acknowledged","body":{"task_id":"0x' + "00" * 32 + '","count":0}}'
-    assert read(zero) == Acknowledged(TaskId(bytes(32)), 0)
+    assert read(zero) == AcknowledgeReports(TaskId(bytes(32)), 0)
 
 
 def test_a_frame_of_another_version_is_named_so():
@@ -236,7 +238,7 @@ def test_the_largest_messages_of_a_worker_fit_a_frame():
     reports = (StatusReport("S" * MAX_WORD, MAX_INT, TxHash(bytes(32)), "d" * DETAIL),)
     upload = Upload("l" * DETAIL, bytes(CALLBACK), ResultDigest(bytes(32)))
     everything = [
-        Reported(TaskId(bytes(32)), MAX_INT, reports * MOST_REPORTS, upload),
+        ReportBatch(TaskId(bytes(32)), MAX_INT, reports * MOST_REPORTS, upload),
         Logs.tail(TaskId(bytes(32)), "\x01" * 100_000, "é" * 100_000),
     ]
     for message in everything:

@@ -42,18 +42,18 @@ from poolhand.transport.gate import Arrival
 from poolhand.wire.messages import (
     Aborted,
     About,
-    Acknowledged,
-    Activated,
+    AcknowledgeReports,
+    AskReveal,
+    AskUpload,
     Capacity,
     Completed,
     Login,
     Logs,
-    Offer,
-    Reported,
-    RevealAsked,
+    OfferTask,
+    ReportBatch,
     SchedulerBound,
+    TaskActivated,
     Upload,
-    UploadAsked,
     WorkerBound,
 )
 
@@ -117,14 +117,14 @@ class WorkerSessions:
         match effect:
             case TellOffer(worker):
                 signed = self._signer.sign_authorization(worker, facts.task_id, ZERO_ADDRESS)
-                return Offer(facts.task_id, facts.deal_id, facts.index, task.flow, signed)
+                return OfferTask(facts.task_id, facts.deal_id, facts.index, task.flow, signed)
             case TellActivated():
                 block = task.view.block if task.view else BlockNumber(0)
-                return Activated(facts.task_id, block)
+                return TaskActivated(facts.task_id, block)
             case TellReveal(_, consensus):
-                return RevealAsked(facts.task_id, consensus)
+                return AskReveal(facts.task_id, consensus)
             case TellUpload():
-                return UploadAsked(facts.task_id)
+                return AskUpload(facts.task_id)
             case TellEnd(_, status):
                 if status is Status.COMPLETED:
                     return Completed(facts.task_id)
@@ -173,7 +173,7 @@ class WorkerSessions:
         """Hear that a worker has a contribution on chain; the database may know nothing of it."""
         task = self._engine.tasks.get(task_id)
         if task is not None and self._take_back(task, worker):
-            self._tell(worker, Acknowledged(task_id, 0))
+            self._tell(worker, AcknowledgeReports(task_id, 0))
 
     def _take_back(self, task: Task, worker: Address) -> bool:
         """Add a replicate of a worker that is there, unless it is known; returns whether it was."""
@@ -207,7 +207,7 @@ class WorkerSessions:
             elif attempt.is_over:
                 self._tell_end(arrival.worker, held.task_id, attempt.status)
             else:
-                self._tell(arrival.worker, Acknowledged(held.task_id, attempt.reports))
+                self._tell(arrival.worker, AcknowledgeReports(held.task_id, attempt.reports))
 
     def _tell_end(self, worker: Address, task_id: TaskId, status: Status) -> None:
         done = status is Status.COMPLETED
@@ -235,7 +235,7 @@ class WorkerSessions:
 
     def _receive(self, worker: Address, message: SchedulerBound) -> None:
         match message:
-            case Reported():
+            case ReportBatch():
                 self._reported(worker, message)
             case Logs(task_id, stdout, stderr):
                 self._keep_logs(worker, task_id, stdout, stderr)
@@ -245,15 +245,15 @@ class WorkerSessions:
                 if self._directory.pause(worker, paused=reason is not None, reason=reason):
                     self._wake()
 
-    def _reported(self, worker: Address, message: Reported) -> None:
+    def _reported(self, worker: Address, message: ReportBatch) -> None:
         task_id = message.task_id
         task = self._engine.tasks.get(task_id)
         attempt = task.attempt(worker) if task else None
         if attempt is None:
-            self._tell(worker, Acknowledged(task_id, message.first + len(message.statuses)))
+            self._tell(worker, AcknowledgeReports(task_id, message.first + len(message.statuses)))
             return
         if message.first > attempt.reports and self._asks_again(worker, task_id):
-            self._tell(worker, Acknowledged(task_id, attempt.reports))
+            self._tell(worker, AcknowledgeReports(task_id, attempt.reports))
             return
         self._leaps.pop((worker, task_id), None)
         try:
@@ -274,7 +274,7 @@ class WorkerSessions:
         attempt = self._engine.tasks[task_id].attempt(worker)
         if attempt is not None:
             last = message.first + len(message.statuses)
-            self._tell(worker, Acknowledged(task_id, max(attempt.reports, last)))
+            self._tell(worker, AcknowledgeReports(task_id, max(attempt.reports, last)))
 
     def _asks_again(self, worker: Address, task_id: TaskId) -> bool:
         """Whether a worker that leaps ahead is told how much we have: it may know more than we do.

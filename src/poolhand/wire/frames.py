@@ -37,6 +37,7 @@ _BY_NAME: Final[Mapping[str, type[SessionMessage]]] = {
     "reported": messages.ReportBatch,
     "logs": messages.Logs,
     "capacity": messages.Capacity,
+    "about": messages.About,
     "close": messages.Close,
 }
 """What a message is called on the wire, whatever its class is called here."""

@@ -119,7 +119,7 @@ class Reject:
 
 
 @dataclass(frozen=True, slots=True)
-class Offer:
+class OfferTask:
     """Compute task ``index`` of a deal; the authorization lets this worker contribute."""
 
     task_id: Annotated[TaskId, _TASK]
@@ -130,7 +130,7 @@ class Offer:
 
 
 @dataclass(frozen=True, slots=True)
-class Activated:
+class TaskActivated:
     """The task is initialized on chain, in ``block``: contributing is possible."""
 
     task_id: Annotated[TaskId, _TASK]
@@ -138,7 +138,7 @@ class Activated:
 
 
 @dataclass(frozen=True, slots=True)
-class RevealAsked:
+class AskReveal:
     """Consensus was reached on ``consensus`` (a result hash): reveal now."""
 
     task_id: Annotated[TaskId, _TASK]
@@ -146,7 +146,7 @@ class RevealAsked:
 
 
 @dataclass(frozen=True, slots=True)
-class UploadAsked:
+class AskUpload:
     """Upload the result archive."""
 
     task_id: Annotated[TaskId, _TASK]
@@ -168,7 +168,7 @@ class Aborted:
 
 
 @dataclass(frozen=True, slots=True)
-class Acknowledged:
+class AcknowledgeReports:
     """The scheduler has stored the first ``count`` reports of this replicate."""
 
     task_id: Annotated[TaskId, _TASK]
@@ -213,7 +213,7 @@ class Upload:
 
 
 @dataclass(frozen=True, slots=True)
-class Reported:
+class ReportBatch:
     """A batch of the replicate's reports; ``first`` is the index of the first one from 0.
 
     ``upload`` is told with the status RESULT_UPLOADED, and None with all others.
@@ -262,18 +262,18 @@ class Close:
 
 
 WorkerBound: TypeAlias = (
-    Offer
-    | Activated
-    | RevealAsked
-    | UploadAsked
+    OfferTask
+    | TaskActivated
+    | AskReveal
+    | AskUpload
     | Completed
     | Aborted
-    | Acknowledged
+    | AcknowledgeReports
     | Idle
     | OwnerMessage
 )
 """Scheduler to worker, after the handshake."""
-SchedulerBound: TypeAlias = Reported | Logs | Capacity | About
+SchedulerBound: TypeAlias = ReportBatch | Logs | Capacity | About
 """Worker to scheduler, after the handshake."""
 Handshaking: TypeAlias = Hello | Login | Welcome | Reject
 SessionMessage: TypeAlias = WorkerBound | SchedulerBound | Handshaking | Close
