@@ -209,8 +209,8 @@ class Cluster:
             os.chown(each, user.pw_uid, user.pw_gid)
         (home / "key").chmod(0o400)
         self._start(
-            "munged", "setpriv", f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}",
-            "--clear-groups", "munged", "--foreground", "--force", f"--socket={home}/sock",
+            "munged", f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups",
+            "munged", "--foreground", "--force", f"--socket={home}/sock",
             f"--key-file={home}/key", f"--log-file={home}/log", f"--pid-file={home}/pid",
             f"--seed-file={home}/seed",
         )  # fmt: skip
@@ -218,9 +218,11 @@ class Cluster:
         (self.folder / "state").mkdir()
 
     def _start(self, name: str, *command: str) -> None:
+        """Start a program that the kernel ends with this process, however that ends."""
+        words = ("setpriv", "--pdeathsig=KILL", *command)
         with (self.folder / f"{name}.out").open("wb") as out:
             self._running[name] = subprocess.Popen(
-                command, env=self.environment, stdin=subprocess.DEVNULL, stdout=out, stderr=out
+                words, env=self.environment, stdin=subprocess.DEVNULL, stdout=out, stderr=out
             )
 
     def _idle(self) -> int:

@@ -299,3 +299,19 @@ async def test_jobs_of_a_user_who_is_not_root_have_the_same_bounds(slurm_found):
     assert told["forks"]["stdout"] == "BlockingIOError True\n"
     assert (late["exit_code"], late["timed_out"]) == (137, True)
     assert told["prints"]["stdout"] == "x" * 49 + "\n"
+
+
+async def test_a_cluster_ends_with_whoever_started_it_even_when_that_is_killed(slurm_found):
+    script = Path(__file__).parents[2] / "scripts" / "slurm_cluster.py"
+    words = (sys.executable, str(script), "--nodes", "1", "sh", "-c", "echo $SLURM_CONF; cat")
+    starter = await asyncio.create_subprocess_exec(
+        *words, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
+    )
+    folder = Path((await starter.stdout.readline()).decode().strip()).parent
+    pids = [each.read_text().strip() for each in folder.glob("*.pid")]
+    assert len(pids) == 2
+    starter.kill()
+    starter.stdin.close()  # for its command, which lives on
+    await starter.wait()
+    await until(lambda: not any(Path("/proc", pid, "fd").exists() for pid in pids))
+    shutil.rmtree(folder)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -21,6 +21,7 @@ import structlog
 from poolhand.containers.births import Births
 from poolhand.containers.errors import check_owner
 from poolhand.containers.folders import remove
+from poolhand.containers.followers import Followers
 from poolhand.containers.pulls import FindPullLogin, RegistryRule, any_registry, no_login
 from poolhand.containers.slurm import printed
 from poolhand.containers.slurm.client import ClusterRoom, JobState, Place, SlurmClient
@@ -64,7 +65,7 @@ class SlurmRuntime:
     ) -> None:
         self.client, self._images, self._runs = client, images, runs
         self._jobs, self._silence = Jobs(client, images, files), silence
-        self._births = Births[None]()
+        self._births, self._followers = Births[None](), Followers()
 
     @classmethod
     @asynccontextmanager
@@ -150,13 +151,15 @@ class SlurmRuntime:
         await self._births.begin(spec, partial(self._jobs.begin, run, spec))
         outcome = await RunWatch(self._jobs, run, spec, self._silence).outcome()
         await asyncio.to_thread(flush_written, spec)
+        await self._followers.heard_out(spec.name)
         await asyncio.to_thread(run.remove)
         return replace(outcome, joined=joined)
 
     async def follow(self, name: str, tail: int, *, live: bool) -> AsyncIterator[LogLine]:
         """Yield what a container printed; see ``ContainerRuntime.follow``."""
-        async for line in printed.follow(self._of(name), tail, live=live):
-            yield line
+        with self._followers.reading(name) if live else nullcontext():
+            async for line in printed.follow(self._of(name), tail, live=live):
+                yield line
 
     async def usage(self, name: str) -> ContainerUse | None:
         """Return what a container uses now; None where none of this name runs."""
