@@ -103,7 +103,8 @@ async def test_who_watches_many_runs_asks_no_more_than_once_a_second(tmp_path):
         world.cluster.asked.clear()
         began = time.monotonic()
         await asyncio.gather(*(world.runtime.usage(each.name) for each in runs))
-        assert world.cluster.asked.count("pods") <= 2 + (time.monotonic() - began)
+        looks = 5 + time.monotonic() - began  # a look may be under way, on either side
+        assert world.cluster.asked.count("pods") <= looks < len(runs)
         world.release()
         assert {(await each).exit_code for each in running} == {0}
 
