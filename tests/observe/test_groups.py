@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 from poolhand.chain.batches import Batches
+from poolhand.chain.link import Query
 from poolhand.chain.refusal import EndpointDown
 from poolhand.observe.groups import all_of
 
@@ -79,5 +80,5 @@ async def test_an_endpoint_that_fails_a_batch_in_parts_leaves_nobody_asked_to_ca
     batches = Batches("node")
     batches.size = 1
     with pytest.raises(EndpointDown):
-        await batches.send(["one", "two"], post)
+        await batches.send([Query(name, (), str) for name in ("one", "two")], post)
     assert asyncio.current_task().cancelling() == 0
