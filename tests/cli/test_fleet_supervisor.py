@@ -175,7 +175,7 @@ def test_one_that_hangs_keeps_no_other_from_being_told(world):
     stopped = read(world.place(first)).pid
     page = member_page(world.folder, first)
     os.kill(stopped, signal.SIGKILL)
-    until(lambda: not page.notice.is_running)
+    until(lambda: not page.pid_file.is_running)
     # a pid file of another process of this machine, at whose address nobody answers
     file = world.place(first) / pid_file.WORKER_PID_FILE
     pid_file.post(world.place(first), "http://127.0.0.1:9", "token")
