@@ -182,7 +182,7 @@ def test_no_page_of_ours_names_a_place_to_load_from():
         for each in sources.rglob("*")
         if each.suffix in {".py", ".html", ".css", ".js", ".svg"}
     ]
-    ours = r"""(?![^>]*(?:src|href)="(?:/page/static/[\w.-]+"|\{\{ asset\('[\w.-]+'\) \}\}"))"""
+    ours = r"""(?![^>]*(?:src|href)="(?:/(?:page|owner)/static/[\w.-]+"|\{\{ asset\('[\w.-]+'\) \}\}"))"""
     loading = re.compile(rf"<(?:script|link|img|iframe)\b{ours}|cdn\.|jsdelivr|unpkg|googleapis")
     assert not [found for text in texts for found in loading.findall(text)]
 

@@ -7,6 +7,7 @@ API concepts, "Delete options", "Retrieving logs".
 from __future__ import annotations
 
 import asyncio
+import sys
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -19,10 +20,12 @@ from poolhand.containers.kubernetes.pods import Pod, read_pod
 from poolhand.domain.errors import RuntimeDown
 from poolhand.domain.json_text import parse_json
 from poolhand.domain.text import shown
+from poolhand.transport.web import AnswerTooLarge, Caps, NoAnswer, ask, opened
 
 API_TIMEOUT: Final = httpx.Timeout(60.0, connect=10.0)
 """Seconds."""
-_LARGEST_ANSWER: Final = 64 * 1024**2
+_CAPS: Final = Caps(size=64 * 1024**2, seconds=60.0)
+"""Of an answer that is no log."""
 _OWN: Final = f"{APP_LABEL}=poolhand"
 _GONE, _CONFLICT = 404, 409
 _AT_ONCE: Final = {
@@ -135,11 +138,14 @@ class KubernetesApi:
     ) -> AsyncIterator[AsyncIterator[bytes]]:
         """Open an answer in pieces; of a pod that is gone or has not begun there are none."""
         endless = httpx.Timeout(60.0, connect=10.0, read=None)
+        caps = Caps(sys.maxsize, None)
         try:
-            async with self._http.stream("GET", path, params=asked, timeout=endless) as answer:
-                yield answer.aiter_bytes() if answer.is_success else _nothing()
-        except httpx.HTTPError as fault:
-            raise _down(f"GET {path}", type(fault).__name__) from fault
+            async with opened(
+                self._http, "GET", path, caps, params=asked, timeout=endless
+            ) as answer:
+                yield answer.pieces() if answer.is_success else _nothing()
+        except NoAnswer as fault:
+            raise _down(f"GET {path}", str(fault)) from fault
 
     async def usage(self, pod: str) -> Mapping[str, Any] | None:
         """Return what metrics-server tells of a pod; None where it, or the pod, is not there."""
@@ -186,18 +192,18 @@ class KubernetesApi:
     ) -> dict[str, Any]:
         """Call; an answer with a status of ``passes`` is an empty one."""
         try:
-            answer = await self._http.request(method, path, json=body, params=asked)
-        except httpx.HTTPError as fault:
-            raise _down(f"{method} {path}", type(fault).__name__) from fault
-        if answer.status_code in passes:
+            answer = await ask(self._http, method, path, _CAPS, json=body, params=asked)
+        except (NoAnswer, AnswerTooLarge) as fault:
+            raise _down(f"{method} {path}", str(fault)) from fault
+        if answer.status in passes:
             return {}
         try:
             told = parse_json(answer.content)
         except ValueError as fault:
-            raise _down(f"{method} {path}", f"status {answer.status_code}, no JSON") from fault
+            raise _down(f"{method} {path}", f"status {answer.status}, no JSON") from fault
         if not isinstance(told, dict) or not answer.is_success:
             why = told.get("message") if isinstance(told, dict) else None
-            raise _down(f"{method} {path}", f"status {answer.status_code}: {why}")
+            raise _down(f"{method} {path}", f"status {answer.status}: {why}")
         return told
 
 

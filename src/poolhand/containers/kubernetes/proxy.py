@@ -23,6 +23,7 @@ import structlog
 
 from poolhand.containers.kubernetes.api import API_TIMEOUT
 from poolhand.domain.errors import RuntimeDown
+from poolhand.transport.trusted import trusted
 
 LONGEST_PROXY_START: Final = 20.0
 """Seconds until its socket is there."""
@@ -49,7 +50,7 @@ async def kubectl_proxy(context: str = "") -> AsyncIterator[httpx.AsyncClient]:
         socket = Path(folder, "api")
         process = await _start(context, socket)
         keeping = asyncio.create_task(_keep(process, context, socket))
-        transport = httpx.AsyncHTTPTransport(uds=str(socket))
+        transport = httpx.AsyncHTTPTransport(uds=str(socket), verify=trusted())
         try:
             async with httpx.AsyncClient(
                 transport=transport, base_url="http://localhost", timeout=API_TIMEOUT
