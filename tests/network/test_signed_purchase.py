@@ -11,6 +11,7 @@ from poolhand.domain.errors import PoolhandError
 from poolhand.domain.onchain import ChainTaskStatus, ContributeAndFinalize, Finalize, Initialize
 from poolhand.domain.orders.model import MatchOrders
 from poolhand.domain.orders.signed_purchase import deal_of
+from poolhand.wire.messages import OfferTask
 
 
 async def hand_in(world, orders):
@@ -78,7 +79,7 @@ async def test_a_pool_killed_at_any_point_of_it_buys_and_begins_once(tmp_path, t
     undisturbed = await play(tmp_path / "0", (), tasks=tasks)
     wanted, points = end(undisturbed), list(undisturbed.pool.fuse.trace)
     first = points.index("before post")
-    last = points.index("after telling Offer" if tasks == 1 else "after post")
+    last = points.index(f"after telling {OfferTask.__name__}" if tasks == 1 else "after post")
     assert {"broadcast MatchOrders", "broadcast Initialize", "after post"} < {
         *points[first : last + 1]
     }
