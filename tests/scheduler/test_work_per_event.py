@@ -28,7 +28,14 @@ from poolhand.domain.units import BlockNumber, NanoRlc
 from poolhand.scheduler.idle_news import IDLE_WORKERS_PER_PLAN
 from poolhand.scheduler.preflight import Asked
 from poolhand.transport.session_hub import Arrival
-from poolhand.wire.messages import Capacity, Logs, ReportBatch, SchedulerBound, StatusReport
+from poolhand.wire.messages import (
+    About,
+    Capacity,
+    Logs,
+    ReportBatch,
+    SchedulerBound,
+    StatusReport,
+)
 
 A_TRANSACTION = TxHash(bytes([5] * 32))
 
@@ -107,10 +114,15 @@ async def pause(world, worker):
     says(world, worker, Capacity("lunch"))
 
 
+async def say_in_what_apps_run(world, worker):
+    says(world, worker, About("runc"))
+
+
 FRAMES = {
     ReportBatch: (begin, compute, fail, make_no_sense),
     Logs: (print_logs,),
     Capacity: (pause,),
+    About: (say_in_what_apps_run,),
 }
 
 # ---------------------------------------------------------------------------- what the chain says
