@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 
 import pytest
 
@@ -29,6 +30,15 @@ def first(tmp_path):
 def test_processes_are_read_from_the_lines_that_tell_of_a_kill(tmp_path, first):
     (tmp_path / "kmsg").write_bytes(LOG)
     assert short_of_memory(tmp_path / "kmsg", first) == {14489, 77}
+
+
+def test_a_kill_of_long_ago_was_of_another_process(tmp_path, first):
+    """Numbers of processes are given again: a log that goes back hours names whoever had them."""
+    ago = int((time.monotonic() - 100) * 10**6)
+    line = b"3,98690,%d,-;Out of memory: Killed process 77 (poolhand) total-vm:1kB\n" % ago
+    (tmp_path / "kmsg").write_bytes(line)
+    assert short_of_memory(tmp_path / "kmsg", first, within=1_000) == {77}
+    assert short_of_memory(tmp_path / "kmsg", first, within=10) == set()
 
 
 def test_a_log_that_may_not_be_read_says_nothing(tmp_path, first):

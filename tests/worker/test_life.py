@@ -26,7 +26,7 @@ from poolhand.worker.life import (
 )
 
 
-def lives(base, fault=None, boot="b1", killed=0, victims=lambda: None):
+def lives(base, fault=None, boot="b1", killed=0, victims=lambda _: None):
     """Live until ``fault`` (None: to the end); return whether the life before brought itself down."""
     with Life(base, Machine(boot, killed, victims)) as life:
         sudden = life.begin()
@@ -104,14 +104,24 @@ def test_apps_that_the_kernel_killed_while_the_program_lived_on_say_nothing_of_i
 def test_the_kernels_log_tells_a_program_from_an_app_that_was_killed_beside_it(tmp_path):
     """Seen beside apps out of memory: two kills from outside, and an innocent task shut away."""
     process = dies(tmp_path, int(signal.SIGKILL))
-    assert not lives(tmp_path, killed=1, victims=lambda: {process + 1})
+    assert not lives(tmp_path, killed=1, victims=lambda _: {process + 1})
     process = dies(tmp_path, int(signal.SIGKILL))
-    assert lives(tmp_path, killed=1, victims=lambda: {process + 1, process})
+    assert lives(tmp_path, killed=1, victims=lambda _: {process + 1, process})
+
+
+def test_a_kill_from_before_the_last_note_was_of_another_process_of_that_number(tmp_path):
+    """Seen on a machine of many apps: numbers come again, and the kernel's log goes back hours."""
+    process = dies(tmp_path, int(signal.SIGKILL))
+    asked = []
+    assert not lives(
+        tmp_path, killed=1, victims=lambda within: asked.append(within) or {process + 1}
+    )
+    assert 0 < asked[0] < 300
 
 
 def test_a_note_of_an_older_version_names_no_process(tmp_path):
     (tmp_path / LIFE_FILE).write_text("b1\n0")
-    assert lives(tmp_path, killed=1, victims=lambda: {1})
+    assert lives(tmp_path, killed=1, victims=lambda _: {1})
 
 
 class Beats:

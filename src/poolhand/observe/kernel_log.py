@@ -10,8 +10,10 @@ Source: Linux, ``Documentation/ABI/testing/dev-kmsg``, ``mm/oom_kill.c`` ("Kille
 
 from __future__ import annotations
 
+import math
 import os
 import re
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -25,18 +27,29 @@ _OUTGROWN: Final = re.compile(
     rb"oom-kill:constraint=CONSTRAINT_MEMCG,[^;]*?,oom_memcg=([^,]+),task_memcg="
 )
 """Of a control group that outgrew its own limit; the machine's want of memory names no group."""
+_STAMP: Final = re.compile(rb"\d+,\d+,(\d+),")
+"""Of a record: its level, its number, and when it was written (microseconds)."""
 _KILLED: Final = re.compile(rb"[Kk]illed process (\d+)\b")
 
 
-def short_of_memory(log: Path = KERNEL_LOG, namespace: Path = PROCESS_NAMESPACE) -> set[int] | None:
-    """Return the processes that were killed because memory ran out, as far back as the log goes.
+def short_of_memory(
+    log: Path = KERNEL_LOG, namespace: Path = PROCESS_NAMESPACE, *, within: float = math.inf
+) -> set[int] | None:
+    """Return the processes that were killed because memory ran out.
 
-    None where it cannot be read, or counts other processes than this program does.
+    None where the log cannot be read, or counts other processes than this program does.
+
+    Args:
+        log: Of the kernel.
+        namespace: Of this program's processes.
+        within: Seconds from a kill until now: numbers of processes are given again.
     """
+    since = time.monotonic() - within
     try:
         if str(namespace.readlink()) != _FIRST:
             return None
-        return {int(found) for record in _records(log) for found in _KILLED.findall(record)}
+        recent = (record for record in _records(log) if _at(record) >= since)
+        return {int(found) for record in recent for found in _KILLED.findall(record)}
     except OSError:
         return None
 
@@ -57,6 +70,12 @@ def outgrew_memory(container: str, log: Path = KERNEL_LOG) -> bool:
         return any(found is not None and named in found[1] for found in groups)
     except OSError:
         return False
+
+
+def _at(record: bytes) -> float:
+    """Return when a record was written (seconds since the start); 0 if that is not told."""
+    found = _STAMP.match(record)
+    return int(found[1]) / 10**6 if found else 0.0
 
 
 def _records(log: Path) -> Iterator[bytes]:

@@ -13,7 +13,9 @@ from __future__ import annotations
 
 import asyncio
 import faulthandler
+import math
 import os
+import time
 from collections.abc import Callable, Collection
 from contextlib import suppress
 from dataclasses import dataclass
@@ -37,6 +39,8 @@ BOOT: Final = Path("/proc/sys/kernel/random/boot_id")
 VMSTAT: Final = Path("/proc/vmstat")
 PAUSE_BETWEEN_LIFE_LOOKS: Final = 5.0
 """Seconds between two looks at the machine."""
+CLOCKS_APART: Final = 60.0
+"""Seconds by which the kernel's log and a file system may tell the time differently."""
 _FAULT: Final = "fault"
 
 log = structlog.get_logger()
@@ -49,12 +53,13 @@ class Machine:
     Attributes:
         boot: Name of the time since the machine was started; empty where it does not tell.
         killed: Processes killed by the kernel for lack of memory since then.
-        victims: Their numbers, read when asked; None where the machine does not tell.
+        victims: Returns the numbers of those of the last so many seconds; None where the machine
+            does not tell.
     """
 
     boot: str
     killed: int
-    victims: Callable[[], Collection[int] | None] = lambda: None
+    victims: Callable[[float], Collection[int] | None] = lambda _: None
 
     @classmethod
     def read(cls) -> Self:
@@ -65,7 +70,7 @@ class Machine:
         with suppress(OSError, ValueError):
             counts = dict(line.split() for line in VMSTAT.read_text(encoding="ascii").splitlines())
             killed = int(counts.get("oom_kill", 0))
-        return cls(boot, killed, short_of_memory)
+        return cls(boot, killed, lambda seconds: short_of_memory(within=seconds))
 
 
 class Life:
@@ -124,8 +129,16 @@ class Life:
     def _is_victim(self, said: list[str]) -> bool:
         """Tell whether the last life may be one of those whom the kernel has killed."""
         process = next((word for word in said if word.isdecimal()), None)
-        victims = None if process is None else self._machine.victims()
+        victims = None if process is None else self._machine.victims(self._since_noted())
         return process is None or victims is None or int(process) in victims
+
+    def _since_noted(self) -> float:
+        """Return for how long the last life can have been over (s): it wrote its note before."""
+        try:
+            noted = self._path.stat().st_mtime
+        except OSError:
+            return math.inf
+        return max(time.time() - noted, 0.0) + CLOCKS_APART
 
     def _keep_crash(self) -> Path | None:
         """Put a crash's trace where this life does not write over it; None: there is none."""
