@@ -19,7 +19,7 @@ import tarfile
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Final, Self, cast
+from typing import IO, Any, Final, Self, cast
 
 from poolhand.containers.folders import ENTRY_BYTES
 
@@ -60,7 +60,16 @@ class _Header(tarfile.TarInfo):
     @classmethod
     def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
         """Read one."""
-        found = super().frombuf(buf, encoding, errors)
+        return cls._bounded(super().frombuf(buf, encoding, errors))
+
+    @classmethod
+    def _frombuf(cls, *words: Any, **more: Any) -> Self:
+        """Read one: what a repaired Python calls instead, Debian's 3.11 among them."""
+        found: Self = super()._frombuf(*words, **more)  # type: ignore[misc]
+        return cls._bounded(found)
+
+    @classmethod
+    def _bounded(cls, found: Self) -> Self:
         if found.type in _HEADERS and found.size > _MOST_HEADER:
             raise BadLayer(f"a header of {found.size} bytes")
         return found
