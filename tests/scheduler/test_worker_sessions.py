@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import sys
-
 import pytest
 from pool_world import TO_COMPUTED, TO_CONTRIBUTED, S, first_task
 
 from poolhand.domain.errors import ChainUnreachable
-from poolhand.domain.ids import Address, TaskId
+from poolhand.domain.ids import TaskId
 from poolhand.domain.messages import Nonce
 from poolhand.domain.onchain import ChainTaskStatus
 from poolhand.domain.signatures import check_authorization
 from poolhand.domain.units import BlockNumber, UnixSeconds
 from poolhand.scheduler.admission import Admission
 from poolhand.scheduler.idle_news import RECOUNT
-from poolhand.scheduler.kept_logs import MOST_LOG_BYTES_KEPT, KeptLogs
 from poolhand.scheduler.worker_sessions import MOST_LEAPS
 from poolhand.wire.handshake import WorkerNotAllowed
 from poolhand.wire.messages import (
-    LOG,
     Aborted,
     AcknowledgeReports,
     AskReveal,
@@ -388,32 +384,6 @@ async def test_a_worker_that_came_anew_is_told_again_why_it_is_idle(pool):
     await worker.leaves()
     await worker.arrives()
     assert worker.last(Idle).reasons == short(deal)
-
-
-async def test_the_logs_of_a_thousand_tasks_are_kept_and_no_more(pool):
-    world = await pool()
-    worker = await world.hired()
-    task = first_task(await world.deal())
-    await worker.says(Logs(task, "hello", "oh"))
-    assert world.scheduler.workers.logs == {task: {worker.address: ("hello", "oh")}}
-    kept = world.scheduler.workers.logs
-    for number in range(1000):
-        kept.keep(worker.address, TaskId(number.to_bytes(32, "big")), "", "")
-    assert len(kept) == 1000
-    assert task not in kept
-
-
-def test_what_apps_printed_is_bounded_by_what_it_takes_of_memory():
-    """Each text takes four bytes for a character, and each worker tells it twice."""
-    kept, text = KeptLogs(), "a" * (LOG - 4) + "\N{GRINNING FACE}"
-    for number in range(100):
-        for worker in range(10):
-            for _ in range(2):
-                name = TaskId(number.to_bytes(32, "big"))
-                kept.keep(Address(worker.to_bytes(20, "big")), name, text, text)
-    held = [sum(sys.getsizeof(t) for pair in each.values() for t in pair) for each in kept.values()]
-    assert MOST_LOG_BYTES_KEPT - held[-1] < sum(held) <= MOST_LOG_BYTES_KEPT
-    assert list(kept) == [TaskId(n.to_bytes(32, "big")) for n in range(100 - len(kept), 100)]
 
 
 async def test_a_chain_that_is_away_leaves_the_old_score_and_stake(pool):

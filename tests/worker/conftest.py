@@ -1,6 +1,7 @@
 """Workers over fakes, without logs."""
 
 import pytest
+from scripted_pool import ScriptedPool
 from worker_world import Workshop, done
 
 from network.conftest import quiet
@@ -22,3 +23,13 @@ async def pulled(shop):
     await done(shop, Action.DOWNLOAD_APP, replicate)
     await done(shop, Action.DOWNLOAD_DATA, replicate)
     return replicate
+
+
+@pytest.fixture
+async def pool(tmp_path):
+    """Return a scripted pool with its one worker running."""
+    made = ScriptedPool(tmp_path)
+    await made.opens()
+    await made.greets()
+    yield made
+    await made.world.stop()
