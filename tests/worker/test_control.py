@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from scripted_pool import ScriptedPool
 
 from poolhand.domain.availability.pause import Pause
 from poolhand.domain.units import UnixSeconds, show_moment
@@ -13,15 +12,6 @@ from poolhand.store.errors import JournalFull
 from poolhand.store.memory import MemoryJournal
 from poolhand.worker.control import LONGEST_PAUSE_BETWEEN_CLOCK_LOOKS, Control
 from poolhand.worker.idle import idle_causes
-
-
-@pytest.fixture
-async def pool(tmp_path):
-    made = ScriptedPool(tmp_path)
-    await made.opens()
-    await made.greets()
-    yield made
-    await made.world.stop()
 
 
 async def test_a_pause_that_cannot_be_written_down_takes_nothing_from_the_one_before(pool):
