@@ -47,44 +47,44 @@ async def keys(job: Job) -> Keys:
             image = f"{running.info.registry}/poolhand/chatty:1.0"
             app = (await requester.deploy_app(image, "chatty")).address
             await requester.buy(Wish(app, tasks=SLOTS, args=str(COMPUTED_S), category=1))
-        notice = read(job.home / "workers" / WORKER)
-        assert notice is not None
+        pid_file = read(job.home / "workers" / WORKER)
+        assert pid_file is not None
         async with asyncio.timeout(LONGEST_S):
-            await _all_slots_compute(notice)
-        return {"live": await _shares(running, notice, job)}
+            await _all_slots_compute(pid_file)
+        return {"live": await _shares(running, pid_file, job)}
 
 
-async def _all_slots_compute(notice: PidFile) -> None:
+async def _all_slots_compute(pid_file: PidFile) -> None:
     async with httpx.AsyncClient() as http:
         while True:
-            told = (await http.get(f"{notice.url}/v1/status")).json()["replicates"]
+            told = (await http.get(f"{pid_file.url}/v1/status")).json()["replicates"]
             if sum(each["status"] == Status.COMPUTING for each in told) == SLOTS:
                 return
             await asyncio.sleep(0.5)
 
 
-async def _shares(running: Devnet, notice: PidFile, job: Job) -> dict[str, float]:
+async def _shares(running: Devnet, pid_file: PidFile, job: Job) -> dict[str, float]:
     """Return what each way of watching costs: the median of some rounds."""
     pid = running.children[WORKER].pid
     assert pid is not None
     process, page, terminal = psutil.Process(pid), list[float](), list[float]()
     for _ in range(job.scaled(ROUNDS)):
         alone = await _share(process)
-        async with _watching(notice, "page/live"):
+        async with _watching(pid_file, "page/live"):
             page.append(await _share(process) - alone)
-        async with _watching(notice, "v1/live/events"):
+        async with _watching(pid_file, "v1/live/events"):
             terminal.append(await _share(process) - alone)
         job.say(f"a core: {alone:.4f} alone, page {page[-1]:+.4f}, terminal {terminal[-1]:+.4f}")
     return {"page_share": round(median(page), 4), "terminal_share": round(median(terminal), 4)}
 
 
 @asynccontextmanager
-async def _watching(notice: PidFile, what: str) -> AsyncIterator[None]:
+async def _watching(pid_file: PidFile, what: str) -> AsyncIterator[None]:
     """Have somebody read all that is told meanwhile."""
-    headers = {"Authorization": f"Bearer {notice.token}"}
+    headers = {"Authorization": f"Bearer {pid_file.token}"}
     async with (
         httpx.AsyncClient(timeout=None, headers=headers) as http,
-        http.stream("GET", f"{notice.url}/{what}") as answer,
+        http.stream("GET", f"{pid_file.url}/{what}") as answer,
         asyncio.TaskGroup() as reading,
     ):
         answer.raise_for_status()

@@ -22,7 +22,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -232,12 +232,11 @@ class Cluster:
         )
         return told.stdout.split().count("idle")
 
-    def _await(self, condition: object, complaint: str) -> None:
-        assert callable(condition)
+    def _await(self, is_so: Callable[[], bool], fault: str) -> None:
         until = time.monotonic() + START_SECONDS
-        while not condition():
+        while not is_so():
             if time.monotonic() > until:
-                raise NoCluster(f"{complaint}: {self._last_words()}")
+                raise NoCluster(f"{fault}: {self._last_words()}")
             time.sleep(0.02)
 
     def _last_words(self) -> str:
