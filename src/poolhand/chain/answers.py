@@ -90,7 +90,7 @@ def _several(sent: Sequence[int], content: Any, answer: HttpAnswer) -> Answers:
         return found
     fault = failure(answer, content)
     is_about_us = answer.status in CLOSED_STATUSES | SLOW_STATUSES or answer.status == 502
-    if (fault.busy or is_about_us) and not wording.NO_SUCH_BATCH.search(fault.why):
+    if (fault.busy or is_about_us) and not wording.OF_BATCHES.search(fault.why):
         raise fault
     raise BatchRefused(fault)
 

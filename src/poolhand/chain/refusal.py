@@ -66,7 +66,7 @@ class NodeRefusal(Refused):
     @property
     def later(self) -> bool:
         """Whether the node would take the transaction once others are mined."""
-        return bool(wording.NONCE_TOO_HIGH.search(self.text))
+        return bool(wording.NO_PLACE_YET.search(self.text))
 
     @property
     def wrong_kind(self) -> bool:

@@ -31,7 +31,7 @@ PRICE: Final = _words(
     r"underpriced|fee ?too ?low|gas price (?:is )?(?:too low|below)|less than block base fee",
     r"max fee per gas|replacementnotallowed|tip above fee",
 )
-NONCE_TOO_HIGH: Final = _words(
+NO_PLACE_YET: Final = _words(
     r"nonce (?:is )?too high|nonce gap|gapped.nonce|nonce_too_high",
     r"(?:tx ?|transaction |mem)?pool (?:is |limit )?(?:full|exceeded)|queue (?:is )?full",
     r"too many (?:pending|queued)|in-flight transaction limit",
@@ -58,7 +58,7 @@ TOO_WIDE: Final = _words(
 BEYOND: Final = _words(r"beyond|ahead of|cannot be found|unknown block")
 """Of ``eth_getLogs``: the node has not all these blocks."""
 SLOW: Final = _words(r"timed? ?out|deadline|cancell?ed|too long")
-NO_SUCH_BATCH: Final = _words(r"batch")
+OF_BATCHES: Final = _words(r"batch")
 NO_SUCH_METHOD: Final = _words(
     r"method\b.{0,80}(?:not (?:found|exist|available|supported|implemented|allowed|whitelisted"
     r"|enabled)|does ?n[o']t exist|unsupported|unavailable|disabled)",
