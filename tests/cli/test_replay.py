@@ -284,10 +284,25 @@ def test_a_journal_on_a_server_is_read_while_its_pool_runs(cli, postgres):
     held.close()
 
 
+@pytest.mark.parametrize(
+    ("where", "code"),
+    [
+        ("postgresql://ann:sesame@server:port/pool", "journal-unreadable"),
+        ("postgresql://ann:sesame@[/pool", "journal-unreadable"),
+        ("postgresql+nodriver://ann@server/pool", "nothing-to-read"),
+    ],
+)
+def test_a_url_that_is_none_of_ours_is_told_with_what_one_is_like(cli, where, code):
+    ran = cli("debug", "replay", where, "--json")
+    assert (ran.code != 0, ran.error["code"]) == (True, code)
+    assert "sesame" not in ran.out + ran.err
+
+
 @pytest.mark.postgres
 @pytest.mark.parametrize("name", ["no_such", "template1"])
 def test_a_server_without_a_journal_for_us_says_so_and_shows_no_password(cli, postgres, name):
     server, _, host = postgres.partition("@")[0], "", postgres.partition("?")[2]
     ran = cli("debug", "replay", f"{server}:sesame@/{name}?{host}", "--json")
     assert (ran.code, ran.error["code"]) == (4, "journal-unreadable")
+    assert "names a pool's database" in ran.error["message"]
     assert "sesame" not in ran.out + ran.err

@@ -94,10 +94,10 @@ def read_steps(where: str, only: TaskId | None, until: int = 0) -> list[ReplaySt
 
     from poolhand import observe
     from poolhand.cli.replay import Replay
-    from poolhand.store.snapshot import moment
+    from poolhand.store.snapshot import snapshot_of
 
     observe.configure(level="error")
-    with moment(where) as opened:
+    with snapshot_of(where) as opened:
         records = islice(opened.read(), until or None)
         steps = [step for step in Replay().steps(records) if only is None or step.task_id == only]
     if only is not None and not steps:

@@ -60,12 +60,15 @@ class JournalUnwritable(EndsProgram, Unavailable):
 
 
 class JournalUnreadable(Unavailable):
-    """The database that a pool stands by for cannot be read."""
+    """The database of a pool, that one stands by for or looks into, cannot be read."""
 
-    def __init__(self, where: str, why: str) -> None:
-        super().__init__(
-            f"cannot read {where} ({why}): bring the database back; whoever stands by waits for it"
-        )
+    def __init__(
+        self,
+        where: str,
+        why: str,
+        change: str = "bring the database back; whoever stands by waits for it",
+    ) -> None:
+        super().__init__(f"cannot read {where} ({why}): {change}")
 
 
 class StorageFull(Unavailable):

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from sqlalchemy import select
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from poolhand.store.errors import JournalUnreadable
 from poolhand.store.record import Codec
@@ -15,6 +15,10 @@ from poolhand.store.schema import JOURNAL
 from poolhand.store.sql_engine import open_engine, shown_url
 
 JOURNAL_ROWS_PER_QUERY: Final = 1000
+_CHANGE: Final = (
+    "see that its server runs, and that its URL names a pool's database, as "
+    "postgresql://user:password@host/database"
+)
 
 
 class ServerCopy:
@@ -24,11 +28,14 @@ class ServerCopy:
         url: Of a database of PostgreSQL.
 
     Raises:
-        JournalUnreadable: The server does not answer, or has no journal for us.
+        JournalUnreadable: The URL is none, or its server does not answer or has no journal for us.
     """
 
     def __init__(self, url: str) -> None:
-        self._where = shown_url(url)
+        try:
+            self._where = shown_url(url)
+        except (ArgumentError, ValueError) as fault:
+            raise JournalUnreadable("the database", "its URL is none", _CHANGE) from fault
         self._rows = RowCodec(self._where, Codec())
         options = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
         self._engine = open_engine(url)
@@ -36,7 +43,7 @@ class ServerCopy:
             self._connection = self._engine.connect().execution_options(**options)
         except DBAPIError as fault:
             self._engine.dispose()
-            raise JournalUnreadable(self._where, str(fault.orig)) from fault
+            raise JournalUnreadable(self._where, str(fault.orig), _CHANGE) from fault
 
     def read(self) -> Iterator[tuple[str, dict[str, Any]]]:
         """Yield (stream, event) in order of writing.
@@ -52,7 +59,7 @@ class ServerCopy:
                     yield s, self._rows.event((n, v, s, e, c))
                 last = rows[-1][0]
         except DBAPIError as fault:
-            raise JournalUnreadable(self._where, str(fault.orig)) from fault
+            raise JournalUnreadable(self._where, str(fault.orig), _CHANGE) from fault
 
     def close(self) -> None:
         """Let go of the server; repeatable."""

@@ -16,7 +16,7 @@ from poolhand.ports.journal import Journal
 from poolhand.store.errors import JournalCorrupt
 from poolhand.store.file import FileJournal
 
-SERVER_URL: Final = re.compile(r"postgres(ql)?(\+\w+)?://")
+SERVER_URL: Final = re.compile(r"postgres(ql)?(\+psycopg)?://")
 """How the URL of a database begins that a server has."""
 _SQLITE: Final = b"SQLite format 3\0"
 """How every database of SQLite begins."""
@@ -65,11 +65,11 @@ def snapshot(path: Path) -> Iterator[Journal]:
 
 
 @contextmanager
-def moment(where: str) -> Iterator[Readable]:
+def snapshot_of(where: str) -> Iterator[Readable]:
     """Yield a copy of a journal by its file, or by the URL of a server's database; as ``snapshot``.
 
     Raises:
-        JournalUnreadable: The server does not answer, or has no journal for us.
+        JournalUnreadable: The URL is none, or its server does not answer or has no journal for us.
     """
     if not SERVER_URL.match(where):
         with snapshot(Path(where)) as journal:
