@@ -18,6 +18,7 @@ from poolhand.domain.errors import IllegalTransition
 from poolhand.domain.ids import DealId, ResultDigest, TaskId, TxHash
 from poolhand.domain.replicate.blame import judge, words
 from poolhand.domain.replicate.machine import (
+    MOST_SET_BACK,
     STEP_OF_ACTION,
     Accepted,
     Acknowledged,
@@ -228,6 +229,8 @@ class ReplicateLife(RuleBasedStateMachine):
     @rule(count=st.integers(-1, 60))
     def scheduler_acknowledges(self, count):
         has = min(max(count, 0), len(self.replicate.history))
+        if has < self.replicate.acknowledged and self.replicate.set_back == MOST_SET_BACK:
+            has = self.replicate.acknowledged
         known = max(has, self.replicate.acknowledged)
         self.told, later = self.told[:has], self.told[known:]  # what it lacks is told again
         self.feed(Acknowledged(NOW, count))

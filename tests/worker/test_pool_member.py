@@ -10,7 +10,7 @@ from scripted_pool import ends
 from poolhand.cli.worker_report import worker_report
 from poolhand.domain.ids import TaskId
 from poolhand.domain.onchain import ContributionStatus
-from poolhand.domain.replicate.machine import Flow
+from poolhand.domain.replicate.machine import MOST_SET_BACK, Flow
 from poolhand.domain.replicate.status import Status
 from poolhand.domain.units import UnixSeconds
 from poolhand.transport.plain import plain_application
@@ -212,6 +212,25 @@ async def test_a_pool_that_has_less_than_it_said_is_told_all_that_it_lacks_in_or
     ]
     await pool.restarts_worker()
     assert pool.replicate(task).acknowledged == 2
+
+
+async def test_a_pool_that_takes_back_what_it_has_for_ever_does_not_fill_the_journal(pool):
+    task = await pool.contributed(trust=10)
+
+    async def takes_back(times):
+        for _ in range(times):
+            await pool.says(AcknowledgeReports(task, 7), AcknowledgeReports(task, 2))
+        return len(list(pool.node.journal.read()))
+
+    before = await takes_back(MOST_SET_BACK)
+    assert pool.replicate(task).acknowledged == 2
+    await pool.restarts_worker()
+    await pool.says(AcknowledgeReports(task, 7))
+    pool.forgets()
+    written = await takes_back(100)
+    assert written < before + 10
+    assert pool.replicate(task).acknowledged == 7
+    assert not pool.heard(ReportBatch)
 
 
 async def test_a_long_history_is_told_in_batches_that_the_protocol_admits(pool):

@@ -207,15 +207,18 @@ class ReplicateShell:
         """Hear how many reports the scheduler has stored.
 
         Fewer than it said before it has where it goes on from an older copy of its database: then
-        it is told all that it lacks.
+        it is told all that it lacks, as often as the machine lets that be.
         """
         before = self.replicates.get(task_id)
         if before is None or event.count >= before.acknowledged:
             self.feed(task_id, event)
             return
+        after, _ = machine.step(before, event)
+        if after == before:
+            return
         self._write(task_id, event)
-        self.replicates[task_id], _ = machine.step(before, event)
-        self._report(task_id, machine.outstanding(self.replicates[task_id]))
+        self.replicates[task_id] = after
+        self._report(task_id, machine.outstanding(after))
 
     def offered_again(self, task_id: TaskId, at: UnixSeconds) -> None:
         """Tell all of a replicate: a scheduler that offers its task has heard nothing of it."""

@@ -61,6 +61,7 @@ from poolhand.domain.replicate.status import (
 from poolhand.domain.units import UnixSeconds
 
 __all__ = [
+    "MOST_SET_BACK",
     "STEP_OF_ACTION",
     "Accepted",
     "Acknowledged",
@@ -98,6 +99,9 @@ __all__ = [
 ]
 
 S = Status
+MOST_SET_BACK: Final = 16
+"""Times that a scheduler may have stored fewer reports of a replicate than it said: each is written
+down, and no database is restored so often."""
 
 
 def accept(event: Accepted) -> Replicate:
@@ -153,7 +157,7 @@ def _apply(replicate: Replicate, event: ReplicateEvent) -> Replicate:
 def _change(replicate: Replicate, event: ReplicateEvent) -> Replicate:
     match event:
         case Acknowledged(_, count):
-            return replace(replicate, acknowledged=min(max(count, 0), len(replicate.history)))
+            return _acknowledge(replicate, min(max(count, 0), len(replicate.history)))
         case Cleaned():
             return replace(replicate, cleaned=replicate.is_over)
         case Settled():
@@ -163,6 +167,14 @@ def _change(replicate: Replicate, event: ReplicateEvent) -> Replicate:
         case Accepted():
             return replicate
     return _after_end(replicate, event) if replicate.is_over else _live(replicate, event)
+
+
+def _acknowledge(replicate: Replicate, count: int) -> Replicate:
+    if count >= replicate.acknowledged:
+        return replace(replicate, acknowledged=count)
+    if replicate.set_back >= MOST_SET_BACK:
+        return replicate
+    return replace(replicate, acknowledged=count, set_back=replicate.set_back + 1)
 
 
 def _after_end(replicate: Replicate, event: LiveEvent) -> Replicate:

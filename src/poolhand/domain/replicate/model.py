@@ -46,6 +46,7 @@ class Replicate:
         offer: What was accepted.
         history: Every status so far, oldest first; CREATED (the scheduler's) not included.
         acknowledged: How many of them the scheduler has stored.
+        set_back: How often it had stored fewer than it said before.
         running: The stage under way.
         parked: The stage that waits for gas.
         active, reveal_asked: What was heard of the chain.
@@ -61,6 +62,7 @@ class Replicate:
     offer: Offer
     history: tuple[Entry, ...] = ()
     acknowledged: int = 0
+    set_back: int = 0
     running: Action | None = None
     parked: Action | None = None
     active: bool = False
