@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import time
 
 import pytest
 
 from poolhand.observe.kernel_log import (
     KERNEL_LOG,
     PROCESS_NAMESPACE,
+    newest_record,
     outgrew_memory,
     short_of_memory,
 )
@@ -34,11 +34,18 @@ def test_processes_are_read_from_the_lines_that_tell_of_a_kill(tmp_path, first):
 
 def test_a_kill_of_long_ago_was_of_another_process(tmp_path, first):
     """Numbers of processes are given again: a log that goes back hours names whoever had them."""
-    ago = int((time.monotonic() - 100) * 10**6)
-    line = b"3,98690,%d,-;Out of memory: Killed process 77 (poolhand) total-vm:1kB\n" % ago
+    line = b"3,98690,4,-;Out of memory: Killed process 77 (poolhand) total-vm:1kB\n"
     (tmp_path / "kmsg").write_bytes(line)
-    assert short_of_memory(tmp_path / "kmsg", first, within=1_000) == {77}
-    assert short_of_memory(tmp_path / "kmsg", first, within=10) == set()
+    assert short_of_memory(tmp_path / "kmsg", first, after=98689) == {77}
+    assert short_of_memory(tmp_path / "kmsg", first, after=98690) == set()
+
+
+def test_the_newest_record_is_told_by_its_number_where_there_is_one(tmp_path):
+    (tmp_path / "kmsg").write_bytes(b"6,98684,4,-;up\n SUBSYSTEM=pci\n")
+    assert newest_record(tmp_path / "kmsg") == 98684
+    (tmp_path / "kmsg").write_bytes(b"")
+    assert newest_record(tmp_path / "kmsg") is None
+    assert newest_record(tmp_path / "none") is None
 
 
 def test_a_log_that_may_not_be_read_says_nothing(tmp_path, first):
@@ -56,6 +63,8 @@ def test_the_log_of_this_machine_is_read_to_its_end_where_it_may_be():
     found = short_of_memory()
     assert (found is not None) == (ours and os.access(KERNEL_LOG, os.R_OK))
     assert os.getpid() not in (found or ())
+    newest = newest_record()
+    assert newest is None or not short_of_memory(after=newest + 10**6)
 
 
 ID = "3f" * 32

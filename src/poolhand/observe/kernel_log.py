@@ -10,10 +10,8 @@ Source: Linux, ``Documentation/ABI/testing/dev-kmsg``, ``mm/oom_kill.c`` ("Kille
 
 from __future__ import annotations
 
-import math
 import os
 import re
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -27,13 +25,13 @@ _OUTGROWN: Final = re.compile(
     rb"oom-kill:constraint=CONSTRAINT_MEMCG,[^;]*?,oom_memcg=([^,]+),task_memcg="
 )
 """Of a control group that outgrew its own limit; the machine's want of memory names no group."""
-_STAMP: Final = re.compile(rb"\d+,\d+,(\d+),")
-"""Of a record: its level, its number, and when it was written (microseconds)."""
+_NUMBER: Final = re.compile(rb"\d+,(\d+),")
+"""Of a record: its level, then its number, counted from the machine's start."""
 _KILLED: Final = re.compile(rb"[Kk]illed process (\d+)\b")
 
 
 def short_of_memory(
-    log: Path = KERNEL_LOG, namespace: Path = PROCESS_NAMESPACE, *, within: float = math.inf
+    log: Path = KERNEL_LOG, namespace: Path = PROCESS_NAMESPACE, *, after: int = -1
 ) -> set[int] | None:
     """Return the processes that were killed because memory ran out.
 
@@ -42,14 +40,21 @@ def short_of_memory(
     Args:
         log: Of the kernel.
         namespace: Of this program's processes.
-        within: Seconds from a kill until now: numbers of processes are given again.
+        after: Number of a record; older kills do not count: numbers of processes are given again.
     """
-    since = time.monotonic() - within
     try:
         if str(namespace.readlink()) != _FIRST:
             return None
-        recent = (record for record in _records(log) if _at(record) >= since)
-        return {int(found) for record in recent for found in _KILLED.findall(record)}
+        newer = (record for record in _records(log) if _number(record) > after)
+        return {int(found) for record in newer for found in _KILLED.findall(record)}
+    except OSError:
+        return None
+
+
+def newest_record(log: Path = KERNEL_LOG) -> int | None:
+    """Return the number of the newest record; None where there is none, or none for us."""
+    try:
+        return max(map(_number, _records(log)), default=None)
     except OSError:
         return None
 
@@ -72,10 +77,10 @@ def outgrew_memory(container: str, log: Path = KERNEL_LOG) -> bool:
         return False
 
 
-def _at(record: bytes) -> float:
-    """Return when a record was written (seconds since the start); 0 if that is not told."""
-    found = _STAMP.match(record)
-    return int(found[1]) / 10**6 if found else 0.0
+def _number(record: bytes) -> int:
+    """Return a record's number; 0 if it does not tell."""
+    found = _NUMBER.match(record)
+    return int(found[1]) if found else 0
 
 
 def _records(log: Path) -> Iterator[bytes]:

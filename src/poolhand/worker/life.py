@@ -13,9 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import faulthandler
-import math
 import os
-import time
 from collections.abc import Callable, Collection
 from contextlib import suppress
 from dataclasses import dataclass
@@ -26,7 +24,7 @@ from typing import Final, Self
 import structlog
 
 from poolhand.domain.errors import Bug, PoolhandError
-from poolhand.observe.kernel_log import short_of_memory
+from poolhand.observe.kernel_log import newest_record, short_of_memory
 from poolhand.ports.clock import Clock
 
 LIFE_FILE: Final = "alive"
@@ -39,8 +37,6 @@ BOOT: Final = Path("/proc/sys/kernel/random/boot_id")
 VMSTAT: Final = Path("/proc/vmstat")
 PAUSE_BETWEEN_LIFE_LOOKS: Final = 5.0
 """Seconds between two looks at the machine."""
-CLOCKS_APART: Final = 60.0
-"""Seconds by which the kernel's log and a file system may tell the time differently."""
 _FAULT: Final = "fault"
 
 log = structlog.get_logger()
@@ -53,13 +49,15 @@ class Machine:
     Attributes:
         boot: Name of the time since the machine was started; empty where it does not tell.
         killed: Processes killed by the kernel for lack of memory since then.
-        victims: Returns the numbers of those of the last so many seconds; None where the machine
-            does not tell.
+        victims: Returns the numbers of those of whom the kernel's log tells after a record; None
+            where the machine does not tell.
+        newest_record: Of that log: its number; None where the machine does not tell.
     """
 
     boot: str
     killed: int
-    victims: Callable[[float], Collection[int] | None] = lambda _: None
+    victims: Callable[[int], Collection[int] | None] = lambda _: None
+    newest_record: Callable[[], int | None] = lambda: None
 
     @classmethod
     def read(cls) -> Self:
@@ -70,7 +68,7 @@ class Machine:
         with suppress(OSError, ValueError):
             counts = dict(line.split() for line in VMSTAT.read_text(encoding="ascii").splitlines())
             killed = int(counts.get("oom_kill", 0))
-        return cls(boot, killed, lambda seconds: short_of_memory(within=seconds))
+        return cls(boot, killed, lambda record: short_of_memory(after=record), newest_record)
 
 
 class Life:
@@ -84,6 +82,7 @@ class Life:
     def __init__(self, base: Path, machine: Machine) -> None:
         self._path, self._crash, self._machine = base / LIFE_FILE, base / CRASH, machine
         self._trace: int | None = None
+        self._begun_after: int | None = None
         self._others = faulthandler.is_enabled()
 
     def begin(self) -> bool:
@@ -91,6 +90,7 @@ class Life:
         cause = self._cause()
         if cause is not None:
             log.warning("sudden_end_found", cause=f"the worker before this one ended by {cause}")
+        self._begun_after = self._machine.newest_record()
         self._note()
         self._hear_crashes()
         return cause is not None
@@ -127,18 +127,16 @@ class Life:
         return None
 
     def _is_victim(self, said: list[str]) -> bool:
-        """Tell whether the last life may be one of those whom the kernel has killed."""
-        process = next((word for word in said if word.isdecimal()), None)
-        victims = None if process is None else self._machine.victims(self._since_noted())
-        return process is None or victims is None or int(process) in victims
+        """Tell whether the last life may be one of those whom the kernel has killed.
 
-    def _since_noted(self) -> float:
-        """Return for how long the last life can have been over (s): it wrote its note before."""
-        try:
-            noted = self._path.stat().st_mtime
-        except OSError:
-            return math.inf
-        return max(time.time() - noted, 0.0) + CLOCKS_APART
+        By records of the kernel's log, not by clocks: that log's own drifts from all others.
+        """
+        numbers = [int(word) for word in said if word.isdecimal()]
+        if not numbers:
+            return True
+        process, begun_after = numbers[0], numbers[1] if len(numbers) > 1 else -1
+        victims = self._machine.victims(begun_after)
+        return victims is None or process in victims
 
     def _keep_crash(self) -> Path | None:
         """Put a crash's trace where this life does not write over it; None: there is none."""
@@ -153,8 +151,9 @@ class Life:
         return kept
 
     def _note(self, *said: str) -> None:
-        words = (self._machine.boot, str(self._machine.killed), str(os.getpid()), *said)
-        _write(self._path, "\n".join(words))
+        numbers = (self._machine.killed, os.getpid(), self._begun_after)
+        told = (str(each) for each in numbers if each is not None)
+        _write(self._path, "\n".join((self._machine.boot, *told, *said)))
 
     def _hear_crashes(self) -> None:
         """Let the interpreter write a trace when it crashes; without it, a crash leaves none."""
