@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from poolhand.cli.render import coin, coloured, grid, moment, pairs, rlc
+from poolhand.worker.live_words import passed_over
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -61,7 +62,7 @@ def _sandbox(sandbox: Mapping[str, Any] | None) -> str | None:
     """Say what apps run in; a worker of an older version, or without its engine, does not tell."""
     if sandbox is None:
         return None
-    left = "; ".join(f"{each['runtime']}: {each['cause']}" for each in sandbox["passed_over"])
+    left = passed_over(sandbox)
     return "{level}: {promise}".format(**sandbox) + (f" (not taken: {left})" if left else "")
 
 

@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
-from poolhand.transport.page.words import NOT_KNOWN, amount, coin
+from poolhand.domain.units import MIB
+from poolhand.transport.page.words import NOT_KNOWN, amount, coin, span
 
 ToldStatus: TypeAlias = Mapping[str, Any]
 """What ``GET /v1/live`` tells, or a part of it."""
 FEW_GAS_DAYS: Final = 3
 MANY_GAS_DAYS: Final = 3_650
+MOST_LINE_SHOWN: Final = 500
+"""Characters of one line of an app that are shown."""
+NO_TASK_HELD: Final = "It holds no task."
+NOTHING_PRINTED: Final = "It has printed nothing yet."
+ORDERS_DONE: Final[Mapping[str, str]] = {
+    "pause": "Paused: nothing new is taken; what is held goes on.",
+    "resume": "The worker takes tasks again.",
+    "drain": "It finishes what it holds, then it stops. Resume takes that back.",
+}
+"""What has become of an order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +50,43 @@ def state(told: ToldStatus) -> tuple[str, str]:
         return "working", "good"
     stuck = any(each["code"] not in ("no-task", "busy") for each in told["idle_causes"])
     return ("idle", "warn") if stuck else ("ready", "good")
+
+
+def at_work(told: ToldStatus) -> str:
+    """Tell how many slots are at work, and how far the chain is."""
+    block = told["chain"]["block"]
+    seen = NOT_KNOWN if block is None else f"block {block:,}"
+    return f"{told['working']} of {told['slots']} slots at work, {seen}"
+
+
+def computing(progress: ToldStatus, moment: Callable[[int], str]) -> str:
+    """Tell since when a task is computed, or for how long it was; empty before that.
+
+    Args:
+        progress: Of the task.
+        moment: Writes a moment (Unix seconds).
+    """
+    since, ended = progress["computing_since"], progress["computed_at"]
+    if since is None:
+        return ""
+    if ended is not None:
+        return f"computed in {span(ended - since)}"
+    by = progress["contribute_by"]
+    until = f", to be contributed before {moment(by)}" if by else ""
+    return f"computing since {moment(since)}{until}"
+
+
+def used(output: ToldStatus) -> str:
+    """Tell what an app uses."""
+    return (
+        f"The app uses {output['memory'] / MIB:,.0f} MiB, {output['processes']} processes, "
+        f"{output['cpu_seconds']:,.1f} s of CPU so far"
+    )
+
+
+def passed_over(sandbox: ToldStatus) -> str:
+    """Tell which runtimes of a higher level are not taken, and why; empty where all are."""
+    return "; ".join(f"{each['runtime']}: {each['cause']}" for each in sandbox["passed_over"])
 
 
 def earned(row: ToldStatus | None) -> tuple[str, str]:

@@ -13,8 +13,18 @@ from rich.text import Text
 from poolhand.cli.render import COLOURS, hour, moment
 from poolhand.domain.text import shown
 from poolhand.transport.page.bars import bars
-from poolhand.transport.page.words import GLUE, NOT_KNOWN, amount, span
-from poolhand.worker.live_words import ToldStatus, gas_left, state
+from poolhand.transport.page.words import GLUE, NOT_KNOWN, amount
+from poolhand.worker.live_words import (
+    MOST_LINE_SHOWN,
+    NO_TASK_HELD,
+    NOTHING_PRINTED,
+    ToldStatus,
+    at_work,
+    computing,
+    gas_left,
+    state,
+    used,
+)
 
 TopLine: TypeAlias = tuple[str, str]
 """What is told, and the style of it."""
@@ -22,19 +32,16 @@ STYLES: Final = {"good": "bold green", "warn": "bold yellow", "bad": "bold red",
 COLUMNS: Final = ("task", "status", "step", "next", "since", "locked", "free by")
 CAUSE: Final = 400
 """Characters of one sentence."""
-LINE: Final = 500
-"""Characters of one line of an app."""
 
 
 def head(told: ToldStatus) -> Text:
     """Tell which worker it is, how it is, and how far the chain is."""
     word, kind = state(told)
-    chain = told["chain"]
-    block = NOT_KNOWN if chain["block"] is None else f"block {chain['block']:,}"
+    stalled = told["chain"]["stalled_since"]
     found = _lines([(f"{shown(str(told['name']), 60)}  ", "bold"), (word, STYLES[kind])])
-    found.append(f"  {told['working']} of {told['slots']} slots at work, {block}")
-    if chain["stalled_since"]:
-        found.append(f", nothing new since {moment(chain['stalled_since'])}", STYLES["bad"])
+    found.append(f"  {at_work(told)}")
+    if stalled:
+        found.append(f", nothing new since {moment(stalled)}", STYLES["bad"])
     return found
 
 
@@ -135,36 +142,23 @@ def detail(told: ToldStatus, task_id: str | None) -> Text:
     """Tell more of one task: what its status means, its trouble, and what its app prints."""
     each = next((each for each in _held(told) if each["task_id"] == task_id), None)
     if each is None:
-        return _lines([("It holds no task.", "dim")])
+        return _lines([(NO_TASK_HELD, "dim")])
     found: list[TopLine] = [(f"{each['task_id']}\n{shown(str(each['meaning']), CAUSE)}", "")]
     if each["trouble"]:
         found.append((f"\n{shown(str(each['trouble']), CAUSE)}", STYLES["bad"]))
     if each["reveal_by"]:
         found.append((f"\nreveal by {moment(each['reveal_by'])}", ""))
-    found.append((_computing(told["progress"][each["task_id"]]), ""))
+    if since := computing(told["progress"][each["task_id"]], moment):
+        found.append((f"\n{since}", ""))
     return _lines([*found, *_output(told["output"].get(each["task_id"]))])
-
-
-def _computing(progress: Mapping[str, Any]) -> str:
-    since, ended = progress["computing_since"], progress["computed_at"]
-    if since is None:
-        return ""
-    if ended is not None:
-        return f"\ncomputed in {span(ended - since)}"
-    by = progress["contribute_by"]
-    until = f", to be contributed before {moment(by)}" if by else ""
-    return f"\ncomputing since {moment(since)}{until}"
 
 
 def _output(output: Mapping[str, Any] | None) -> list[TopLine]:
     if output is None:
         return []
-    used = (
-        f"\nThe app uses {output['memory'] / 2**20:,.0f} MiB, {output['processes']} processes, "
-        f"{output['cpu_seconds']:,.1f} s of processor so far"
-    )
-    lines = [f"\n{shown(str(each['text']), LINE)}" for each in output["lines"]]
-    return [(used, "dim"), *((line, "") for line in lines or ["\nIt has printed nothing yet."])]
+    lines = [shown(str(each["text"]), MOST_LINE_SHOWN) for each in output["lines"]]
+    printed = "\n".join(lines) or NOTHING_PRINTED
+    return [(f"\n{used(output)}", "dim"), (f"\n{printed}", "")]
 
 
 def _lines(parts: Iterable[TopLine]) -> Text:

@@ -20,15 +20,10 @@ from poolhand.cli.top.feed import LiveFollower
 from poolhand.cli.worker_page import Page
 from poolhand.domain.errors import PoolhandError
 from poolhand.domain.text import shown
+from poolhand.worker.live_words import ORDERS_DONE
 
 FIGURES: Final = 6
 REASON: Final = "paused on its screen"
-SAID: Final = {
-    "pause": "Paused: nothing new is taken; what is held goes on.",
-    "resume": "The worker takes tasks again.",
-    "drain": "It finishes what it holds, then it stops. Resume takes that back.",
-}
-"""What has become of an order."""
 
 
 class TopScreen(App[None]):
@@ -174,7 +169,7 @@ class TopScreen(App[None]):
         except PoolhandError as fault:
             self.notify(shown(str(fault)), severity="error", markup=False)
         else:
-            self.notify(SAID[verb], markup=False)
+            self.notify(ORDERS_DONE[verb], markup=False)
 
 
 class FinishAsked(ModalScreen[bool]):

@@ -16,14 +16,24 @@ from poolhand.transport.page.html import (
     table,
     text,
 )
-from poolhand.transport.page.words import NOT_KNOWN, amount, coin, span
-from poolhand.worker.live_words import ToldStatus, earned, gas_left, state
+from poolhand.transport.page.words import NOT_KNOWN, amount, coin
+from poolhand.worker.live_words import (
+    MOST_LINE_SHOWN,
+    NO_TASK_HELD,
+    NOTHING_PRINTED,
+    ToldStatus,
+    at_work,
+    computing,
+    earned,
+    gas_left,
+    passed_over,
+    state,
+    used,
+)
 from poolhand.worker.page.plot import plot
 
 DAYS_SHOWN: Final = 14
 TASKS_SHOWN: Final = 10
-MOST_LINE_SHOWN: Final = 500
-"""Characters of one line of an app that are shown."""
 
 
 def title(told: ToldStatus) -> str:
@@ -38,13 +48,11 @@ def sections(told: ToldStatus) -> dict[str, str]:
 
 def _head(told: ToldStatus) -> str:
     word, kind = state(told)
-    chain = told["chain"]
-    block = NOT_KNOWN if chain["block"] is None else f"block {chain['block']}"
-    stalled = chain["stalled_since"]
+    stalled = told["chain"]["stalled_since"]
     late = f" {badge('nothing new since', 'bad')} {moment(stalled)}" if stalled else ""
     return (
         f"<h1>{text(told['name'])} {badge(word, kind)}</h1>"
-        f'<p class="lead">{told["working"]} of {told["slots"]} slots at work, {block}{late}</p>'
+        f'<p class="lead">{at_work(told)}{late}</p>'
     )
 
 
@@ -98,7 +106,7 @@ def _owner_messages(told: ToldStatus) -> str:
 
 def _tasks(told: ToldStatus) -> str:
     cards = "".join(_task(each, told) for each in told["replicates"])
-    none = '<p class="empty">It holds no task.</p>'
+    none = f'<p class="empty">{NO_TASK_HELD}</p>'
     return f'<h2 id="tasks-title">Tasks</h2>{cards or none}'
 
 
@@ -109,26 +117,16 @@ def _task(each: ToldStatus, told: ToldStatus) -> str:
     kind = "" if not over else ("good" if each["status"] == "COMPLETED" else "bad")
     done, steps = progress["done"], progress["steps"]
     now = "" if over else f", now: {progress['next_step']}"
+    since = computing(progress, moment)
     trouble = f"<p>{badge('trouble', 'bad')} {text(each['trouble'])}</p>" if each["trouble"] else ""
     return (
         f'<article class="card"><div class="head"><h3>{short(name)}</h3>'
         f"{badge(each['status'], kind)}</div>"
-        f'<p class="faint">step {done} of {steps}{now}{_computing(progress)}</p>'
+        f'<p class="faint">step {done} of {steps}{now}{since and f", {since}"}</p>'
         f'<progress max="{steps}" value="{done}" aria-label="Steps of task {text(name[:10])}">'
         f"{done} of {steps}</progress><p>{text(each['meaning'])}</p>{trouble}"
         f"{_stake(each)}{_output(name, output)}</article>"
     )
-
-
-def _computing(progress: ToldStatus) -> str:
-    since, ended = progress["computing_since"], progress["computed_at"]
-    if since is None:
-        return ""
-    if ended is not None:
-        return f", computed in {span(ended - since)}"
-    by = progress["contribute_by"]
-    until = f", to be contributed before {moment(by)}" if by else ""
-    return f", computing since {moment(since)}{until}"
 
 
 def _stake(each: ToldStatus) -> str:
@@ -146,13 +144,9 @@ def _output(name: str, output: ToldStatus | None) -> str:
     printed = (
         f'<pre tabindex="0" id="out-{name}" aria-label="Printed last">{escape(lines)}</pre>'
         if lines
-        else '<p class="faint">It has printed nothing yet.</p>'
+        else f'<p class="faint">{NOTHING_PRINTED}</p>'
     )
-    used = (
-        f"uses {output['memory'] / 2**20:,.0f} MiB, {output['processes']} processes, "
-        f"{output['cpu_seconds']:,.1f} s of CPU so far"
-    )
-    return f'<p class="faint">The app {used}</p>{printed}'
+    return f'<p class="faint">{used(output)}</p>{printed}'
 
 
 def _earnings(told: ToldStatus) -> str:
@@ -220,7 +214,7 @@ def _facts(told: ToldStatus) -> str:
 def _sandbox(found: ToldStatus | None) -> str:
     if found is None:
         return "the container engine has not answered yet"
-    left = "; ".join(f"{each['runtime']}: {each['cause']}" for each in found["passed_over"])
+    left = passed_over(found)
     more = f'<br><span class="faint">Not taken: {text(left)}</span>' if left else ""
     return f"{badge(str(found['level']), '')} {text(found['promise'])}{more}"
 

@@ -14,6 +14,7 @@ from poolhand.transport.json_answer import JsonAnswer
 from poolhand.transport.page.live_feed import LiveFeed
 from poolhand.transport.page.live_page import LivePage, PageOrder, stream
 from poolhand.worker.live import LiveTeller
+from poolhand.worker.live_words import ORDERS_DONE
 from poolhand.worker.page.sections import PAGE_SECTIONS, sections, title
 
 WORKER_PAGE: Final = LivePage(
@@ -23,19 +24,13 @@ WORKER_PAGE: Final = LivePage(
     "poolhand worker page for it.",
     parts=tuple(PAGE_SECTIONS),
     orders=(
-        PageOrder(
-            "pause", "Pause", "Paused: nothing new is taken; what is held goes on.",
-            reason="paused on its page",
-        ),
-        PageOrder("resume", "Resume", "The worker takes tasks again."),
-        PageOrder(
-            "drain", "Finish, then stop",
-            "It finishes what it holds, then it stops. Resume takes that back.",
-        ),
+        PageOrder("pause", "Pause", ORDERS_DONE["pause"], reason="paused on its page"),
+        PageOrder("resume", "Resume", ORDERS_DONE["resume"]),
+        PageOrder("drain", "Finish, then stop", ORDERS_DONE["drain"]),
     ),
     footer='<a href="/doctor">Is all there that it needs?</a> For programs: '
     '<a href="/docs">its API</a>, <a href="/metrics">metrics</a> (Prometheus). Times are UTC.',
-)  # fmt: skip
+)
 
 
 def page_routes(teller: LiveTeller, feed: LiveFeed) -> tuple[BaseRoute, ...]:
