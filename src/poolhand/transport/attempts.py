@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import Counter
 from dataclasses import dataclass
 from typing import Final
 
@@ -10,8 +10,6 @@ from poolhand.domain.errors import Unavailable
 from poolhand.domain.units import UnixSeconds
 from poolhand.ports.clock import Clock
 
-_MOST_ADDRESSES: Final = 4096
-"""Addresses that are counted."""
 _ATTEMPT_WINDOW: Final = 60
 """Seconds over which tries are counted."""
 
@@ -34,7 +32,7 @@ class AttemptRules:
 
 
 class Attempts:
-    """Counts tries by a clock that nobody sets.
+    """Counts tries by a clock that nobody sets; it remembers no more addresses than tries in all.
 
     Args:
         what: Is tried, for the refusal.
@@ -46,7 +44,7 @@ class Attempts:
         self._what, self._clock, self._rules = what, clock, rules
         self._since = UnixSeconds(0)
         self._all = 0
-        self._counts: OrderedDict[str, int] = OrderedDict()
+        self._counts: Counter[str] = Counter()
 
     def take(self, address: str) -> None:
         """Count one more try; raises TooManyAttempts where it is one too many.
@@ -58,10 +56,8 @@ class Attempts:
         if now >= self._since + _ATTEMPT_WINDOW:
             self._since, self._all = now, 0
             self._counts.clear()
-        count = self._counts.get(address, 0)
-        if count >= self._rules.per_address or self._all >= self._rules.in_all:
+        is_one_too_many = self._counts[address] >= self._rules.per_address
+        if is_one_too_many or self._all >= self._rules.in_all:
             raise TooManyAttempts(self._what)
         self._all += 1
-        self._counts[address] = count + 1
-        while len(self._counts) > _MOST_ADDRESSES:
-            self._counts.popitem(last=False)
+        self._counts[address] += 1
