@@ -177,12 +177,7 @@ class Page:
             OrderRefused, OrderUnavailable, PageFault: It is not told; the message says why.
             WorkerSilent: It does not answer.
         """
-        status, told = self._ask("GET", "live", LONGEST_PAGE_ANSWER, headers=self._token_told())
-        if status == 401:
-            raise NoToken
-        if status != 200:
-            raise _refusal(status, told)
-        return told
+        return self.tell("live")
 
     def changes(self) -> Iterator[dict[str, Any]]:
         """Yield what ``live`` returns, again whenever it changes; raises as ``stream`` does."""
