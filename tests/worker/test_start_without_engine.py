@@ -10,7 +10,7 @@ import pytest
 from lonely_worker import LonelyProgram, no_reveal, signal_me
 from poolhand.domain.errors import RuntimeDown
 from poolhand.domain.onchain import ChainTaskStatus, ContributionStatus
-from poolhand.ports.runtime import ContainerSpec, Limits
+from poolhand.ports.runtime import ContainerSpec, Limits, Mount
 from poolhand.worker.app_engine import labels_of
 
 
@@ -43,7 +43,11 @@ async def left_over(program, base=None):
     labels = labels_of(program.node.address, (base or program.base) / "tasks")
     image = program.node.runtime.pulled[0]
     limits = Limits(1 << 20, 1.0, 10, 1 << 20, 1 << 20, 1 << 20)
-    spec = ContainerSpec("the-last-one-to-be-removed", image, (), {}, (), limits, 60, labels=labels)
+    out = program.base.parent / "left over"
+    out.mkdir(exist_ok=True)
+    mounts = (Mount(str(out), "/iexec_out", writable=True),)
+    name = "the-last-one-to-be-removed"
+    spec = ContainerSpec(name, image, (), {}, mounts, limits, 60, labels=labels)
     waiting = asyncio.create_task(program.node.runtime.run(spec))
     await asyncio.sleep(0)
     waiting.cancel()
