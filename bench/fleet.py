@@ -16,8 +16,8 @@ from pathlib import Path
 
 from bench.frame import Job, Keys
 from bench.lone_pool import crowds, lone_pool
-from poolhand.cli.fleet_folder import FleetFolder
-from poolhand.cli.fleet_wallets import make_wallets
+from poolhand.cli.fleet.folder import FleetFolder
+from poolhand.cli.fleet.wallets import make_wallets
 
 WORKERS = 64
 TIME_LIMIT = 120.0

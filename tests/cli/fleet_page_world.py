@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from poolhand.cli.fleet_folder import FleetMember
-from poolhand.cli.fleet_orders import OrderTold
-from poolhand.cli.fleet_page import fleet_app
-from poolhand.cli.fleet_rows import FleetRow, sums
+from poolhand.cli.fleet.folder import FleetMember
+from poolhand.cli.fleet.orders import OrderTold
+from poolhand.cli.fleet.page import fleet_app
+from poolhand.cli.fleet.rows import FleetRow, sums
 from poolhand.domain.fleet_money import WalletHolds
 from poolhand.domain.ids import Address
 from poolhand.domain.units import NanoRlc, Wei

@@ -11,9 +11,9 @@ import sys
 import textwrap
 from dataclasses import replace
 
-from poolhand.cli.fleet_folder import Fleet, FleetFolder
-from poolhand.cli.fleet_supervisor import Supervisor
-from poolhand.cli.fleet_wallets import make_wallets
+from poolhand.cli.fleet.folder import Fleet, FleetFolder
+from poolhand.cli.fleet.supervisor import Supervisor
+from poolhand.cli.fleet.wallets import make_wallets
 
 JUNK = "test test test test test test test test test test test junk"
 POOL = "0x" + "ab" * 20

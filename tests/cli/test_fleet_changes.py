@@ -7,8 +7,8 @@ import stat
 import pytest
 from fleet_world import FleetWorld
 
-from poolhand.cli.fleet_locks import FleetBeingChanged, changing
-from poolhand.cli.fleet_up import add_members
+from poolhand.cli.fleet.locks import FleetBeingChanged, changing
+from poolhand.cli.fleet.up import add_members
 
 
 @pytest.fixture

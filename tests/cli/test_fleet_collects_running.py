@@ -12,8 +12,8 @@ import pytest
 from fleet_world import FleetWorld
 
 from poolhand.cli.command_run import CommandRun
-from poolhand.cli.fleet_collecting import CollectTerms, collect
-from poolhand.cli.fleet_rows import member_page
+from poolhand.cli.fleet.collecting import CollectTerms, collect
+from poolhand.cli.fleet.rows import member_page
 from poolhand.domain.fleet_money import FleetWish
 from poolhand.domain.ids import Address
 from poolhand.domain.units import NanoRlc, Wei

@@ -9,7 +9,7 @@ import pytest
 import yaml
 from fleet_world import FleetWorld
 
-from poolhand.cli.fleet_files import FilesThere, write_compose, write_units
+from poolhand.cli.fleet.files import FilesThere, write_compose, write_units
 from poolhand.keys.keystore import open_wallet
 from poolhand.settings.load import load
 from poolhand.settings.worker import WORKER_OPTIONS, worker_settings

@@ -8,10 +8,10 @@ from dataclasses import replace
 import pytest
 
 from poolhand.cli.command_run import CommandRun
-from poolhand.cli.fleet_collecting import CollectTerms, collect
-from poolhand.cli.fleet_folder import Fleet, FleetFolder
-from poolhand.cli.fleet_funding import FleetFunder, OtherPayer, PayerLacks
-from poolhand.cli.fleet_wallets import make_wallets
+from poolhand.cli.fleet.collecting import CollectTerms, collect
+from poolhand.cli.fleet.folder import Fleet, FleetFolder
+from poolhand.cli.fleet.funding import FleetFunder, OtherPayer, PayerLacks
+from poolhand.cli.fleet.wallets import make_wallets
 from poolhand.domain.errors import Refused
 from poolhand.domain.fleet_money import FleetWish
 from poolhand.domain.ids import Address

@@ -8,7 +8,7 @@ import httpx
 import pytest
 from fleet_page_world import EVIL, TOKEN, FleetSeen
 
-from poolhand.cli.fleet_sections import sections, title
+from poolhand.cli.fleet.sections import sections, title
 
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
 

@@ -11,8 +11,8 @@ import pytest
 
 PROGRAM = """
 import json, os, pathlib, sys
-from poolhand.cli.fleet_locks import held
-from poolhand.cli.fleet_starting import WorkerCopies, WorkerCopy
+from poolhand.cli.fleet.locks import held
+from poolhand.cli.fleet.starting import WorkerCopies, WorkerCopy
 
 folder = pathlib.Path(sys.argv[1])
 versions = iter([(1, 1), (1, 2) if sys.argv[2] == "upgraded" else (1, 1)])
@@ -52,8 +52,8 @@ def test_a_command_ends_as_it_would_as_a_program_and_says_everything_in_its_log(
 
 LOOKING = """
 import json, os, pathlib, sys
-from poolhand.cli.fleet_locks import held
-from poolhand.cli.fleet_starting import WorkerCopies
+from poolhand.cli.fleet.locks import held
+from poolhand.cli.fleet.starting import WorkerCopies
 
 folder = pathlib.Path(sys.argv[1])
 

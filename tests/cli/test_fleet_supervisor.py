@@ -13,10 +13,10 @@ from contextlib import suppress
 import pytest
 from fleet_world import IDLE, FleetWorld
 
-from poolhand.cli.fleet_launch import Crontab, SupervisedWorkers
-from poolhand.cli.fleet_orders import await_ended, await_let_in, drain_all, end_all, resume_all
-from poolhand.cli.fleet_rows import look_at, member_page
-from poolhand.cli.fleet_supervisor import SupervisorRuns, alone, supervise_fleet
+from poolhand.cli.fleet.launch import Crontab, SupervisedWorkers
+from poolhand.cli.fleet.orders import await_ended, await_let_in, drain_all, end_all, resume_all
+from poolhand.cli.fleet.rows import look_at, member_page
+from poolhand.cli.fleet.supervisor import SupervisorRuns, alone, supervise_fleet
 from poolhand.worker import pid_file
 from poolhand.worker.pid_file import read
 

@@ -6,9 +6,9 @@ import stat
 
 import pytest
 
-from poolhand.cli.fleet_folder import BadFleetName, Fleet, FleetFolder, FleetUnreadable, NoFleet
-from poolhand.cli.fleet_up import TooManySlots, add_members, check_slots, told_memory
-from poolhand.cli.fleet_wallets import (
+from poolhand.cli.fleet.folder import BadFleetName, Fleet, FleetFolder, FleetUnreadable, NoFleet
+from poolhand.cli.fleet.up import TooManySlots, add_members, check_slots, told_memory
+from poolhand.cli.fleet.wallets import (
     OtherPhrase,
     PhraseFileThere,
     PhraseNowhere,

@@ -45,7 +45,7 @@ NOUNS: Final[Mapping[str, tuple[str, str]]] = {
     "pool": ("pool", "Create a workerpool, serve it, and see how it is."),
     "join": ("join", "Turn this computer into a worker of a pool, in one command."),
     "worker": ("worker", "Run a worker."),
-    "fleet": ("fleet", "Run many workers, see them and tell them as one."),
+    "fleet": ("fleet.verbs", "Run many workers, see them and tell them as one."),
     "signer": ("signer", "Keep a worker's key in another container, or as another user."),
     "results": ("results", "Serve results."),
     "market": ("market", "Look into a market of orders, or serve one."),

@@ -1,4 +1,4 @@
-"""``poolhand fleet``: many workers, a wallet each, seen and told as one."""
+"""The verbs of ``poolhand fleet``."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from poolhand.cli.command_run import CommandRun
 from poolhand.cli.confirming import confirm
-from poolhand.cli.fleet_options import (
+from poolhand.cli.fleet.options import (
     CoinOption,
     CollectAllFlag,
     CollectToOption,
@@ -32,7 +32,7 @@ from poolhand.cli.fleet_options import (
     WorkersOption,
     YesFlag,
 )
-from poolhand.cli.fleet_steps import (
+from poolhand.cli.fleet.steps import (
     ask_to_leave,
     check_room,
     make_or_resume,
@@ -70,7 +70,7 @@ async def up(
     The same command again goes on where it was cut off, and pays nothing twice. With --units or
     --compose the workers are for other machines, and none is started here.
     """
-    from poolhand.cli.fleet_up import TwoPlaces, UpTerms
+    from poolhand.cli.fleet.up import TwoPlaces, UpTerms
 
     if units and compose:
         raise TwoPlaces("--units and --compose name two ways: give one of them")
@@ -103,8 +103,8 @@ async def add(
 
     They are staked and started as `poolhand fleet up` does; cut off, that goes on.
     """
-    from poolhand.cli.fleet_folder import FleetFolder
-    from poolhand.cli.fleet_up import TwoPlaces, UpTerms, add_members
+    from poolhand.cli.fleet.folder import FleetFolder
+    from poolhand.cli.fleet.up import TwoPlaces, UpTerms, add_members
 
     if units and compose:
         raise TwoPlaces("--units and --compose name two ways: give one of them")
@@ -135,8 +135,8 @@ async def list_(
     Workers and chain are asked at the same time, each for a few seconds: what is not told by then
     is a question mark.
     """
-    from poolhand.cli.fleet_folder import FleetFolder
-    from poolhand.cli.fleet_rows import fleet_rows, fleet_table, sums
+    from poolhand.cli.fleet.folder import FleetFolder
+    from poolhand.cli.fleet.rows import fleet_rows, fleet_table, sums
 
     folder = FleetFolder.meant(fleet)
     known = folder.read()
@@ -162,11 +162,11 @@ async def page(
 
     The address has a token; nobody is shown anything without it. The page drains and resumes all.
     """
-    from poolhand.cli.fleet_folder import FleetFolder
-    from poolhand.cli.fleet_launch import fleet_launcher
-    from poolhand.cli.fleet_look import FleetLook
-    from poolhand.cli.fleet_orders import drain_all, resume_all
-    from poolhand.cli.fleet_page import serve_page
+    from poolhand.cli.fleet.folder import FleetFolder
+    from poolhand.cli.fleet.launch import fleet_launcher
+    from poolhand.cli.fleet.look import FleetLook
+    from poolhand.cli.fleet.orders import drain_all, resume_all
+    from poolhand.cli.fleet.page import serve_page
     from poolhand.cli.programs import until_stopped
 
     folder = FleetFolder.meant(fleet)
@@ -190,8 +190,8 @@ def drain(command: CommandRun, fleet: FleetOption = "") -> Answer:
 
     `poolhand fleet resume` takes it back.
     """
-    from poolhand.cli.fleet_folder import FleetFolder
-    from poolhand.cli.fleet_orders import drain_all
+    from poolhand.cli.fleet.folder import FleetFolder
+    from poolhand.cli.fleet.orders import drain_all
 
     del command
     folder = FleetFolder.meant(fleet)
@@ -201,9 +201,9 @@ def drain(command: CommandRun, fleet: FleetOption = "") -> Answer:
 @verb(app, "resume", example="poolhand fleet resume", local=True)
 def resume(command: CommandRun, fleet: FleetOption = "", no_wait: NoWaitFlag = False) -> Answer:
     """Have all workers take tasks again, and start those that do not run."""
-    from poolhand.cli.fleet_folder import FleetFolder
-    from poolhand.cli.fleet_launch import fleet_launcher
-    from poolhand.cli.fleet_orders import await_let_in, resume_all
+    from poolhand.cli.fleet.folder import FleetFolder
+    from poolhand.cli.fleet.launch import fleet_launcher
+    from poolhand.cli.fleet.orders import await_let_in, resume_all
     from poolhand.cli.join_world import START_LIMIT
 
     folder = FleetFolder.meant(fleet)
@@ -223,9 +223,9 @@ def stop(
     Ctrl-C leaves them finishing. With --now they end at once: their journals are kept, and a
     restart before the deadline to reveal saves the stake.
     """
-    from poolhand.cli.fleet_folder import FleetFolder
-    from poolhand.cli.fleet_launch import fleet_launcher
-    from poolhand.cli.fleet_orders import await_ended, drain_all, end_all
+    from poolhand.cli.fleet.folder import FleetFolder
+    from poolhand.cli.fleet.launch import fleet_launcher
+    from poolhand.cli.fleet.orders import await_ended, drain_all, end_all
 
     folder = FleetFolder.meant(fleet)
     here = folder.read().here
@@ -252,10 +252,10 @@ async def remove(
 
     Money that is still in them is told first: `poolhand fleet collect --all` brings it back.
     """
-    from poolhand.cli.fleet_collecting import WorkerNotOver, hindrance
-    from poolhand.cli.fleet_folder import FleetFolder
-    from poolhand.cli.fleet_launch import fleet_launcher
-    from poolhand.cli.fleet_locks import changing
+    from poolhand.cli.fleet.collecting import WorkerNotOver, hindrance
+    from poolhand.cli.fleet.folder import FleetFolder
+    from poolhand.cli.fleet.launch import fleet_launcher
+    from poolhand.cli.fleet.locks import changing
 
     folder = FleetFolder.meant(fleet)
     with changing(folder):
@@ -309,11 +309,11 @@ async def collect(
     nothing twice.
     """
     from poolhand.cli.exits import NOT_COMPLETED
-    from poolhand.cli.fleet_collecting import CollectTerms
-    from poolhand.cli.fleet_collecting import collect as collect_all
-    from poolhand.cli.fleet_folder import FleetFolder
-    from poolhand.cli.fleet_launch import fleet_launcher
-    from poolhand.cli.fleet_locks import changing
+    from poolhand.cli.fleet.collecting import CollectTerms
+    from poolhand.cli.fleet.collecting import collect as collect_all
+    from poolhand.cli.fleet.folder import FleetFolder
+    from poolhand.cli.fleet.launch import fleet_launcher
+    from poolhand.cli.fleet.locks import changing
     from poolhand.cli.render import grid
     from poolhand.cli.sending import recipient
     from poolhand.domain.fleet_money import FleetWish
@@ -352,8 +352,8 @@ def supervise(command: CommandRun, fleet: FleetOption = "") -> Answer:
 
     It ends when no worker is wanted any more. Workers outlive it, and the next one finds them.
     """
-    from poolhand.cli.fleet_folder import FleetFolder
-    from poolhand.cli.fleet_supervisor import supervise_fleet
+    from poolhand.cli.fleet.folder import FleetFolder
+    from poolhand.cli.fleet.supervisor import supervise_fleet
 
     del command
     supervise_fleet(FleetFolder.meant(fleet))

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 from poolhand.domain.errors import PoolhandError, Unavailable
 
 if TYPE_CHECKING:
-    from poolhand.cli.fleet_folder import FleetFolder
+    from poolhand.cli.fleet.folder import FleetFolder
 
 _PAUSE_BETWEEN_LOCK_TRIES: Final = 0.1
 """Seconds between two tries to lock."""

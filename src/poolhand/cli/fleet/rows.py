@@ -11,8 +11,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from poolhand.cli.fleet_folder import Fleet, FleetFolder, FleetMember
-from poolhand.cli.fleet_funding import holdings
+from poolhand.cli.fleet.folder import Fleet, FleetFolder, FleetMember
+from poolhand.cli.fleet.funding import holdings
 from poolhand.cli.worker_page import Page, WorkerSilent
 from poolhand.domain.earnings import sum_up
 from poolhand.domain.errors import PoolhandError

@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from poolhand.cli.confirming import confirm
-from poolhand.cli.fleet_folder import FleetFolder, FleetMember
-from poolhand.cli.fleet_funding import holdings
-from poolhand.cli.fleet_launch import FleetLauncher
-from poolhand.cli.fleet_orders import drain_all, resume_all
-from poolhand.cli.fleet_rows import member_page
+from poolhand.cli.fleet.folder import FleetFolder, FleetMember
+from poolhand.cli.fleet.funding import holdings
+from poolhand.cli.fleet.launch import FleetLauncher
+from poolhand.cli.fleet.orders import drain_all, resume_all
+from poolhand.cli.fleet.rows import member_page
 from poolhand.cli.join_uninstall import WorkerOwes, WorkerUnanswering, check_stopped
 from poolhand.cli.passwords import read_password
 from poolhand.domain.errors import PoolhandError, Refused, Unavailable

@@ -10,9 +10,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from poolhand.cli.fleet_folder import FleetFolder, FleetMember
-from poolhand.cli.fleet_launch import FleetLauncher
-from poolhand.cli.fleet_rows import ask_all, member_page
+from poolhand.cli.fleet.folder import FleetFolder, FleetMember
+from poolhand.cli.fleet.launch import FleetLauncher
+from poolhand.cli.fleet.rows import ask_all, member_page
 from poolhand.cli.worker_page import Page, WorkerSilent
 from poolhand.domain.errors import PoolhandError
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from poolhand.cli.fleet_folder import Fleet, FleetFolder, FleetMember
+from poolhand.cli.fleet.folder import Fleet, FleetFolder, FleetMember
 from poolhand.domain.errors import Refused
 from poolhand.keys.keystore import write_privately
 

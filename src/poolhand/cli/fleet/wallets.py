@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from poolhand.cli.confirming import confirm
-from poolhand.cli.fleet_folder import FleetFolder, FleetMember
+from poolhand.cli.fleet.folder import FleetFolder, FleetMember
 from poolhand.cli.passwords import ask_words, read_password
 from poolhand.cli.saying import say
 from poolhand.domain.errors import Refused

@@ -13,14 +13,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from poolhand.cli.command_run import CommandRun
-from poolhand.cli.fleet_files import write_compose, write_units
-from poolhand.cli.fleet_folder import Fleet, FleetFolder, FleetMember
-from poolhand.cli.fleet_funding import FleetFunder, FleetPaid, counted
-from poolhand.cli.fleet_launch import fleet_launcher
-from poolhand.cli.fleet_locks import changing
-from poolhand.cli.fleet_orders import await_let_in
-from poolhand.cli.fleet_rows import member_page
-from poolhand.cli.fleet_wallets import make_wallets, more_wallets
+from poolhand.cli.fleet.files import write_compose, write_units
+from poolhand.cli.fleet.folder import Fleet, FleetFolder, FleetMember
+from poolhand.cli.fleet.funding import FleetFunder, FleetPaid, counted
+from poolhand.cli.fleet.launch import fleet_launcher
+from poolhand.cli.fleet.locks import changing
+from poolhand.cli.fleet.orders import await_let_in
+from poolhand.cli.fleet.rows import member_page
+from poolhand.cli.fleet.wallets import make_wallets, more_wallets
 from poolhand.cli.join_world import BY_MONEY, SLOW_LIMIT, ComputerNotReady
 from poolhand.devnet.info import DevnetInfo, NoDevnet, devnet_home
 from poolhand.domain.doctor.findings import CheckOutcome, Examination

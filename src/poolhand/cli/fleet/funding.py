@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from poolhand.cli.confirming import confirm
-from poolhand.cli.fleet_folder import Fleet, FleetFolder
+from poolhand.cli.fleet.folder import Fleet, FleetFolder
 from poolhand.cli.funding import where_from
 from poolhand.domain.errors import PoolhandError, Refused, Unavailable
 from poolhand.domain.fleet_money import (

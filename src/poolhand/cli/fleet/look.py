@@ -8,8 +8,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
-from poolhand.cli.fleet_folder import FleetFolder, FleetMember
-from poolhand.cli.fleet_rows import FleetRow, earned_of, fleet_rows, sums
+from poolhand.cli.fleet.folder import FleetFolder, FleetMember
+from poolhand.cli.fleet.rows import FleetRow, earned_of, fleet_rows, sums
 
 if TYPE_CHECKING:
     from poolhand.domain.units import NanoRlc

@@ -14,9 +14,9 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from typing import Final
 
-from poolhand.cli.fleet_folder import FleetFolder, FleetMember
-from poolhand.cli.fleet_locks import held
-from poolhand.cli.fleet_starting import StartedWorker, WorkerPrograms, WorkerStarter, starter_for
+from poolhand.cli.fleet.folder import FleetFolder, FleetMember
+from poolhand.cli.fleet.locks import held
+from poolhand.cli.fleet.starting import StartedWorker, WorkerPrograms, WorkerStarter, starter_for
 from poolhand.cli.join_service import worker_environ, worker_words
 from poolhand.cli.saying import say
 from poolhand.domain.errors import Refused

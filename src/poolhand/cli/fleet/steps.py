@@ -13,9 +13,9 @@ from poolhand.domain.errors import Refused
 from poolhand.domain.units import NanoRlc, Wei, show_coin, show_rlc
 
 if TYPE_CHECKING:
-    from poolhand.cli.fleet_folder import Fleet, FleetFolder, FleetMember
-    from poolhand.cli.fleet_orders import OrderTold
-    from poolhand.cli.fleet_up import FleetUp, UpTerms
+    from poolhand.cli.fleet.folder import Fleet, FleetFolder, FleetMember
+    from poolhand.cli.fleet.orders import OrderTold
+    from poolhand.cli.fleet.up import FleetUp, UpTerms
 
 
 class NoSuchWorker(Refused):
@@ -24,8 +24,8 @@ class NoSuchWorker(Refused):
 
 async def make_or_resume(command: CommandRun, url: str, name: str, terms: UpTerms) -> FleetUp:
     """Ask the pool and the chain, and make the fleet, or go on with it."""
-    from poolhand.cli.fleet_folder import FleetFolder
-    from poolhand.cli.fleet_up import FleetMaker
+    from poolhand.cli.fleet.folder import FleetFolder
+    from poolhand.cli.fleet.up import FleetMaker
     from poolhand.cli.joined_pool import ask_pool, check_owner, on_pools_chain
 
     manifest, config = await ask_pool(command, url)
@@ -39,7 +39,7 @@ async def make_or_resume(command: CommandRun, url: str, name: str, terms: UpTerm
 
 def check_room(workers: int, slots: int, *, oversubscribe: bool) -> None:
     """Check that so many workers have room here; raises TooManySlots."""
-    from poolhand.cli.fleet_up import check_slots
+    from poolhand.cli.fleet.up import check_slots
     from poolhand.observe.processors import usable_cpus
 
     check_slots(workers, slots, usable_cpus(), oversubscribe=oversubscribe)
@@ -48,8 +48,8 @@ def check_room(workers: int, slots: int, *, oversubscribe: bool) -> None:
 def up_told(found: FleetUp) -> Answer:
     """Answer with what has come of making a fleet."""
     from poolhand.cli.exits import NOT_COMPLETED
-    from poolhand.cli.fleet_funding import counted
-    from poolhand.cli.fleet_up import up_members
+    from poolhand.cli.fleet.funding import counted
+    from poolhand.cli.fleet.up import up_members
 
     def shown() -> str:
         lines = [f"fleet {found.folder.name}: {counted(len(found.fleet.members), 'worker')}"]
@@ -95,7 +95,7 @@ def named(fleet: Fleet, name: str) -> FleetMember:
 
 async def ask_to_leave(there: CommandRun, gone: Sequence[FleetMember], *, yes: bool) -> None:
     """Say what is left in wallets that leave, and ask, if there is anything."""
-    from poolhand.cli.fleet_funding import holdings
+    from poolhand.cli.fleet.funding import holdings
 
     async with there.requester() as requester:
         has = (await holdings(requester.hub, [each.wallet for each in gone])).values()

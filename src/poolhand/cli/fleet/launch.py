@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Final, Protocol
 
-from poolhand.cli.fleet_folder import FleetFolder, FleetMember
+from poolhand.cli.fleet.folder import FleetFolder, FleetMember
 from poolhand.cli.hiding import PIPE, VARIABLES
 from poolhand.cli.join_folder import JOIN_HOME_VARIABLE
 from poolhand.cli.join_service import BackgroundProgram, launcher_for, program_words

@@ -16,8 +16,8 @@ from starlette.requests import Request
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from poolhand.cli.fleet_orders import OrderTold
-from poolhand.cli.fleet_sections import FLEET_SECTIONS, sections, title
+from poolhand.cli.fleet.orders import OrderTold
+from poolhand.cli.fleet.sections import FLEET_SECTIONS, sections, title
 from poolhand.cli.worker_page import page_address
 from poolhand.domain.errors import Refused, Unavailable
 from poolhand.transport.bearer import bearer_guard, behind_token
