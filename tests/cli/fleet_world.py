@@ -1,22 +1,31 @@
 """A fleet in a folder, whose workers are a small program of the test: a *simulated* worker.
 
 It posts a pid file, answers at a status page, and takes orders as a worker does; what it says of
-itself stands in ``says.json`` of the fleet's folder. It computes nothing and reads no chain.
+itself stands in ``says.json`` of the fleet's folder. It computes nothing and reads no chain. Once it
+is up it tells the test its process, so that the test waits for starts and ends without looking for
+them.
 """
 
 from __future__ import annotations
 
 import json
+import os
+import select
+import signal
 import sys
 import textwrap
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 
 from poolhand.cli.fleet.folder import Fleet, FleetFolder
 from poolhand.cli.fleet.supervisor import Supervisor
 from poolhand.cli.fleet.wallets import make_wallets
+from poolhand.worker.pid_file import read
 
 JUNK = "test test test test test test test test test test test junk"
 POOL = "0x" + "ab" * 20
+LONG = 60.0
+"""Seconds after which what is waited for never comes."""
 IDLE = {
     "connected": True,
     "draining": False,
@@ -39,9 +48,6 @@ PROGRAM = """
     with (folder / "starts").open("a") as starts:
         starts.write("x")
     (folder / "environ.json").write_text(json.dumps(dict(os.environ)))
-    fails = folder / "fails"
-    if fails.exists():
-        sys.exit(7)
     said = json.loads(pathlib.Path({says!r}).read_text())
     orders = folder / "orders"
 
@@ -70,6 +76,8 @@ PROGRAM = """
 
     server = HTTPServer(("127.0.0.1", 0), Page)
     pid_file.post(folder, f"http://127.0.0.1:{{server.server_port}}", "token")
+    with open({line!r}, "w") as line:
+        print(os.getpid(), file=line)
     server.serve_forever(0.02)
     pid_file.remove(folder)
 """
@@ -92,11 +100,13 @@ class FleetWorld:
         self.members = members
         self.supervisors = []
         self.says(**IDLE)
+        self.line = tmp_path / "started"
+        os.mkfifo(self.line)
+        self._heard, self._ends = os.open(self.line, os.O_RDWR | os.O_NONBLOCK), []
         program = tmp_path / "simulated-worker"
         says = str(self.folder.path / "says.json")
-        program.write_text(
-            textwrap.dedent(PROGRAM).lstrip().format(python=sys.executable, says=says)
-        )
+        text = textwrap.dedent(PROGRAM).lstrip()
+        program.write_text(text.format(python=sys.executable, says=says, line=str(self.line)))
         program.chmod(0o755)
         self.environ = {"POOLHAND_COMMAND": str(program), "PATH": ""}
 
@@ -109,6 +119,37 @@ class FleetWorld:
         """Have workers that start from now on say this of themselves."""
         self.folder.path.mkdir(parents=True, exist_ok=True)
         (self.folder.path / "says.json").write_text(json.dumps(told))
+
+    def until(self, is_so):
+        """Wait until something is so; it is looked at again whenever a process starts or ends."""
+        while not is_so():
+            found, _, _ = select.select([self._heard, *self._ends], [], [], LONG)
+            assert found, "it did not come to that"
+            for each in found:
+                if each == self._heard:
+                    self._hear()
+                else:
+                    self._ends.remove(each)
+                    os.close(each)
+
+    def _hear(self):
+        """Watch for the ends of processes that have told that they are up."""
+        for pid in os.read(self._heard, 65_536).split():
+            with suppress(ProcessLookupError):
+                self._ends.append(os.pidfd_open(int(pid)))
+
+    def close(self):
+        """Kill all workers that run, and have their supervisors see it."""
+        for each in self.members:
+            self.folder.mark(each, stopped=True)
+            found = read(self.place(each))
+            if found is not None and found.is_running and found.pid != os.getpid():
+                with suppress(ProcessLookupError):
+                    os.kill(found.pid, signal.SIGKILL)
+        for each in self.supervisors:
+            self.until(lambda each=each: not each.look())
+        for each in (self._heard, *self._ends):
+            os.close(each)
 
     def elsewhere(self, member):
         fleet = self.folder.read()
@@ -125,3 +166,13 @@ class FleetWorld:
     def orders(self, member):
         file = self.place(member) / "orders"
         return file.read_text().split() if file.exists() else []
+
+
+@contextmanager
+def simulated_fleet(tmp_path, monkeypatch):
+    """Have a fleet of two while the block runs."""
+    made = FleetWorld(tmp_path, monkeypatch)
+    try:
+        yield made
+    finally:
+        made.close()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import stat
 
 import pytest
-from fleet_world import FleetWorld
+from fleet_world import simulated_fleet
 
 from poolhand.cli.fleet.locks import FleetBeingChanged, changing
 from poolhand.cli.fleet.up import add_members
@@ -13,7 +13,8 @@ from poolhand.cli.fleet.up import add_members
 
 @pytest.fixture
 def world(tmp_path, monkeypatch):
-    return FleetWorld(tmp_path, monkeypatch)
+    with simulated_fleet(tmp_path, monkeypatch) as made:
+        yield made
 
 
 def test_two_commands_never_change_a_fleet_at_once_and_the_second_names_the_first(world, tmp_path):

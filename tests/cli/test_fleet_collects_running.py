@@ -5,11 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import time
-from contextlib import suppress
 
 import pytest
-from fleet_world import FleetWorld
+from fleet_world import simulated_fleet
 
 from poolhand.cli.command_run import CommandRun
 from poolhand.cli.fleet.collecting import CollectTerms, collect
@@ -22,7 +20,6 @@ from poolhand.worker import pid_file
 RLC = 10**9
 HOME = Address(b"\xd0" * 20)
 KEEP = FleetWish(Wei(10**16), NanoRlc(2 * RLC))
-LONG = 60.0
 
 
 class Lab:
@@ -37,7 +34,7 @@ class Lab:
     def start(self, members):
         """Be the launcher of the fleet."""
         self.world.supervisor().look()
-        until(lambda: all(map(self.page, members)))
+        self.world.until(lambda: all(map(self.page, members)))
 
     def page(self, member):
         return member_page(self.world.folder, member)
@@ -50,25 +47,10 @@ class Lab:
         return {each.member: each for each in asyncio.run(work)}
 
 
-def until(is_so):
-    limit = time.monotonic() + LONG
-    while not is_so():
-        assert time.monotonic() < limit, "it did not come to that"
-        time.sleep(0.02)
-
-
 @pytest.fixture
 def lab(cli, tmp_path, monkeypatch):
-    made = FleetWorld(tmp_path, monkeypatch)
-    yield Lab(cli, made)
-    for each in made.members:
-        made.folder.mark(each, stopped=True)
-        notice = pid_file.read(made.place(each))
-        if notice is not None and notice.is_running and notice.pid != os.getpid():
-            with suppress(ProcessLookupError):
-                os.kill(notice.pid, signal.SIGKILL)
-    for each in made.supervisors:
-        until(lambda each=each: not each.look())
+    with simulated_fleet(tmp_path, monkeypatch) as made:
+        yield Lab(cli, made)
 
 
 def test_each_finishes_is_collected_from_and_starts_again(lab):

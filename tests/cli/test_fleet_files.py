@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 import yaml
-from fleet_world import FleetWorld
+from fleet_world import simulated_fleet
 
 from poolhand.cli.fleet.files import FilesThere, write_compose, write_units
 from poolhand.keys.keystore import open_wallet
@@ -17,7 +17,8 @@ from poolhand.settings.worker import WORKER_OPTIONS, worker_settings
 
 @pytest.fixture
 def world(tmp_path, monkeypatch):
-    return FleetWorld(tmp_path, monkeypatch)
+    with simulated_fleet(tmp_path, monkeypatch) as made:
+        yield made
 
 
 def password(world):

@@ -7,11 +7,9 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from contextlib import suppress
 
 import pytest
-from fleet_world import IDLE, FleetWorld
+from fleet_world import IDLE, LONG, simulated_fleet
 
 from poolhand.cli.fleet.launch import Crontab, SupervisedWorkers
 from poolhand.cli.fleet.orders import await_ended, await_let_in, drain_all, end_all, resume_all
@@ -20,28 +18,11 @@ from poolhand.cli.fleet.supervisor import SupervisorRuns, alone, supervise_fleet
 from poolhand.worker import pid_file
 from poolhand.worker.pid_file import read
 
-LONG = 60.0
-
 
 @pytest.fixture
 def world(tmp_path, monkeypatch):
-    made = FleetWorld(tmp_path, monkeypatch)
-    yield made
-    for each in made.members:
-        made.folder.mark(each, stopped=True)
-        notice = read(made.place(each))
-        if notice is not None and notice.is_running and notice.pid != os.getpid():
-            with suppress(ProcessLookupError):
-                os.kill(notice.pid, signal.SIGKILL)
-    for each in made.supervisors:
-        until(lambda each=each: not each.look())
-
-
-def until(is_so):
-    limit = time.monotonic() + LONG
-    while not is_so():
-        assert time.monotonic() < limit, "it did not come to that"
-        time.sleep(0.02)
+    with simulated_fleet(tmp_path, monkeypatch) as made:
+        yield made
 
 
 def running(world):
@@ -51,7 +32,7 @@ def running(world):
 def supervisor(world, now=lambda: 0.0):
     made = world.supervisor(now)
     assert made.look()
-    until(lambda: running(world) == list(world.members))
+    world.until(lambda: running(world) == list(world.members))
     return made
 
 
@@ -91,13 +72,12 @@ def test_each_worker_has_its_own_settings_whatever_the_operators_shell_names(wor
 
 def test_a_supervisor_is_told_no_password_of_the_wallet_that_pays(world, tmp_path):
     program, told = tmp_path / "simulated-supervisor", tmp_path / "told"
-    program.write_text(f"#!/bin/sh\nenv > {told}.part\nmv {told}.part {told}\n")
+    program.write_text(f"#!/bin/sh\nenv > {told}\necho $$ > {world.line}\n")
     program.chmod(0o755)
     environ = {**os.environ, **SHELL, "POOLHAND_COMMAND": str(program)}
     launcher = SupervisedWorkers(world.folder, environ, None)
     launcher.start(world.members)
-    until(told.exists)
-    until(lambda: not launcher.is_at_work())
+    world.until(lambda: not launcher.is_at_work())
     assert "of the payer" not in told.read_text()
 
 
@@ -107,12 +87,12 @@ def test_one_that_was_killed_is_started_again_after_a_pause(world):
     first = world.members[0]
     made.look()
     os.kill(read(world.place(first)).pid, signal.SIGKILL)
-    until(lambda: member_page(world.folder, first) is None)
+    world.until(lambda: member_page(world.folder, first) is None)
     made.look()
     assert world.starts(first) == 1
     clock[0] = 10.0
     made.look()
-    until(lambda: member_page(world.folder, first) is not None)
+    world.until(lambda: member_page(world.folder, first) is not None)
     assert world.starts(first) == 2
 
 
@@ -120,9 +100,9 @@ def test_a_worker_and_its_supervisor_killed_together_the_next_one_starts_that_wo
     supervisor(world)
     first, second = world.members
     os.kill(read(world.place(first)).pid, signal.SIGKILL)
-    until(lambda: member_page(world.folder, first) is None)
+    world.until(lambda: member_page(world.folder, first) is None)
     assert world.supervisor().look()  # the first is looked at no more, as if it were killed, too
-    until(lambda: member_page(world.folder, first) is not None)
+    world.until(lambda: member_page(world.folder, first) is not None)
     assert [world.starts(each) for each in (first, second)] == [2, 1]
 
 
@@ -134,7 +114,7 @@ def test_what_is_drained_finishes_and_is_not_started_again(world):
     assert [each.state for each in told] == ["draining", "draining"]
     await_ended(world.folder, world.members, lambda _: None)
     clock[0] = 1_000.0
-    until(lambda: not made.look())
+    world.until(lambda: not made.look())
     assert [world.starts(each) for each in world.members] == [1, 1]
     assert [world.orders(each) for each in world.members] == [["drain"]] * 2
 
@@ -151,7 +131,7 @@ def test_what_is_resumed_is_started_and_what_runs_is_told(world):
         first.name: "started",
         second.name: "resumed",
     }
-    until(lambda: made.look() and running(world) == list(world.members))
+    world.until(lambda: made.look() and running(world) == list(world.members))
     assert await_let_in(world.folder, world.members, LONG, lambda _: None) == ()
     assert world.orders(second) == ["resume"]
     assert world.starts(first) == 2
@@ -175,7 +155,7 @@ def test_one_that_hangs_keeps_no_other_from_being_told(world):
     stopped = read(world.place(first)).pid
     page = member_page(world.folder, first)
     os.kill(stopped, signal.SIGKILL)
-    until(lambda: not page.pid_file.is_running)
+    world.until(lambda: not page.pid_file.is_running)
     # a pid file of another process of this machine, at whose address nobody answers
     file = world.place(first) / pid_file.WORKER_PID_FILE
     pid_file.post(world.place(first), "http://127.0.0.1:9", "token")
@@ -208,7 +188,7 @@ def test_how_each_stands_is_told_in_a_word(world):
         world.says(**{**IDLE, **said})
         world.folder.mark(first, stopped=False)
         world.supervisor().look()
-        until(lambda: member_page(world.folder, first) is not None)
+        world.until(lambda: member_page(world.folder, first) is not None)
         assert look_at(world.folder, first).state == state
         end_all(world.folder, [first])
         await_ended(world.folder, [first], lambda _: None)
@@ -225,7 +205,7 @@ def test_a_real_supervisor_survives_a_hangup_and_ends_with_its_last_worker(world
     words = [sys.executable, "-m", "poolhand", "fleet", "supervise", "--fleet", "lab"]
     program = subprocess.Popen(words, env=environ, start_new_session=True)
     try:
-        until(lambda: running(world) == list(world.members))
+        world.until(lambda: running(world) == list(world.members))
         os.kill(program.pid, signal.SIGHUP)
         drain_all(world.folder, world.members)
         await_ended(world.folder, world.members, lambda _: None)
