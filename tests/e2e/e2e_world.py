@@ -9,7 +9,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -201,3 +201,16 @@ def wait_until(true: Callable[[], Any], seconds: float = SECONDS) -> Any:
         assert time.monotonic() < until, "it did not come true in time"
         time.sleep(0.2)
     return found
+
+
+@contextmanager
+def others_paused(network: Network) -> Iterator[None]:
+    """Let none of the devnet's own workers take a task while the block runs."""
+    workers = [f"worker-{number}" for number in range(1, 5)]
+    try:
+        for name in workers:
+            network.ok("worker", "pause", "--name", name)
+        yield
+    finally:
+        for name in workers:
+            network.ok("worker", "resume", "--name", name)

@@ -6,27 +6,13 @@ import os
 import signal
 import subprocess
 import sys
-from contextlib import contextmanager
 
-from e2e_world import WEB, wait_until
+from e2e_world import WEB, others_paused, wait_until
 
 from poolhand.worker.pid_file import read
 
-WORKERS = [f"worker-{number}" for number in range(1, 5)]
 STAKE = 2 * 10**9
 """nRLC that each is given."""
-
-
-@contextmanager
-def others_paused(network):
-    """Let nobody else take a task."""
-    try:
-        for name in WORKERS:
-            network.ok("worker", "pause", "--name", name)
-        yield
-    finally:
-        for name in WORKERS:
-            network.ok("worker", "resume", "--name", name)
 
 
 def connected(network):

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
-
-from e2e_world import WEB, wait_until
+from e2e_world import WEB, others_paused, wait_until
 
 from poolhand.domain.doctor.machine import usual_slots
 from poolhand.domain.ids import Address
@@ -13,19 +11,6 @@ from poolhand.observe.processors import usable_cpus
 
 TASK_STAKE = 3 * 10**8
 """nRLC that a task of the pool's cheapest category locks."""
-WORKERS = [f"worker-{number}" for number in range(1, 5)]
-
-
-@contextmanager
-def others_paused(network):
-    """Let nobody else take a task."""
-    try:
-        for name in WORKERS:
-            network.ok("worker", "pause", "--name", name)
-        yield
-    finally:
-        for name in WORKERS:
-            network.ok("worker", "resume", "--name", name)
 
 
 def test_a_fresh_computer_joins_computes_is_paid_and_leaves(network, tmp_path):
