@@ -4,11 +4,20 @@ from __future__ import annotations
 
 import pytest
 
-from poolhand.domain.errors import ChainUnreachable, PoolhandError, Unavailable
+from poolhand.chain.errors import BalanceTooLow
+from poolhand.domain.errors import (
+    BrokenPrecondition,
+    ChainUnreachable,
+    OutOfGas,
+    PoolhandError,
+    Unavailable,
+)
 from poolhand.domain.fleet_money import FleetWish, PaymentRound, WalletHolds, funding
 from poolhand.domain.ids import Address
 from poolhand.domain.onchain import TransferRlc
 from poolhand.domain.units import NANO_PER_RLC, NanoRlc, Wei
+from poolhand.requester.payment_rounds import is_refusal
+from poolhand.store.errors import JournalCorrupt
 
 FLEET = tuple(Address(n.to_bytes(20)) for n in range(0x71, 0x74))
 WISH = FleetWish(Wei(10**15), NanoRlc(3 * NANO_PER_RLC))
@@ -88,6 +97,39 @@ async def test_a_round_whose_answers_were_lost_is_finished_before_anybody_looks(
         assert spending.rounds.begun(WHOSE)
     await pay_all(market)
     assert rlc - await spent(market) == len(FLEET) * WISH.stake
+
+
+async def test_a_fault_of_this_computer_leaves_the_round_to_be_finished(market):
+    """Whether a payment is mined is not known by it, so balances are not what is to be asked."""
+    market.chain.fund(market.wallet.address, coin=Wei(10**18))
+    rlc = await spent(market)
+
+    def full(*_):
+        raise OSError(28, "no space left on device")
+
+    async with market.requester().wallet.open() as spending:
+        due = funding(WISH, await holds(market), is_native=False)
+        spending.rounds.begin(WHOSE, due, b"1")
+        with pytest.raises(OSError, match="no space"):
+            await spending.rounds.finish(WHOSE, full)
+        assert spending.rounds.begun(WHOSE) == due
+    await pay_all(market)
+    assert rlc - await spent(market) == len(FLEET) * WISH.stake
+
+
+@pytest.mark.parametrize(
+    ("fault", "refused"),
+    [
+        (OutOfGas("too little"), True),
+        (BalanceTooLow("too little"), True),
+        (ChainUnreachable("nobody answers"), False),
+        (JournalCorrupt("a journal", 1, "altered"), False),
+        (BrokenPrecondition("of ours"), False),
+        (OSError(28, "no space left on device"), False),
+    ],
+)
+def test_only_who_says_that_a_payment_never_will_be_mined_ends_a_round(fault, refused):
+    assert is_refusal(fault) == refused
 
 
 async def test_what_is_refused_ends_the_round_and_is_not_tried_for_ever(market):

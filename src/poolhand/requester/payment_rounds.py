@@ -11,7 +11,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from poolhand.domain.errors import Malformed, Unavailable
+from poolhand.domain.errors import (
+    EndsProgram,
+    Malformed,
+    PoolhandError,
+    Raced,
+    Refused,
+    Reverted,
+)
 from poolhand.domain.fleet_money import PaymentCall, PaymentRound
 from poolhand.domain.onchain import Receipt
 from poolhand.ports.chain import TransactionSender
@@ -29,6 +36,11 @@ class BegunRound:
 
 
 _CODEC: Final[EventCodec[BegunRound]] = EventCodec((BegunRound,))
+
+
+def is_refusal(fault: BaseException) -> bool:
+    """Whether a payment that ended so is not mined, and never will be."""
+    return isinstance(fault, Reverted | Refused | Raced) and not isinstance(fault, EndsProgram)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +75,10 @@ class Rounds:
             told: Of each payment that is mined.
 
         Raises:
-            ChainUnreachable: Whether all was mined is unknown; called again it is finished.
-            Reverted, OutOfGas, …: A payment was refused. What was sent with it has ended, and the
-                round is over: what is still to be paid, balances tell.
+            Reverted, OutOfGas, …: A payment was refused (``is_refusal``). What was sent with it has
+                ended, and the round is over: what is still to be paid, balances tell.
+            ChainUnreachable, …: Anything else. Whether all was mined is unknown; called again the
+                round is finished.
         """
         found = self._begun(whose)
         if found is None:
@@ -73,10 +86,9 @@ class Rounds:
         try:
             for number, stage in enumerate(found.due.stages):
                 await self._pay(f"round:{found.salt}:{number}", stage, told)
-        except Unavailable:
-            raise
-        except Exception:
-            self.journal.forget(whose)
+        except PoolhandError as fault:
+            if is_refusal(fault):
+                self.journal.forget(whose)
             raise
         self.journal.forget(whose)
 
@@ -94,7 +106,7 @@ class Rounds:
         sent = (send(number, call) for number, call in enumerate(stage))
         ends = await asyncio.gather(*sent, return_exceptions=True)
         faults = [each for each in ends if isinstance(each, BaseException)]
-        for fault in sorted(faults, key=lambda each: not isinstance(each, Unavailable)):
+        for fault in sorted(faults, key=is_refusal):
             raise fault
 
     def _begun(self, whose: str) -> BegunRound | None:

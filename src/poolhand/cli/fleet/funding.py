@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from poolhand.cli.confirming import confirm
 from poolhand.cli.fleet.folder import Fleet, FleetFolder
 from poolhand.cli.funding import where_from
-from poolhand.domain.errors import PoolhandError, Refused, Unavailable
+from poolhand.domain.errors import PoolhandError, Refused
 from poolhand.domain.fleet_money import (
     FleetWish,
     LackingFunds,
@@ -25,6 +25,7 @@ from poolhand.domain.fleet_money import (
 from poolhand.domain.joining import wished_coin
 from poolhand.domain.onchain import AllowHub, DepositFor, Receipt, TransferCoin
 from poolhand.domain.units import NanoRlc, Wei, show_coin, show_rlc
+from poolhand.requester.payment_rounds import is_refusal
 
 if TYPE_CHECKING:
     from poolhand.cli.command_run import CommandRun
@@ -146,10 +147,9 @@ class FleetFunder:
         """Finish the payments that were begun, if any were."""
         try:
             await spending.rounds.finish(self._whose, self._mined)
-        except Unavailable:
-            raise
-        except PoolhandError:
-            self._remember(replace(fleet, payer=""))
+        except PoolhandError as fault:
+            if is_refusal(fault):
+                self._remember(replace(fleet, payer=""))
             raise
         return self._remember(replace(fleet, payer="")) if fleet.payer else fleet
 
