@@ -157,6 +157,16 @@ def test_without_a_terminal_nothing_is_paid_unasked(lab):
     assert lab.stakes() == [0, 0, 0]
 
 
+def test_what_was_not_confirmed_is_not_what_a_fleet_is_to_have(lab):
+    lab.funds()
+    before = lab.folder.read()
+    with pytest.raises(Refused, match="--yes"):
+        lab.funds(stake=NanoRlc(2 * STAKE), yes=False)
+    with pytest.raises(PayerLacks):
+        lab.funds(stake=NanoRlc(lab.rlc(lab.payer)))
+    assert lab.folder.read() == before
+
+
 def test_all_that_is_free_comes_back_to_one_address_to_the_nrlc(lab):
     lab.funds()
     lab.chain.fund(lab.members[0].wallet, rlc=NanoRlc(123_456_789), stake=NanoRlc(7))

@@ -165,15 +165,16 @@ class FleetFunder:
     async def _plan(
         self, requester: Requester, spending: OpenWallet, fleet: Fleet
     ) -> tuple[PaymentRound, Fleet]:
-        """Decide what is to be paid, tell it, check that it can be, and ask."""
+        """Decide what is to be paid, tell it, check that it can be, and ask.
+
+        What each wallet is to have is remembered once that was confirmed.
+        """
         means = await spending.sender.means()
-        wish = fleet.wish
-        if wish is None or wish.stake != self._stake or self._coin not in (None, wish.coin):
-            coin = self._coin
-            if coin is None:
-                coin = wished_coin(means.price, means.cap) if wish is None else wish.coin
-            wish = FleetWish(coin, self._stake)
-            fleet = self._remember(fleet.wishing(wish))
+        coin = self._coin
+        if coin is None:
+            known = fleet.wish
+            coin = wished_coin(means.price, means.cap) if known is None else known.coin
+        wish = FleetWish(coin, self._stake)
         payer, wallets = requester.wallet.address, [each.wallet for each in fleet.members]
         has = await holdings(spending.hub, [payer, *wallets])
         is_native = requester.hub.facts.rlc is None
@@ -189,7 +190,7 @@ class FleetFunder:
             if self._yes:
                 self._command.note(what)
             confirm(what, yes=self._yes)
-        return due, fleet
+        return due, fleet if wish == fleet.wish else self._remember(fleet.wishing(wish))
 
     def _funded(self) -> FleetPaid:
         paid = round_of(call for call, _ in self._paid)
