@@ -10,7 +10,7 @@ import pytest
 from poolhand.cli.command_run import CommandRun
 from poolhand.cli.fleet.collecting import CollectTerms, collect
 from poolhand.cli.fleet.folder import Fleet, FleetFolder
-from poolhand.cli.fleet.funding import FleetFunder, OtherPayer, PayerLacks
+from poolhand.cli.fleet.funding import FleetFunder, OtherPayer, PayerIsWorker, PayerLacks
 from poolhand.cli.fleet.wallets import make_wallets
 from poolhand.domain.errors import Refused
 from poolhand.domain.fleet_money import FleetWish
@@ -165,6 +165,15 @@ def test_what_was_not_confirmed_is_not_what_a_fleet_is_to_have(lab):
     with pytest.raises(PayerLacks):
         lab.funds(stake=NanoRlc(lab.rlc(lab.payer)))
     assert lab.folder.read() == before
+
+
+def test_a_workers_own_wallet_does_not_pay_for_its_fleet(lab):
+    fleet = lab.folder.read()
+    own = replace(fleet.members[1], address=str(lab.payer))
+    lab.folder.write(replace(fleet, members=(fleet.members[0], own)))
+    with pytest.raises(PayerIsWorker, match=own.name):
+        lab.funds()
+    assert lab.stakes() == [0, 0, 0]
 
 
 def test_all_that_is_free_comes_back_to_one_address_to_the_nrlc(lab):

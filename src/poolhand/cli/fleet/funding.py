@@ -45,6 +45,16 @@ class OtherPayer(Refused):
         )
 
 
+class PayerIsWorker(Refused):
+    """The wallet that is to pay is a worker's of the same fleet."""
+
+    def __init__(self, payer: Address, worker: str) -> None:
+        super().__init__(
+            f"wallet {payer} is that of worker {worker}, which nothing else may use: pay with "
+            "another wallet (--wallet), or make the fleet of another phrase"
+        )
+
+
 class PayerLacks(Refused):
     """The wallet that is to pay has too little; nothing was sent."""
 
@@ -120,12 +130,15 @@ class FleetFunder:
         """Pay what each wallet of a fleet lacks; return the fleet as it is remembered then.
 
         Raises:
-            OtherPayer, PayerLacks, ConfirmationMissing: Nothing was sent.
+            PayerIsWorker, OtherPayer, PayerLacks, ConfirmationMissing: Nothing was sent.
             ChainUnreachable: Whether all was mined is unknown; the same again finishes it.
         """
         command = self._command
         async with command.requester(signing=True) as requester:
             payer = requester.wallet.address
+            for each in fleet.members:
+                if each.wallet == payer:
+                    raise PayerIsWorker(payer, each.name)
             if fleet.payer not in ("", str(payer)):
                 raise OtherPayer(fleet.payer)
             async with requester.wallet.open() as spending:
