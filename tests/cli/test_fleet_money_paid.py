@@ -176,6 +176,20 @@ def test_a_workers_own_wallet_does_not_pay_for_its_fleet(lab):
     assert lab.stakes() == [0, 0, 0]
 
 
+def test_a_wallet_that_cannot_pay_for_sending_its_rlc_is_told_and_what_it_lacks(lab):
+    lab.funds()
+    poor = lab.members[1]
+    lab.chain.state.coin[poor.wallet] = 1
+    lab.chain.gas_price = Wei(7)
+    some_for_gas = FleetWish(Wei(GAS // 2), NanoRlc(0))
+    found = {each.member: each for each in lab.collects(some_for_gas)}
+    trouble = found.pop(poor).trouble
+    assert f"wallet {poor.wallet} has 3 RLC to send" in trouble
+    assert "send it at least" in trouble
+    assert lab.stakes() == [0, STAKE, 0]
+    assert not any(each.trouble for each in found.values())
+
+
 def test_all_that_is_free_comes_back_to_one_address_to_the_nrlc(lab):
     lab.funds()
     lab.chain.fund(lab.members[0].wallet, rlc=NanoRlc(123_456_789), stake=NanoRlc(7))

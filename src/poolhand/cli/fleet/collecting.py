@@ -28,7 +28,9 @@ from poolhand.domain.fleet_money import (
     FleetWish,
     PaymentCall,
     PaymentRound,
+    WalletHolds,
     collection,
+    gas_of,
     round_of,
 )
 from poolhand.domain.gas_reserve import Means
@@ -46,6 +48,19 @@ class WorkerNotOver(Refused):
     """A worker still needs its wallet."""
 
 
+class GasForCollectionMissing(Refused):
+    """A wallet has RLC to send, and cannot pay for sending it."""
+
+    def __init__(self, has: WalletHolds, rlc: NanoRlc, gas: Wei) -> None:
+        super().__init__(
+            f"wallet {has.wallet} has {show_rlc(rlc)} RLC to send and {show_coin(has.coin)} coins, "
+            f"and gas may cost {show_coin(gas)}: send it at least "
+            f"{show_coin(Wei(gas - has.coin))} coins, and give the same command again"
+        )
+
+
+_FREE_GAS: Final = Means(Wei(0), Wei(0), Wei(0))
+"""By which is planned what would go if gas cost nothing."""
 _PAUSE_BETWEEN_END_LOOKS: Final = 0.5
 """Seconds between two looks at a worker that finishes."""
 _ELSEWHERE: Final = (
@@ -124,9 +139,8 @@ async def collect(
     if not terms.elsewhere:
         skipped |= {each: _ELSEWHERE for each in members if not each.is_here}
     asked = [each for each in members if each not in skipped]
-    free = Means(Wei(0), Wei(0), Wei(0))
     planned = {
-        each: collection(has[each.wallet], terms.keep, terms.to, free, is_native=is_native)
+        each: collection(has[each.wallet], terms.keep, terms.to, _FREE_GAS, is_native=is_native)
         for each in asked
     }
     for each, why in skipped.items():
@@ -260,6 +274,10 @@ async def _send(
         has = (await holdings(spending.hub, [who]))[who]
         means = await spending.sender.means()
         due = collection(has, terms.keep, terms.to, means, is_native=is_native)
+        wanted = collection(has, terms.keep, terms.to, _FREE_GAS, is_native=is_native)
+        if wanted.rlc_paid and not due:
+            gas = gas_of(PaymentRound(wanted.back, wanted.rlc), means)
+            raise GasForCollectionMissing(has, wanted.rlc_paid, gas)
         if due:
             spending.rounds.begin(_WHOSE, due, secrets.token_bytes(8))
             await spending.rounds.finish(_WHOSE, mined)
