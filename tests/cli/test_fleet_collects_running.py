@@ -65,11 +65,15 @@ def test_each_finishes_is_collected_from_and_starts_again(lab):
         assert lab.page(each) is not None
 
 
-def test_nobody_finishes_for_nothing(lab):
+def test_nobody_finishes_for_nothing_nor_for_what_is_left_of_gas(lab):
     lab.collects(running=True)
+    first, second = (each.wallet for each in lab.world.members)
+    lab.chain.fund(first, coin=KEEP.coin)
+    lab.chain.fund(second, coin=Wei(KEEP.coin + 1))
     found = lab.collects(running=True)
     assert sum(each.rlc for each in found.values()) == 0
-    assert [lab.world.starts(each) for each in lab.world.members] == [2, 2]
+    assert [each.coin for each in found.values()] == [0, KEEP.coin + 1]
+    assert [lab.world.starts(each) for each in lab.world.members] == [2, 3]
 
 
 def test_unless_it_is_wanted_those_that_run_are_left_alone_and_told_of(lab):

@@ -15,6 +15,7 @@ from poolhand.domain.fleet_money import (
     collection,
     funding,
     gas_of,
+    is_worth_an_end,
     lacking,
 )
 from poolhand.domain.gas_reserve import Means
@@ -137,6 +138,15 @@ def test_all_that_is_free_comes_back_to_the_last_nrlc():
     assert due.back == (WithdrawTo(TO, has.free),)
     assert due.rlc == (TransferRlc(TO, has.rlc),)
     assert due.coins == (TransferCoin(TO, has.coin),)
+
+
+def test_a_worker_ends_for_rlc_and_for_coin_only_where_more_goes_than_stays():
+    keep = FleetWish(Wei(10), NanoRlc(5))
+    assert not is_worth_an_end(PaymentRound(), keep)
+    assert not is_worth_an_end(PaymentRound(coins=(TransferCoin(TO, Wei(10)),)), keep)
+    assert is_worth_an_end(PaymentRound(coins=(TransferCoin(TO, Wei(11)),)), keep)
+    assert is_worth_an_end(PaymentRound(back=(WithdrawTo(TO, NanoRlc(1)),)), keep)
+    assert is_worth_an_end(PaymentRound(rlc=(TransferRlc(TO, NanoRlc(1)),)), keep)
 
 
 def test_a_wallet_that_cannot_pay_gas_is_left_alone():

@@ -211,3 +211,12 @@ def collection(
     if not coins and gas_of(found, means) > has.coin:
         return PaymentRound()  # it cannot pay for any of it
     return PaymentRound(found.back, found.rlc, coins=coins)
+
+
+def is_worth_an_end(due: PaymentRound, keep: FleetWish) -> bool:
+    """Whether a worker that runs is to end for a moment so that its wallet can send this.
+
+    For any RLC; for coin alone only where more goes than stays: what an earlier collection left for
+    gas and did not need would else end it each time.
+    """
+    return bool(due.rlc_paid) or due.coin_paid > keep.coin

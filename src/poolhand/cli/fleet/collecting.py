@@ -31,6 +31,7 @@ from poolhand.domain.fleet_money import (
     WalletHolds,
     collection,
     gas_of,
+    is_worth_an_end,
     round_of,
 )
 from poolhand.domain.gas_reserve import Means
@@ -148,7 +149,11 @@ async def collect(
     asked = [
         each
         for each in asked
-        if planned[each] or (each not in working and _journal_there(folder, each))
+        if (
+            is_worth_an_end(planned[each], terms.keep)
+            if each in working
+            else planned[each] or _journal_there(folder, each)
+        )
     ]
     if not asked:
         return [Collected(each, trouble=skipped.get(each, "")) for each in members]
