@@ -76,6 +76,15 @@ def test_nobody_finishes_for_nothing_nor_for_what_is_left_of_gas(lab):
     assert [lab.world.starts(each) for each in lab.world.members] == [2, 3]
 
 
+def test_one_that_its_operator_has_told_to_end_is_collected_from_and_stays_ended(lab):
+    first, second = lab.world.members
+    lab.world.folder.mark(first, stopped=True)  # it was drained, and still finishes what it holds
+    found = lab.collects(running=True)
+    assert not any(each.trouble for each in found.values())
+    assert lab.world.folder.is_stopped(first)
+    assert [lab.world.starts(each) for each in (first, second)] == [1, 2]
+
+
 def test_unless_it_is_wanted_those_that_run_are_left_alone_and_told_of(lab):
     found = lab.collects()
     assert all("--running" in each.trouble for each in found.values())

@@ -178,7 +178,11 @@ async def _between(
     terms: CollectTerms,
     launcher: FleetLauncher,
 ) -> Collected:
-    """Have a worker finish, collect from it, and start it again, whatever becomes of that."""
+    """Have a worker finish, collect from it, and start it again, whatever becomes of that.
+
+    One that its operator has told to finish and end stays ended.
+    """
+    was_leaving = folder.is_stopped(member)
     command.note(f"{member.name} finishes what it holds")
     try:
         (told,) = drain_all(folder, [member])
@@ -190,7 +194,8 @@ async def _between(
             return Collected(member, trouble=why)
         return await _collect_from(command, folder, member, terms)
     finally:
-        resume_all(folder, [member], launcher)
+        if not was_leaving:
+            resume_all(folder, [member], launcher)
 
 
 def _ask(command: CommandRun, due: Sequence[PaymentRound], terms: CollectTerms) -> None:
