@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import stat
+from contextlib import asynccontextmanager
 
 import pytest
 from fleet_world import simulated_fleet
 
 from poolhand.cli.fleet.locks import FleetBeingChanged, changing
+from poolhand.cli.fleet.rows import member_page
 from poolhand.cli.fleet.up import add_members
+from poolhand.cli.main import run
 
 
 @pytest.fixture
@@ -45,7 +49,7 @@ def test_a_fleets_folder_is_for_its_owner_alone(world):
 def test_workers_leave_from_here_and_from_elsewhere_and_their_wallets_stay(world, cli):
     first, second = world.members
     world.elsewhere(second)
-    left = cli("fleet", "remove", first.name, second.name, "--yes", "--json")
+    left = cli("fleet", "remove", first.name, second.name, first.name, "--yes", "--json")
     assert left.code == 0, left.err
     assert [each["wallet"] for each in left.json["removed"]] == [first.address, second.address]
     assert world.folder.read().members == ()
@@ -54,3 +58,20 @@ def test_workers_leave_from_here_and_from_elsewhere_and_their_wallets_stay(world
     assert not world.folder.member(first).path.exists()
     again = cli("fleet", "remove", first.name, "--json")
     assert again.error["code"] == "no-such-worker"
+
+
+def test_one_that_is_started_while_its_owner_is_asked_is_not_taken_out(world, cli):
+    first = world.members[0]
+
+    @asynccontextmanager
+    async def slowly(settings):
+        """Open a requester; meanwhile the supervisor starts what had failed."""
+        world.supervisor().look()
+        world.until(lambda: all(member_page(world.folder, each) for each in world.members))
+        async with cli.open(settings) as requester:
+            yield requester
+
+    assert run(("fleet", "remove", first.name, "--yes", "--json"), slowly) == 2
+    assert json.loads(cli.capsys.readouterr().out)["error"]["code"] == "worker-not-over"
+    assert world.folder.read().members == world.members
+    assert world.place(first).exists()

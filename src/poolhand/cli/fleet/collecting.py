@@ -240,6 +240,12 @@ def hindrance(folder: FleetFolder, member: FleetMember, locks: Path) -> str:
     return ""
 
 
+def check_over(folder: FleetFolder, member: FleetMember, locks: Path) -> None:
+    """Check that a worker may be taken out; raises WorkerNotOver, which says why not."""
+    if why := hindrance(folder, member, locks):
+        raise WorkerNotOver(f"{member.name} cannot be taken out yet: {why}")
+
+
 def _journal_there(folder: FleetFolder, member: FleetMember) -> bool:
     """Whether payments of an earlier run may be under way."""
     return any(folder.payments.glob(f"*/{member.address}.journal"))

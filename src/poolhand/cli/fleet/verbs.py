@@ -252,7 +252,7 @@ async def remove(
 
     Money that is still in them is told first: `poolhand fleet collect --all` brings it back.
     """
-    from poolhand.cli.fleet.collecting import WorkerNotOver, hindrance
+    from poolhand.cli.fleet.collecting import check_over
     from poolhand.cli.fleet.folder import FleetFolder
     from poolhand.cli.fleet.launch import fleet_launcher
     from poolhand.cli.fleet.locks import changing
@@ -260,17 +260,17 @@ async def remove(
     folder = FleetFolder.meant(fleet)
     with changing(folder):
         known = folder.read()
-        gone = [named(known, each) for each in workers]
+        gone = [named(known, each) for each in dict.fromkeys(workers)]
         there = on_its_chain(command, folder, known)
         locks = Path(there.found["locks"])
         for each in gone:
-            if why := hindrance(folder, each, locks):
-                raise WorkerNotOver(f"{each.name} cannot be taken out yet: {why}")
+            check_over(folder, each, locks)
         await ask_to_leave(there, gone, yes=yes)
         launcher = fleet_launcher(folder, os.environ)
         for each in gone:
             folder.mark(each, stopped=True)
             launcher.forget(each)
+            check_over(folder, each, locks)  # one that had failed was started again meanwhile
             known = replace(known, members=tuple(one for one in known.members if one != each))
             folder.write(known)
             folder.forget(each)
