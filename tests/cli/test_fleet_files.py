@@ -86,3 +86,29 @@ def test_the_password_is_in_none_of_the_files_and_nothing_is_overwritten(world, 
         assert not file.is_file() or password(world) not in file.read_text()
     with pytest.raises(FilesThere, match="move it away"):
         write(world.folder, world.folder.read(), world.members, to)
+
+
+@pytest.mark.parametrize("option", ["--units", "--compose"])
+def test_a_place_that_is_taken_is_told_before_anything_is_made_or_paid(
+    world, cli, tmp_path, option
+):
+    phrase = ("--words-file", str(tmp_path / "phrase"), "--workers", "1", "--yes", "--json")
+    for verb in (("add",), ("up", "--fleet", "other", "--pool", "http://127.0.0.1:9")):
+        ran = cli("fleet", *verb, option, str(tmp_path), *phrase)
+        assert ran.error["code"] == "files-there"
+    both = cli("fleet", "add", "--units", "a", "--compose", "b", *phrase)
+    assert both.error["code"] == "two-places"
+    assert world.folder.read().accounts == 2
+    assert not (world.folder.path.parent / "other").exists()
+
+
+def test_who_adds_workers_is_told_what_goes_on_where_it_is_cut_off(world, cli, tmp_path):
+    world.folder.write(replace(world.folder.read(), url="http://127.0.0.1:9"))
+    to = str(tmp_path / "units")
+    ran = cli(
+        "fleet", "add", "--workers", "1", "--words-file", str(tmp_path / "phrase"), "--units", to
+    )
+    assert ran.code == 4
+    words = f"poolhand fleet up --pool http://127.0.0.1:9 --fleet lab --units {to}"
+    assert f"`{words}` goes on" in ran.err
+    assert world.folder.read().accounts == 3

@@ -45,7 +45,7 @@ def write_units(
     Raises:
         FilesThere: There is something.
     """
-    _check_free(to)
+    check_units_free(to)
     to.mkdir(parents=True, mode=0o700)
     for each in members:
         place = to / each.name
@@ -59,9 +59,15 @@ def write_units(
     return text
 
 
-def _check_free(path: Path) -> None:
-    if path.exists():
-        raise FilesThere(path)
+def check_units_free(to: Path) -> None:
+    """Check that unit files can be written there; raises FilesThere."""
+    _check_free(to)
+
+
+def _check_free(*paths: Path) -> None:
+    for each in paths:
+        if each.exists():
+            raise FilesThere(each)
 
 
 def _settings(fleet: Fleet, member: FleetMember) -> str:
@@ -134,9 +140,8 @@ def write_compose(
     Raises:
         FilesThere: There is something.
     """
-    wallets, text = to.parent / f"{to.stem}-secrets", to.parent / f"{to.stem}-README.txt"
-    for each in (to, wallets, text):
-        _check_free(each)
+    check_compose_free(to)
+    wallets, text = _beside(to)
     to.parent.mkdir(parents=True, exist_ok=True)
     wallets.mkdir(mode=0o700)
     for member in members:
@@ -145,6 +150,17 @@ def write_compose(
     write_privately(to, _compose(folder.name, fleet, members, wallets.name))
     write_privately(text, _compose_text(folder, to.name, wallets.name))
     return text
+
+
+def check_compose_free(to: Path) -> None:
+    """Check that a compose file, and what goes beside it, can be written; raises FilesThere."""
+    _check_free(to, *_beside(to))
+
+
+def _beside(compose: Path) -> tuple[Path, Path]:
+    """Return the folder of keystores and the text that go beside a compose file."""
+    stem = compose.stem
+    return compose.parent / f"{stem}-secrets", compose.parent / f"{stem}-README.txt"
 
 
 def _compose(name: str, fleet: Fleet, members: Sequence[FleetMember], wallets: str) -> str:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from poolhand.cli.command_run import CommandRun
@@ -22,6 +24,10 @@ class NoSuchWorker(Refused):
     """The fleet has no worker of this name."""
 
 
+class TwoPlaces(Refused):
+    """Unit files and a compose file were wanted at once."""
+
+
 async def make_or_resume(command: CommandRun, url: str, name: str, terms: UpTerms) -> FleetUp:
     """Ask the pool and the chain, and make the fleet, or go on with it."""
     from poolhand.cli.fleet.folder import FleetFolder
@@ -30,11 +36,41 @@ async def make_or_resume(command: CommandRun, url: str, name: str, terms: UpTerm
 
     manifest, config = await ask_pool(command, url)
     folder = FleetFolder.of(name or f"pool-{str(manifest.workerpool)[2:10].lower()}")
-    command.farewell = f"nothing is lost: `poolhand fleet up --pool {url}` goes on"
+    command.farewell = f"nothing is lost: {goes_on(url, folder, terms.file_words)}"
     there = on_pools_chain(command, url, manifest, folder.payments)
     async with there.requester() as requester:
         percent = await check_owner(requester, manifest)
     return await FleetMaker(command, there, folder, manifest, config, percent, terms).up()
+
+
+def goes_on(url: str, folder: FleetFolder, files: Sequence[str] = ()) -> str:
+    """Say by which command goes on what makes, funds or starts a fleet.
+
+    Args:
+        url: Where its pool answers.
+        folder: Of the fleet.
+        files: Words that say where files for other machines go.
+    """
+    words = ("poolhand", "fleet", "up", "--pool", url, "--fleet", folder.name, *files)
+    return f"`{shlex.join(words)}` goes on"
+
+
+def file_places(units: str, compose: str) -> tuple[Path | None, Path | None]:
+    """Return where unit files and a compose file go; None: none is wanted.
+
+    Raises:
+        TwoPlaces: Both are.
+        FilesThere: They could not be written once all was paid.
+    """
+    from poolhand.cli.fleet.files import check_compose_free, check_units_free
+
+    if units and compose:
+        raise TwoPlaces("--units and --compose name two ways: give one of them")
+    if units:
+        check_units_free(Path(units))
+    if compose:
+        check_compose_free(Path(compose))
+    return Path(units) if units else None, Path(compose) if compose else None
 
 
 def check_room(workers: int, slots: int, *, oversubscribe: bool) -> None:

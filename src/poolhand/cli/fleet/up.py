@@ -52,10 +52,6 @@ class TooManySlots(Refused):
     """More tasks at once than this computer has CPUs."""
 
 
-class TwoPlaces(Refused):
-    """Unit files and a compose file were wanted at once."""
-
-
 class AllAreHere(Refused):
     """Files for other machines were wanted, and no worker of the fleet is for one."""
 
@@ -92,6 +88,14 @@ class UpTerms:
     def is_here(self) -> bool:
         """Whether the workers are to run on this machine."""
         return self.units is None and self.compose is None
+
+    @property
+    def file_words(self) -> tuple[str, ...]:
+        """What says on a command line where files for other machines go."""
+        told = {"--units": self.units, "--compose": self.compose}
+        return tuple(
+            word for option, to in told.items() if to is not None for word in (option, str(to))
+        )
 
 
 @dataclass(frozen=True, slots=True)

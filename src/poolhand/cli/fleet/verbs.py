@@ -35,6 +35,8 @@ from poolhand.cli.fleet.options import (
 from poolhand.cli.fleet.steps import (
     ask_to_leave,
     check_room,
+    file_places,
+    goes_on,
     make_or_resume,
     named,
     on_its_chain,
@@ -70,10 +72,9 @@ async def up(
     The same command again goes on where it was cut off, and pays nothing twice. With --units or
     --compose the workers are for other machines, and none is started here.
     """
-    from poolhand.cli.fleet.up import TwoPlaces, UpTerms
+    from poolhand.cli.fleet.up import UpTerms
 
-    if units and compose:
-        raise TwoPlaces("--units and --compose name two ways: give one of them")
+    unit_files, compose_file = file_places(units, compose)
     terms = UpTerms(
         workers=workers,
         slots=slots,
@@ -82,8 +83,8 @@ async def up(
         oversubscribe=oversubscribe,
         words_file=words_file,
         words_to=words_to,
-        units=Path(units) if units else None,
-        compose=Path(compose) if compose else None,
+        units=unit_files,
+        compose=compose_file,
         yes=yes,
     )
     return up_told(await make_or_resume(command, pool, fleet, terms))
@@ -104,25 +105,30 @@ async def add(
     They are staked and started as `poolhand fleet up` does; cut off, that goes on.
     """
     from poolhand.cli.fleet.folder import FleetFolder
-    from poolhand.cli.fleet.up import TwoPlaces, UpTerms, add_members
+    from poolhand.cli.fleet.funding import counted
+    from poolhand.cli.fleet.up import UpTerms, add_members
 
-    if units and compose:
-        raise TwoPlaces("--units and --compose name two ways: give one of them")
+    unit_files, compose_file = file_places(units, compose)
     folder = FleetFolder.meant(fleet)
     known = folder.read()
-    is_here = not (units or compose)
+    is_here = unit_files is None and compose_file is None
     oversubscribe = known.settings.get("oversubscribe") == "true"
     if is_here:
         check_room(len(known.here) + workers, known.slots, oversubscribe=oversubscribe)
     known, added = add_members(folder, workers, words_file, is_here=is_here)
     terms = UpTerms(
         oversubscribe=oversubscribe,
-        units=Path(units) if units else None,
-        compose=Path(compose) if compose else None,
+        units=unit_files,
+        compose=compose_file,
         yes=yes,
         only=frozenset(each.name for each in added),
     )
-    command.farewell = "nothing is lost: `poolhand fleet up` goes on"
+    further = goes_on(known.url, folder, terms.file_words)
+    command.note(
+        f"{counted(len(added), 'worker')} added. If this ends before they are paid and run, "
+        f"{further}; `poolhand fleet add` would add others"
+    )
+    command.farewell = f"nothing is lost: {further}"
     return up_told(await make_or_resume(command, known.url, folder.name, terms))
 
 
