@@ -27,12 +27,14 @@ def password(world):
 
 def test_each_worker_has_a_unit_settings_that_read_and_its_keystore(world, tmp_path):
     to = tmp_path / "units"
-    text = write_units(world.folder, world.folder.read(), world.members, to)
+    fleet = replace(world.folder.read(), slots=2)
+    text = write_units(world.folder, fleet, world.members, to)
     for each in world.members:
         place = to / each.name
         assert stat.S_IMODE(place.stat().st_mode) == 0o700
         settings = worker_settings(load(WORKER_OPTIONS, {}, {}, place / "worker.toml"), {}, 4)
         assert settings.name == each.name
+        assert settings.cpus == 2
         assert str(settings.wallet) == f"/etc/poolhand/{each.name}/wallet.json"
         wallet = open_wallet(place / "wallet.json", place, password(world))
         assert str(wallet.address) == each.address
@@ -69,12 +71,13 @@ def test_a_compose_file_has_a_worker_and_a_signer_for_each_wallet(world, tmp_pat
 
 def test_a_dollar_of_a_setting_is_no_variable_of_compose(world, tmp_path):
     fleet = world.folder.read()
-    settings = {**fleet.settings, "rpc": "https://rpc.test/${KEY}$1"}
+    settings = {**fleet.settings, "rpc": "https://rpc.test/${KEY}$1", "oversubscribe": "true"}
     to = tmp_path / "fleet.yaml"
     write_compose(world.folder, replace(fleet, settings=settings), world.members, to)
     made = yaml.safe_load(to.read_text())
     told = made["x-settings"]["IEXEC_WORKER_OVERRIDE_BLOCKCHAIN_NODE_ADDRESS"]
     assert told == "https://rpc.test/$${KEY}$$1"
+    assert made["x-settings"]["POOLHAND_OVERSUBSCRIBE"] == "true"
 
 
 @pytest.mark.parametrize("write", [write_units, write_compose])

@@ -26,6 +26,7 @@ _CONTAINER_VARIABLES: Final[Mapping[str, str]] = {
     "chain-id": "POOLHAND_CHAIN_ID",
     "rpc": "IEXEC_WORKER_OVERRIDE_BLOCKCHAIN_NODE_ADDRESS",
     "allow-private": "POOLHAND_ALLOW_PRIVATE",
+    "oversubscribe": "POOLHAND_OVERSUBSCRIBE",
 }
 """Settings of a fleet by the names that a container is told them by."""
 
@@ -76,6 +77,7 @@ def _settings(fleet: Fleet, member: FleetMember) -> str:
         "core-url": fleet.url,
         "pool-address": fleet.pool,
         "name": member.name,
+        "cpus": str(fleet.slots),
         "base-dir": "/var/lib/poolhand/workers",
         "locks": "/var/lib/poolhand/locks",
         "wallet": f"{_PLACE}/{member.name}/wallet.json",
