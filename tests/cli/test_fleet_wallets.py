@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import stat
 
 import pytest
@@ -130,6 +131,16 @@ def test_a_fleet_that_was_altered_is_told(folder, text):
     folder.path.mkdir(parents=True)
     (folder.path / "fleet.json").write_text(text)
     with pytest.raises(FleetUnreadable, match="does not read"):
+        folder.read()
+
+
+@pytest.mark.parametrize("name", ["../../lab-001", "lab-001/..", "lab", "", "lab-1 2"])
+def test_no_member_of_an_altered_file_leads_out_of_the_fleets_folder(folder, tmp_path, name):
+    members = made(folder, words_to=str(tmp_path / "phrase"))
+    remembered(folder, members)
+    file = folder.path / "fleet.json"
+    file.write_text(file.read_text().replace('"lab-002"', json.dumps(name)))
+    with pytest.raises(FleetUnreadable, match="no worker is called"):
         folder.read()
 
 

@@ -28,6 +28,7 @@ from poolhand.settings.home import at_home
 
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,29}")
 """Of a fleet; its workers add a number to it."""
+_MEMBER_NAME: Final = re.compile(_NAME.pattern + r"-[0-9]{3,4}")
 _STOPPED: Final = "stopped"
 """File of a member that its operator has stopped: nothing starts it again by itself."""
 
@@ -200,9 +201,8 @@ class FleetFolder:
         """
         try:
             told: Any = parse_json(self._file.read_text(encoding="utf-8"))
-            members = tuple(FleetMember(**each) for each in told.pop("members"))
+            members = tuple(_member(each) for each in told.pop("members"))
             found = Fleet(**told, members=members)
-            assert all(each.wallet for each in members)
         except (OSError, ValueError, TypeError, KeyError, AttributeError, Refused) as fault:
             raise FleetUnreadable(
                 f"{self._file} does not read ({fault}): put back the file as it was"
@@ -271,6 +271,15 @@ class FleetFolder:
         folder = self.member(member)
         for each in (folder.worker, folder.path):
             shutil.rmtree(each, ignore_errors=True)
+
+
+def _member(told: Any) -> FleetMember:
+    """Return a member that is remembered; raises ValueError where its name may be another path."""
+    found = FleetMember(**told)
+    if not _MEMBER_NAME.fullmatch(found.name):
+        raise ValueError(f"no worker is called {shown(found.name, 80)}")
+    Address.parse(found.address)
+    return found
 
 
 def _fleets() -> Path:
