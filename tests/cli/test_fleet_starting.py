@@ -10,10 +10,12 @@ import sys
 import pytest
 
 PROGRAM = """
-import json, os, pathlib, sys
+import json, os, pathlib, signal, sys
 from poolhand.cli.fleet.locks import held
 from poolhand.cli.fleet.starting import WorkerCopies, WorkerCopy
 
+if sys.argv[2] == "deaf":
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
 folder = pathlib.Path(sys.argv[1])
 versions = iter([(1, 1), (1, 2) if sys.argv[2] == "upgraded" else (1, 1)])
 copies = WorkerCopies(3, ("poolhand.cli.statuses",), version=lambda: next(versions))
@@ -48,6 +50,11 @@ def test_a_command_ends_as_it_would_as_a_program_and_says_everything_in_its_log(
     told = started(tmp_path, "no-such-noun", how=how)
     assert told["code"] == 2
     assert "no-such-noun" in told["log"]
+
+
+def test_who_inherits_that_ends_of_children_are_ignored_sees_an_end_all_the_same(tmp_path):
+    told = started(tmp_path, "statuses", "--json", how="deaf")
+    assert (told["copy"], told["code"], told["again"]) == (True, 0, 0)
 
 
 LOOKING = """

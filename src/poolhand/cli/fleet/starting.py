@@ -131,7 +131,10 @@ class WorkerCopy:
     def poll(self) -> int | None:
         """Return how it ended, see ``StartedWorker.poll``."""
         if self._ended is None:
-            found, status = os.waitpid(self._number, os.WNOHANG)
+            try:
+                found, status = os.waitpid(self._number, os.WNOHANG)
+            except ChildProcessError:  # who started us ignores the ends of children, and so do we
+                found, status = self._number, 0
             if found:
                 self._ended = os.waitstatus_to_exitcode(status)
         return self._ended
