@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -192,6 +193,12 @@ def test_how_each_stands_is_told_in_a_word(world):
         assert look_at(world.folder, first).state == state
         end_all(world.folder, [first])
         await_ended(world.folder, [first], lambda _: None)
+
+
+def test_one_that_tells_less_than_is_read_ends_nobodys_list(world):
+    world.says(connected=True)
+    supervisor(world)
+    assert look_at(world.folder, world.members[0]).state == "no answer"
 
 
 def test_a_fleet_has_one_supervisor(world):

@@ -37,6 +37,10 @@ WORKERS_ASKED_AT_ONCE: Final = 32
 """Workers that are asked at the same time."""
 EARNED_READ_AT_ONCE: Final = 4
 """Wallets whose history is read at the same time."""
+_READ_OF_STATUS: Final = frozenset(
+    {"connected", "draining", "paused", "replicates", "slots", "idle_causes"}
+)
+"""What is read of a worker's word about itself; a worker of another version may tell less."""
 FLEET_COLUMNS: Final = ("worker", "wallet", "state", "tasks", "stake", "gas", "earned", "why idle")
 
 
@@ -130,6 +134,8 @@ def look_at(folder: FleetFolder, member: FleetMember) -> FleetRow:
     try:
         status = page.status(LONGEST_WORKER_ANSWER)
     except WorkerSilent:
+        return FleetRow(member, "no answer")
+    if not status.keys() >= _READ_OF_STATUS:
         return FleetRow(member, "no answer")
     told = {**status, "page": page.url}
     return FleetRow(member, _state(status), told, address=page.address if page.token else "")
