@@ -97,6 +97,41 @@ def test_one_that_was_killed_is_started_again_after_a_pause(world):
     assert world.starts(first) == 2
 
 
+def test_one_that_cannot_be_started_keeps_no_other_from_it_and_is_tried_again(world, capsys):
+    first, second = world.members
+    shutil.rmtree(world.folder.member(first).path)  # so that not even its log can be written
+    clock = [0.0]
+    made = world.supervisor(lambda: clock[0])
+    assert made.look()
+    world.until(lambda: running(world) == [second])
+    assert made.look()
+    assert f"{first.name} cannot be started" in capsys.readouterr().err
+    world.folder.write_settings(world.folder.read())
+    clock[0] = 10.0
+    assert made.look()
+    world.until(lambda: running(world) == list(world.members))
+
+
+def test_a_fleets_file_that_does_not_read_is_told_once_and_its_workers_are_looked_after(
+    world, capsys
+):
+    clock = [0.0]
+    made = supervisor(world, lambda: clock[0])
+    first, file = world.members[0], world.folder.path / "fleet.json"
+    text = file.read_text()
+    file.write_text("{")
+    os.kill(read(world.place(first)).pid, signal.SIGKILL)
+    world.until(lambda: member_page(world.folder, first) is None)
+    assert made.look()
+    clock[0] = 10.0
+    assert made.look()
+    world.until(lambda: running(world) == list(world.members))
+    assert capsys.readouterr().err.count("does not read") == 1
+    file.unlink()
+    assert not made.look()  # there is no fleet any more
+    file.write_text(text)
+
+
 def test_a_worker_and_its_supervisor_killed_together_the_next_one_starts_that_worker(world):
     supervisor(world)
     first, second = world.members

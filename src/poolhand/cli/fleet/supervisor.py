@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from typing import Final
 
-from poolhand.cli.fleet.folder import FleetFolder, FleetMember
+from poolhand.cli.fleet.folder import FleetFolder, FleetMember, FleetUnreadable
 from poolhand.cli.fleet.locks import held
 from poolhand.cli.fleet.starting import StartedWorker, WorkerPrograms, WorkerStarter, starter_for
 from poolhand.cli.join_service import worker_environ, worker_words
@@ -33,8 +33,19 @@ class SupervisorRuns(Refused):
     """Another supervisor has the fleet."""
 
 
+class NeverStarted:
+    """A worker that could not even be started."""
+
+    def poll(self) -> int:
+        """Return how it ended, see ``StartedWorker.poll``."""
+        return 1
+
+
 class Supervisor:
     """Starts what is wanted and does not run.
+
+    What hinders one worker from being started hinders no other; a fleet's file that does not read
+    is told, and those that it named last are looked after.
 
     Args:
         folder: Of the fleet.
@@ -52,12 +63,14 @@ class Supervisor:
     ) -> None:
         self._folder, self._environ, self._now = folder, environ, now
         self._starter = starter or WorkerPrograms()
+        self._members: tuple[FleetMember, ...] = ()
+        self._unread = ""
         self._watched: dict[str, Watched] = {}
         self._children: dict[str, StartedWorker] = {}
 
     def look(self) -> bool:
         """Start what is due; return whether there is anything left to look after."""
-        members = self._folder.read().here
+        members = self._members = self._read()
         seen = {each.name: self._see(each) for each in members}
         for name in self._children.keys() - seen.keys():  # of workers that have left the fleet
             if self._children[name].poll() is not None:
@@ -68,7 +81,19 @@ class Supervisor:
             self._watched[each.name] = watched
             if start:
                 self._start(each)
+        if self._unread:
+            return self._folder.is_made
         return any(each.wanted or each.running for each in seen.values())
+
+    def _read(self) -> tuple[FleetMember, ...]:
+        try:
+            members, trouble = self._folder.read().here, ""
+        except FleetUnreadable as fault:
+            members, trouble = self._members, str(fault)
+        if trouble and trouble != self._unread:
+            say(trouble)
+        self._unread = trouble
+        return members
 
     def _see(self, member: FleetMember) -> ProgramSeen:
         folder, child = self._folder.member(member), self._children.get(member.name)
@@ -86,8 +111,14 @@ class Supervisor:
     def _start(self, member: FleetMember) -> None:
         folder = self._folder.member(member)
         say(f"starting {member.name}")
-        words, environ = worker_words(folder, self._environ), worker_environ(folder, self._environ)
-        self._children[member.name] = self._starter.start(words, environ, folder.log)
+        try:
+            environ = worker_environ(folder, self._environ)
+            words = worker_words(folder, self._environ)
+            child = self._starter.start(words, environ, folder.log)
+        except OSError as fault:
+            say(f"{member.name} cannot be started ({fault}): it is tried again after a pause")
+            child = NeverStarted()
+        self._children[member.name] = child
 
 
 def supervise_fleet(folder: FleetFolder, hand_over: float = LONGEST_HAND_OVER) -> None:
