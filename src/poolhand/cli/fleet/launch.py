@@ -182,8 +182,9 @@ class Crontab:
     def add(self, command: str, mark: str) -> None:
         """Have a command run when this computer starts; repeatable."""
         line = f"@reboot {command.replace('%', chr(92) + '%')} {mark}"
-        lines = [each for each in self._read() if not each.endswith(mark)]
-        if (wanted := [*lines, line]) != self._read():
+        lines = self._read()
+        wanted = [*(each for each in lines if not each.endswith(mark)), line]
+        if wanted != lines:
             self._write(wanted)
 
     def remove(self, mark: str) -> None:
