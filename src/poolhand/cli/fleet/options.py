@@ -41,7 +41,7 @@ ComposeOption = Annotated[
 ]
 YesFlag = Annotated[bool, typer.Option("--yes", help="Do not ask; all of it is meant.")]
 NoWaitFlag = Annotated[bool, typer.Option("--no-wait", help="Do not wait for it.")]
-NowFlag = Annotated[bool, typer.Option("--now", help="End at once; says first what is locked.")]
+NowFlag = Annotated[bool, typer.Option("--now", help="End at once, after a question.")]
 PortOption = Annotated[int, typer.Option(min=0, max=65_535, help="0: any free one.")]
 NamesArgument = Annotated[list[str], typer.Argument(metavar="WORKER…", help="Names, as listed.")]
 CollectToOption = Annotated[str, typer.Option("--to", metavar="ADDRESS", help="Who gets it.")]
