@@ -8,10 +8,11 @@ from dataclasses import replace
 import pytest
 
 from poolhand.cli.command_run import CommandRun
-from poolhand.cli.fleet.collecting import CollectTerms, collect
+from poolhand.cli.fleet.collecting import CollectionToWorker, CollectTerms, collect
 from poolhand.cli.fleet.folder import Fleet, FleetFolder
 from poolhand.cli.fleet.funding import FleetFunder, OtherPayer, PayerIsWorker, PayerLacks
 from poolhand.cli.fleet.wallets import make_wallets
+from poolhand.cli.sending import WrongRecipient
 from poolhand.domain.errors import Refused
 from poolhand.domain.fleet_money import FleetWish
 from poolhand.domain.ids import Address
@@ -60,8 +61,8 @@ class Lab:
         funder = FleetFunder(self.command(), self.folder, stake, coin, yes=yes)
         return asyncio.run(funder.fund(self.folder.read()))
 
-    def collects(self, keep=NOTHING, *, yes=True, elsewhere=False):
-        terms = CollectTerms(HOME, keep, yes, elsewhere)
+    def collects(self, keep=NOTHING, *, to=HOME, yes=True, elsewhere=False):
+        terms = CollectTerms(to, keep, yes, elsewhere)
         there = self.command(state=str(self.folder.payments), wallet="")
         members = self.folder.read().members
         return asyncio.run(collect(there, self.folder, members, terms, StartsNobody()))
@@ -229,6 +230,16 @@ def test_a_collection_killed_anywhere_goes_on_and_sends_nothing_twice(lab, when,
     assert lab.stakes() == [0, 0, 0]
     lab.collects()
     assert lab.rlc(HOME) == 3 * STAKE
+
+
+def test_nothing_is_collected_to_where_it_would_be_lost_or_taken_again(lab):
+    lab.funds()
+    for contract in (lab.chain.facts.hub, lab.chain.facts.rlc):
+        with pytest.raises(WrongRecipient, match="lost"):
+            lab.collects(to=contract)
+    with pytest.raises(CollectionToWorker, match=lab.members[1].name):
+        lab.collects(to=lab.members[1].wallet)
+    assert lab.stakes() == [STAKE] * 3
 
 
 def test_the_wallet_of_a_worker_that_runs_is_left_alone_and_it_is_said_who_must_act(lab, cli):

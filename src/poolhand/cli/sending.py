@@ -24,6 +24,7 @@ from poolhand.domain.units import (
 if TYPE_CHECKING:
     from poolhand.cli.command_run import CommandRun
     from poolhand.cli.verb import Answer
+    from poolhand.ports.chain import HubFacts
     from poolhand.requester.balances import Balances
     from poolhand.requester.requester import Requester
 
@@ -93,6 +94,19 @@ def recipient(text: str) -> Address:
     return address
 
 
+def check_no_contract(to: Address, facts: HubFacts) -> None:
+    """Check that money does not go to the hub or the token itself.
+
+    Raises:
+        WrongRecipient: It does, and would be lost.
+    """
+    if to in (facts.hub, facts.rlc):
+        raise WrongRecipient(
+            f"{to} is iExec's contract, and what is sent there is lost: to stake, use "
+            "`poolhand account deposit`"
+        )
+
+
 async def send(command: CommandRun, payment: PaymentOrder, *, yes: bool) -> Answer:
     """Ask, send, and show what is left.
 
@@ -118,11 +132,7 @@ async def send(command: CommandRun, payment: PaymentOrder, *, yes: bool) -> Answ
 
 def _check(command: CommandRun, requester: Requester, payment: PaymentOrder, has: Balances) -> None:
     facts = requester.hub.facts
-    if payment.to in (facts.hub, facts.rlc):
-        raise WrongRecipient(
-            f"{payment.to} is iExec's contract, and what is sent there is lost: to stake, use "
-            "`poolhand account deposit`"
-        )
+    check_no_contract(payment.to, facts)
     if payment.rlc is not None and has.rlc < payment.rlc:
         source = where_from(facts.chain_id, has.owner, command.rpc_urls)
         raise WalletWithoutRlc(has.owner, has.rlc, payment.rlc, source)

@@ -23,6 +23,7 @@ from poolhand.cli.fleet.orders import drain_all, resume_all
 from poolhand.cli.fleet.rows import member_page
 from poolhand.cli.join_uninstall import WorkerOwes, WorkerUnanswering, check_stopped
 from poolhand.cli.passwords import read_password
+from poolhand.cli.sending import check_no_contract
 from poolhand.domain.errors import PoolhandError, Refused, Unavailable
 from poolhand.domain.fleet_money import (
     FleetWish,
@@ -47,6 +48,16 @@ if TYPE_CHECKING:
 
 class WorkerNotOver(Refused):
     """A worker still needs its wallet."""
+
+
+class CollectionToWorker(Refused):
+    """What is collected would go to a worker's own wallet."""
+
+    def __init__(self, to: Address, worker: str) -> None:
+        super().__init__(
+            f"wallet {to} is that of worker {worker}, from which each collection would take it "
+            "again: name another address (--to)"
+        )
 
 
 class GasForCollectionMissing(Refused):
@@ -128,9 +139,13 @@ async def collect(
         launcher: Starts those again that have finished for it.
 
     Raises:
-        ConfirmationMissing: Nothing was sent.
+        WrongRecipient, CollectionToWorker, ConfirmationMissing: Nothing was sent.
     """
+    for each in members:
+        if each.wallet == terms.to:
+            raise CollectionToWorker(terms.to, each.name)
     async with command.requester() as requester:
+        check_no_contract(terms.to, requester.hub.facts)
         has = await holdings(requester.hub, [each.wallet for each in members])
         is_native = requester.hub.facts.rlc is None
     locks = Path(command.found["locks"])
