@@ -232,6 +232,21 @@ def test_a_collection_killed_anywhere_goes_on_and_sends_nothing_twice(lab, when,
     assert lab.rlc(HOME) == 3 * STAKE
 
 
+def test_a_collection_that_was_cut_off_ends_where_it_began_before_another_goes_elsewhere(lab):
+    lab.funds()
+    kill_at(lab.chain, "before_send", 2)  # stake of the first is on its way, its coin is not
+    with pytest.raises(Killed):
+        lab.collects()
+    lab.chain.before_send = None
+    other = Address(b"\xd2" * 20)
+    first, *rest = lab.collects(to=other)
+    assert f"give the same command with --to {HOME} first" in first.trouble
+    assert not any(each.trouble for each in rest)
+    assert (lab.rlc(HOME), lab.rlc(other)) == (STAKE, 2 * STAKE)
+    lab.collects()
+    assert lab.coins()[0] == 0
+
+
 def test_nothing_is_collected_to_where_it_would_be_lost_or_taken_again(lab):
     lab.funds()
     for contract in (lab.chain.facts.hub, lab.chain.facts.rlc):

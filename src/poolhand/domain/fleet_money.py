@@ -99,6 +99,12 @@ class PaymentRound:
         return Wei(sum(each.amount for each in self.coins))
 
     @property
+    def recipients(self) -> frozenset[Address]:
+        """Who gets RLC or coin from the wallet; those whose stake is paid left out."""
+        paid: list[WithdrawTo | TransferRlc | TransferCoin] = [*self.back, *self.rlc, *self.coins]
+        return frozenset(each.to for each in paid)
+
+    @property
     def gas(self) -> int:
         """The most gas that it takes."""
         stakes = sum(STAKE_BASE_GAS + STAKE_GAS * len(each.stakes) for each in self.stakes)

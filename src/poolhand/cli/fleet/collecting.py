@@ -60,6 +60,16 @@ class CollectionToWorker(Refused):
         )
 
 
+class CollectionToAnother(Refused):
+    """Payments of an earlier collection to another address are under way."""
+
+    def __init__(self, wallet: Address, to: Address) -> None:
+        super().__init__(
+            f"payments of wallet {wallet} to {to} were begun and not finished: give the same "
+            f"command with --to {to} first"
+        )
+
+
 class GasForCollectionMissing(Refused):
     """A wallet has RLC to send, and cannot pay for sending it."""
 
@@ -301,6 +311,9 @@ async def _send(
 ) -> None:
     who, is_native = requester.wallet.address, requester.hub.facts.rlc is None
     async with requester.wallet.open() as spending:
+        begun = spending.rounds.begun(_WHOSE)
+        for other in begun.recipients - {terms.to} if begun else ():
+            raise CollectionToAnother(who, other)
         await spending.rounds.finish(_WHOSE, mined)
         has = (await holdings(spending.hub, [who]))[who]
         means = await spending.sender.means()
