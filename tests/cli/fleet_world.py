@@ -1,7 +1,8 @@
 """A fleet in a folder, whose workers are a small program of the test: a *simulated* worker.
 
 It posts a pid file, answers at a status page, and takes orders as a worker does; what it says of
-itself stands in ``says.json`` of the fleet's folder. It computes nothing and reads no chain. Once it
+itself stands in ``says.json`` of the fleet's folder. Whoever has its number in ``kills`` of the
+worker's folder is killed once an order has come. It computes nothing and reads no chain. Once it
 is up it tells the test its process, so that the test waits for starts and ends without looking for
 them.
 """
@@ -38,7 +39,7 @@ IDLE = {
 }
 PROGRAM = """
     #!{python}
-    import json, os, pathlib, sys, threading, tomllib
+    import json, os, pathlib, signal, sys, threading, tomllib
     from http.server import BaseHTTPRequestHandler, HTTPServer
     from poolhand.worker import pid_file
 
@@ -49,7 +50,7 @@ PROGRAM = """
         starts.write("x")
     (folder / "environ.json").write_text(json.dumps(dict(os.environ)))
     said = json.loads(pathlib.Path({says!r}).read_text())
-    orders = folder / "orders"
+    orders, kills = folder / "orders", folder / "kills"
 
     class Page(BaseHTTPRequestHandler):
         def answer(self, told):
@@ -66,6 +67,9 @@ PROGRAM = """
             verb = self.path.rpartition("/")[2]
             with orders.open("a") as file:
                 file.write(verb + "\\n")
+            if kills.exists():
+                os.kill(int(kills.read_text()), signal.SIGKILL)
+                kills.unlink()
             said["draining"] = verb == "drain"
             self.answer({{"paused": None, "draining": verb == "drain"}})
             if verb in ("drain", "stop"):

@@ -2,55 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import signal
 
 import pytest
+from fleet_at_work import HOME, KEEP, RLC, FleetAtWork
 from fleet_world import simulated_fleet
 
-from poolhand.cli.command_run import CommandRun
-from poolhand.cli.fleet.collecting import CollectTerms, collect
-from poolhand.cli.fleet.rows import member_page
-from poolhand.domain.fleet_money import FleetWish
-from poolhand.domain.ids import Address
-from poolhand.domain.units import NanoRlc, Wei
+from poolhand.cli.fleet.orders import drain_all, resume_all
+from poolhand.domain.units import Wei
 from poolhand.worker import pid_file
-
-RLC = 10**9
-HOME = Address(b"\xd0" * 20)
-KEEP = FleetWish(Wei(10**16), NanoRlc(2 * RLC))
-
-
-class Lab:
-    """Two simulated workers that run, their wallets on the fake chain."""
-
-    def __init__(self, cli, world):
-        self.cli, self.world, self.chain = cli, world, cli.market.chain
-        for each in world.members:
-            self.chain.fund(each.wallet, coin=Wei(10**17), stake=NanoRlc(5 * RLC))
-        self.start(world.members)
-
-    def start(self, members):
-        """Be the launcher of the fleet."""
-        self.world.supervisor().look()
-        self.world.until(lambda: all(map(self.page, members)))
-
-    def page(self, member):
-        return member_page(self.world.folder, member)
-
-    def collects(self, **terms):
-        flags = {"rpc": [], "state": str(self.world.folder.payments), "wallet": ""}
-        command = CommandRun(flags, opener=self.cli.open)
-        wanted = CollectTerms(HOME, KEEP, yes=True, **terms)
-        work = collect(command, self.world.folder, self.world.members, wanted, self)
-        return {each.member: each for each in asyncio.run(work)}
 
 
 @pytest.fixture
 def lab(cli, tmp_path, monkeypatch):
     with simulated_fleet(tmp_path, monkeypatch) as made:
-        yield Lab(cli, made)
+        yield FleetAtWork(cli, made)
 
 
 def test_each_finishes_is_collected_from_and_starts_again(lab):
@@ -103,3 +70,17 @@ def test_one_that_does_not_answer_goes_on_and_the_other_is_collected_from(lab):
     assert lab.chain.state.rlc_of(HOME) == 3 * RLC
     os.kill(mine.pid, signal.SIGKILL)
     pid_file.remove(lab.world.place(first))
+
+
+def test_an_operator_who_drains_or_resumes_meanwhile_is_obeyed(lab):
+    first, second = lab.world.members
+    lab.world.folder.mark_collecting(first)  # as a collection leaves it while it waits
+    drain_all(lab.world.folder, [first])
+    assert not lab.world.folder.is_collecting(first)
+    lab.world.until(lambda: lab.page(first) is None)
+    found = lab.collects(running=True)
+    assert not any(each.trouble for each in found.values())
+    assert lab.world.folder.is_stopped(first)
+    assert [lab.world.starts(each) for each in (first, second)] == [1, 2]
+    resume_all(lab.world.folder, [first], lab)
+    assert lab.world.starts(first) == 2

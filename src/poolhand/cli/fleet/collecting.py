@@ -85,6 +85,9 @@ _FREE_GAS: Final = Means(Wei(0), Wei(0), Wei(0))
 """By which is planned what would go if gas cost nothing."""
 _PAUSE_BETWEEN_END_LOOKS: Final = 0.5
 """Seconds between two looks at a worker that finishes."""
+_RESUMED: Final = (
+    "its operator has resumed it meanwhile: give the same command again once it may finish"
+)
 _ELSEWHERE: Final = (
     "it works on another machine, and what it holds is not seen from here: stop it there "
     "(`poolhand worker stop`), and say --elsewhere-stopped"
@@ -159,7 +162,7 @@ async def collect(
         has = await holdings(requester.hub, [each.wallet for each in members])
         is_native = requester.hub.facts.rlc is None
     locks = Path(command.found["locks"])
-    working = [each for each in members if terms.running and _is_at_work(folder, each)]
+    working = [each for each in members if terms.running and _is_to_run_on(folder, each)]
     others = [each for each in members if each not in working]
     skipped = {each: why for each in others if (why := hindrance(folder, each, locks))}
     if not terms.elsewhere:
@@ -175,7 +178,7 @@ async def collect(
         each
         for each in asked
         if (
-            is_worth_an_end(planned[each], terms.keep)
+            folder.is_collecting(each) or is_worth_an_end(planned[each], terms.keep)
             if each in working
             else planned[each] or _journal_there(folder, each)
         )
@@ -192,8 +195,11 @@ async def collect(
     return list(found.values())
 
 
-def _is_at_work(folder: FleetFolder, member: FleetMember) -> bool:
-    return member.is_here and member_page(folder, member) is not None
+def _is_to_run_on(folder: FleetFolder, member: FleetMember) -> bool:
+    """Whether a worker is to run after a collection: it does, or did until one was cut off."""
+    if not member.is_here:
+        return False
+    return folder.is_collecting(member) or member_page(folder, member) is not None
 
 
 async def _between(
@@ -205,21 +211,25 @@ async def _between(
 ) -> Collected:
     """Have a worker finish, collect from it, and start it again, whatever becomes of that.
 
-    One that its operator has told to finish and end stays ended.
+    One that its operator has told to finish and end stays ended. That it is to start again is
+    remembered, so that the same command goes on where this one is killed.
     """
-    was_leaving = folder.is_stopped(member)
+    if not folder.is_stopped(member):
+        folder.mark_collecting(member)
     command.note(f"{member.name} finishes what it holds")
     try:
-        (told,) = drain_all(folder, [member])
+        (told,) = drain_all(folder, [member], collecting=folder.is_collecting(member))
         if told.trouble:
             return Collected(member, trouble=told.trouble)
-        while member_page(folder, member) is not None:  # noqa: ASYNC110 - another process' end
+        while member_page(folder, member) is not None:
+            if not folder.is_stopped(member):
+                return Collected(member, trouble=_RESUMED)
             await asyncio.sleep(_PAUSE_BETWEEN_END_LOOKS)
         if why := hindrance(folder, member, Path(command.found["locks"])):
             return Collected(member, trouble=why)
         return await _collect_from(command, folder, member, terms)
     finally:
-        if not was_leaving:
+        if folder.is_collecting(member):
             resume_all(folder, [member], launcher)
 
 

@@ -31,6 +31,8 @@ _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,29}")
 _MEMBER_NAME: Final = re.compile(_NAME.pattern + r"-[0-9]{3,4}")
 _STOPPED: Final = "stopped"
 """File of a member that its operator has stopped: nothing starts it again by itself."""
+_COLLECTING: Final = "collecting"
+"""File of a member that is stopped for a collection alone: that starts it again."""
 
 
 class NoFleet(Refused):
@@ -256,6 +258,18 @@ class FleetFolder:
     def is_stopped(self, member: FleetMember) -> bool:
         """Whether its operator has stopped a worker."""
         return (self.member(member).path / _STOPPED).exists()
+
+    def is_collecting(self, member: FleetMember) -> bool:
+        """Whether a worker was stopped for a collection alone, and is not started again yet."""
+        return (self.member(member).path / _COLLECTING).exists()
+
+    def mark_collecting(self, member: FleetMember) -> None:
+        """Remember that a worker is about to be stopped for a collection alone."""
+        write_privately(self.member(member).path / _COLLECTING, "")
+
+    def forget_collecting(self, member: FleetMember) -> None:
+        """Remember that a collection has nothing to do with whether a worker runs; repeatable."""
+        (self.member(member).path / _COLLECTING).unlink(missing_ok=True)
 
     def mark(self, member: FleetMember, *, stopped: bool) -> None:
         """Remember that a worker is to run, or not to."""

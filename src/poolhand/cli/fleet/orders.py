@@ -35,17 +35,24 @@ class OrderTold:
         return {"name": self.member.name, "state": self.state, "trouble": self.trouble or None}
 
 
-def drain_all(folder: FleetFolder, members: Sequence[FleetMember]) -> list[OrderTold]:
-    """Have workers finish what they hold, and then end; none of them is started again."""
-    for each in members:
-        folder.mark(each, stopped=True)
+def drain_all(
+    folder: FleetFolder, members: Sequence[FleetMember], *, collecting: bool = False
+) -> list[OrderTold]:
+    """Have workers finish what they hold, and then end; none of them is started again.
+
+    Args:
+        folder: Of the fleet.
+        members: Which workers.
+        collecting: Whether a collection wants it, which starts them again; an operator who wants it
+            meanwhile is obeyed.
+    """
+    _mark_stopped(folder, members, collecting=collecting)
     return _order_all(folder, members, "drain", "draining", "not running")
 
 
 def end_all(folder: FleetFolder, members: Sequence[FleetMember]) -> list[OrderTold]:
     """End workers at once; none of them is started again. Their journals keep what is owed."""
-    for each in members:
-        folder.mark(each, stopped=True)
+    _mark_stopped(folder, members)
     return _order_all(folder, members, "stop", "ending", "not running")
 
 
@@ -57,7 +64,18 @@ def resume_all(
         folder.mark(each, stopped=False)
     told = _order_all(folder, members, "resume", "resumed", "started")
     launcher.start([each.member for each in told if each.state == "started"])
+    for each in members:
+        folder.forget_collecting(each)
     return told
+
+
+def _mark_stopped(
+    folder: FleetFolder, members: Sequence[FleetMember], *, collecting: bool = False
+) -> None:
+    for each in members:
+        if not collecting:
+            folder.forget_collecting(each)
+        folder.mark(each, stopped=True)
 
 
 def _order_all(
