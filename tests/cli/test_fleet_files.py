@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import stat
+import sys
 from dataclasses import replace
 
 import pytest
 import yaml
 from fleet_world import simulated_fleet
+from unit_files import faults_of_unit
 
 from poolhand.cli.fleet.files import FilesThere, write_compose, write_units
 from poolhand.keys.keystore import open_wallet
@@ -39,7 +41,10 @@ def test_each_worker_has_a_unit_settings_that_read_and_its_keystore(world, tmp_p
         wallet = open_wallet(place / "wallet.json", place, password(world))
         assert str(wallet.address) == each.address
         unit = (place / f"poolhand-{each.name}.service").read_text()
-        assert f"worker start --config /etc/poolhand/{each.name}/worker.toml" in unit
+        config = f'"/etc/poolhand/{each.name}/worker.toml"'
+        assert f'"/usr/local/bin/poolhand" "worker" "start" "--config" {config}' in unit
+        here = unit.replace("/usr/local/bin/poolhand", sys.executable)
+        assert faults_of_unit(here, tmp_path) == ""
     told = text.read_text()
     assert "scp -r" in told
     assert "ssh root@MACHINE" in told

@@ -10,6 +10,7 @@ import time
 from urllib.parse import urlsplit
 
 import pytest
+from unit_files import faults_of_unit
 
 from poolhand.cli.join_folder import JoinFolder
 from poolhand.cli.join_service import (
@@ -60,11 +61,18 @@ def test_new_words_are_a_phrase_and_never_the_same():
 def test_a_unit_starts_the_worker_by_its_settings(is_user, tmp_path):
     folder = JoinFolder(tmp_path / "a %b $c", tmp_path, "pool-1")
     words = worker_words(folder, {"POOLHAND_COMMAND": "/opt/pool hand"})
-    text = unit_text(folder, words, is_user=is_user)
+    text = unit_text(folder.name, words, is_user=is_user)
     quoted = str(folder.settings).replace("%", "%%").replace("$", "$$")
     assert f'ExecStart="/opt/pool hand" "worker" "start" "--config" "{quoted}"\n' in text
     assert f"WantedBy={'default' if is_user else 'multi-user'}.target" in text
     assert "Restart=on-failure" in text  # one that was drained stays away
+
+
+@pytest.mark.parametrize("is_user", [False, True])
+def test_systemd_finds_nothing_wrong_with_a_unit(is_user, tmp_path):
+    folder = JoinFolder(tmp_path / "a %b $c", tmp_path, "pool-1")
+    words = worker_words(folder, {"POOLHAND_COMMAND": sys.executable})
+    assert faults_of_unit(unit_text(folder.name, words, is_user=is_user), tmp_path) == ""
 
 
 def test_workers_of_one_pool_in_two_folders_are_two_services(tmp_path):

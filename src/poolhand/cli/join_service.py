@@ -100,19 +100,29 @@ def launcher_for(folder: JoinFolder, environ: Mapping[str, str]) -> Launcher:
 # ------------------------------------------------------------------------------------------ systemd
 
 
-def unit_text(folder: JoinFolder, words: Sequence[str], *, is_user: bool) -> str:
+def unit_text(
+    name: str, words: Sequence[str], *, is_user: bool = False, lines: Sequence[str] = ()
+) -> str:
     """Write the unit of a worker.
 
     One that was drained has ended for good; one that failed is started again on its journal.
+
+    Args:
+        name: The worker's.
+        words: Its command line.
+        is_user: Whether it is a user's own.
+        lines: What else stands in the section of the service.
     """
     command = " ".join(map(_systemd_word, words))
+    more = "".join(f"{line}\n" for line in lines)
     return (
         "[Unit]\n"
-        f"Description=Poolhand worker {folder.name}\n"
+        f"Description=Poolhand worker {name}\n"
         "Wants=network-online.target\n"
         "After=network-online.target docker.service\n\n"
         "[Service]\n"
         f"ExecStart={command}\n"
+        f"{more}"
         "Restart=on-failure\n"
         "RestartSec=10\n"
         "TimeoutStopSec=60\n\n"
@@ -165,7 +175,7 @@ class SystemdUnit:
     def register(self) -> None:
         """Make it known; repeatable."""
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        text = unit_text(self._folder, self._words, is_user=self._is_user)
+        text = unit_text(self._folder.name, self._words, is_user=self._is_user)
         self._path.write_text(text, encoding="utf-8")
         self._systemctl("daemon-reload")
         self._systemctl("enable", self._name)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from poolhand.cli.fleet.folder import Fleet, FleetFolder, FleetMember
+from poolhand.cli.join_service import unit_text
 from poolhand.domain.errors import Refused
 from poolhand.keys.keystore import write_privately
 
@@ -90,20 +91,9 @@ def _settings(fleet: Fleet, member: FleetMember) -> str:
 
 
 def _unit(member: FleetMember) -> str:
-    return (
-        "[Unit]\n"
-        f"Description=Poolhand worker {member.name}\n"
-        "Wants=network-online.target\n"
-        "After=network-online.target docker.service\n\n"
-        "[Service]\n"
-        f"ExecStart={_PROGRAM} worker start --config {_PLACE}/{member.name}/worker.toml\n"
-        "StateDirectory=poolhand\n"
-        "Restart=on-failure\n"
-        "RestartSec=10\n"
-        "TimeoutStopSec=60\n\n"
-        "[Install]\n"
-        "WantedBy=multi-user.target\n"
-    )
+    config = f"{_PLACE}/{member.name}/worker.toml"
+    words = (_PROGRAM, "worker", "start", "--config", config)
+    return unit_text(member.name, words, lines=("StateDirectory=poolhand",))
 
 
 def _units_text(folder: FleetFolder, members: Sequence[FleetMember]) -> str:
