@@ -286,6 +286,27 @@ class LaunchdAgent:
 # --------------------------------------------------------------------------------------- background
 
 
+def start_in_background(
+    words: Sequence[str], environ: Mapping[str, str], log: Path
+) -> subprocess.Popen[bytes]:
+    """Start a program of ours that outlives this one and its terminal; raises OSError.
+
+    Args:
+        words: Its command line.
+        environ: Its environment.
+        log: Where what it says goes, behind what is there.
+    """
+    with log.open("ab") as file:
+        return subprocess.Popen(  # noqa: S603 - our own program
+            words,
+            env=dict(environ),
+            stdin=subprocess.DEVNULL,
+            stdout=file,
+            stderr=file,
+            start_new_session=True,
+        )
+
+
 class BackgroundProgram:
     """A program in the background, where no service manager runs.
 
@@ -312,15 +333,8 @@ class BackgroundProgram:
 
     def start(self) -> None:
         """Start the worker, which outlives this program."""
-        with self._folder.log.open("ab") as log:
-            self._program = subprocess.Popen(  # noqa: S603 - our own program
-                self._words,
-                env=worker_environ(self._folder, self._environ),
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
+        environ = worker_environ(self._folder, self._environ)
+        self._program = start_in_background(self._words, environ, self._folder.log)
 
     def is_at_work(self) -> bool:
         """Whether the program that this has started runs."""

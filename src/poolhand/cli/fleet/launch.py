@@ -13,7 +13,12 @@ from typing import Final, Protocol
 from poolhand.cli.fleet.folder import FleetFolder, FleetMember
 from poolhand.cli.hiding import PIPE, VARIABLES
 from poolhand.cli.join_folder import JOIN_HOME_VARIABLE
-from poolhand.cli.join_service import BackgroundProgram, launcher_for, program_words
+from poolhand.cli.join_service import (
+    BackgroundProgram,
+    launcher_for,
+    program_words,
+    start_in_background,
+)
 from poolhand.cli.saying import say
 from poolhand.domain.errors import Unavailable
 
@@ -132,15 +137,7 @@ class SupervisedWorkers:
         """
         del members
         self.register()
-        with self._folder.log.open("ab") as log:
-            self._program = subprocess.Popen(  # noqa: S603 - our own program
-                self._words,
-                env=self._environ,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
+        self._program = start_in_background(self._words, self._environ, self._folder.log)
 
     def is_at_work(self) -> bool:
         """Whether the supervisor that this has started runs."""

@@ -11,7 +11,6 @@ from __future__ import annotations
 import gc
 import os
 import signal
-import subprocess
 import sys
 import threading
 import traceback
@@ -22,7 +21,7 @@ from pathlib import Path
 from typing import Final, NoReturn, Protocol
 
 import poolhand
-from poolhand.cli.join_service import COMMAND
+from poolhand.cli.join_service import COMMAND, start_in_background
 from poolhand.cli.main import run
 
 LOADED_FOR_WORKERS: Final = ("poolhand.cli.worker", "poolhand.cli.signing", "poolhand.worker.main")
@@ -59,15 +58,7 @@ class WorkerPrograms:
 
     def start(self, words: Sequence[str], environ: Mapping[str, str], log: Path) -> StartedWorker:
         """Start one, see ``WorkerStarter.start``."""
-        with log.open("ab") as file:
-            return subprocess.Popen(  # noqa: S603 - our own program
-                words,
-                env=dict(environ),
-                stdin=subprocess.DEVNULL,
-                stdout=file,
-                stderr=file,
-                start_new_session=True,
-            )
+        return start_in_background(words, environ, log)
 
 
 def package_version() -> tuple[int, int]:
