@@ -68,6 +68,21 @@ class ComputerNotReady(Refused):
         )
 
 
+def check_ready(found: Examination) -> None:
+    """Check that a worker could earn by what the doctor has seen, but for what money fixes.
+
+    Raises:
+        ComputerNotReady: It could not.
+    """
+    failures = [
+        each
+        for each in found.findings
+        if each.outcome is CheckOutcome.FAIL and each.check not in BY_MONEY
+    ]
+    if failures:
+        raise ComputerNotReady(failures)
+
+
 @dataclass(frozen=True, slots=True)
 class JoinTerms:
     """What is joined, and on which terms.
@@ -167,13 +182,7 @@ class ThisComputer:
         for each in found.findings:
             if each.outcome is CheckOutcome.WARN and each.check not in BY_MONEY | TOLD_BEFORE:
                 self._command.note(f"{each.check}: {each.told}")
-        failures = [
-            each
-            for each in found.findings
-            if each.outcome is CheckOutcome.FAIL and each.check not in BY_MONEY
-        ]
-        if failures:
-            raise ComputerNotReady(failures)
+        check_ready(found)
 
     async def get_wallet(self) -> None:
         """Make a wallet, or take the one that was named, and write the worker's settings."""

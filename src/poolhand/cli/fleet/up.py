@@ -21,9 +21,8 @@ from poolhand.cli.fleet.locks import changing
 from poolhand.cli.fleet.orders import await_let_in
 from poolhand.cli.fleet.rows import member_page
 from poolhand.cli.fleet.wallets import make_wallets, more_wallets
-from poolhand.cli.join_world import BY_MONEY, SLOW_LIMIT, ComputerNotReady
+from poolhand.cli.join_world import SLOW_LIMIT, check_ready
 from poolhand.devnet.info import DevnetInfo, NoDevnet, devnet_home
-from poolhand.domain.doctor.findings import CheckOutcome, Examination
 from poolhand.domain.doctor.machine import show_bytes, usual_slots
 from poolhand.domain.doctor.network import ONLY_INVITED
 from poolhand.domain.errors import Refused
@@ -303,14 +302,7 @@ class FleetMaker:
         """
         from poolhand.cli.join import examined
 
-        found: Examination = await examined(self._folder.member(fleet.here[0]))
-        failures = [
-            each
-            for each in found.findings
-            if each.outcome is CheckOutcome.FAIL and each.check not in BY_MONEY
-        ]
-        if failures:
-            raise ComputerNotReady(failures)
+        check_ready(await examined(self._folder.member(fleet.here[0])))
 
     def _payer(self) -> CommandRun:
         """Return the run whose wallet pays: that of the devnet, where it is the pool's chain."""
