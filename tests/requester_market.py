@@ -271,6 +271,23 @@ class Market:
         return len(self.chain.state.deals)
 
 
+class Killed(BaseException):
+    """The program is no more."""
+
+
+def kill_at(chain: FakeChain, when: str, at: int) -> None:
+    """Play a program's end ``before_send`` or ``after_send`` of that transaction from now on."""
+    left = at
+
+    def kill(*_: Any) -> None:
+        nonlocal left
+        left -= 1
+        if left == 0:
+            raise Killed
+
+    setattr(chain, when, kill)
+
+
 def registry() -> FastAPI:
     """A registry with three images of one content, which does not know HEAD's digest header for tag ``bare``."""
     app = FastAPI()

@@ -18,16 +18,13 @@ from poolhand.domain.fleet_money import FleetWish
 from poolhand.domain.ids import Address
 from poolhand.domain.units import NanoRlc, Wei, show_rlc
 from poolhand.keys.lock import WalletLock
+from requester_market import Killed, kill_at
 
 RLC, COIN = 10**9, 10**18
 STAKE, GAS = NanoRlc(3 * RLC), Wei(COIN // 100)
 HOME = Address(b"\xd0" * 20)
 NOTHING = FleetWish(Wei(0), NanoRlc(0))
 JUNK = "test test test test test test test test test test test junk"
-
-
-class Killed(BaseException):
-    """The program is no more."""
 
 
 class StartsNobody:
@@ -81,18 +78,6 @@ class Lab:
 def lab(cli, tmp_path, monkeypatch):
     monkeypatch.setenv("POOLHAND_JOIN_HOME", str(tmp_path / "home"))
     return Lab(cli, tmp_path)
-
-
-def kill_at(chain, when, at):
-    left = at
-
-    def kill(*_):
-        nonlocal left
-        left -= 1
-        if left == 0:
-            raise Killed
-
-    setattr(chain, when, kill)
 
 
 def test_all_are_funded_from_one_wallet_and_not_again(lab, capsys):

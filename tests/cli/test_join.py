@@ -43,14 +43,11 @@ from poolhand.settings.load import load
 from poolhand.transport.clock import ManualClock
 from poolhand.wire.pool_api import PoolConfig
 from poolhand.worker import pid_file
+from requester_market import Killed
 
 RLC, COIN = 10**9, 10**18
 KEY = bytes([0x51] * 32).hex()
 ACTS = ("get_wallet", "wait_for_money", "deposit", "set_up", "start")
-
-
-class Killed(BaseException):
-    """The program is no more."""
 
 
 class PagedLauncher:

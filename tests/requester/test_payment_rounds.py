@@ -18,14 +18,11 @@ from poolhand.domain.onchain import TransferRlc
 from poolhand.domain.units import NANO_PER_RLC, NanoRlc, Wei
 from poolhand.requester.payment_rounds import is_refusal
 from poolhand.store.errors import JournalCorrupt
+from requester_market import Killed, kill_at
 
 FLEET = tuple(Address(n.to_bytes(20)) for n in range(0x71, 0x74))
 WISH = FleetWish(Wei(10**15), NanoRlc(3 * NANO_PER_RLC))
 WHOSE = "fleet test"
-
-
-class Killed(BaseException):
-    """The program is no more."""
 
 
 async def holds(market):
@@ -61,15 +58,7 @@ TRANSACTIONS = 2 + len(FLEET)
 async def test_killed_at_any_transaction_all_are_paid_once(market, when, at):
     market.chain.fund(market.wallet.address, coin=Wei(10**18))
     coin, rlc = market.chain.state.coin_of(market.wallet.address), await spent(market)
-    left = at
-
-    def kill(*_):
-        nonlocal left
-        left -= 1
-        if left == 0:
-            raise Killed
-
-    setattr(market.chain, when, kill)
+    kill_at(market.chain, when, at)
     with pytest.raises(Killed):
         await pay_all(market)
     setattr(market.chain, when, None)
