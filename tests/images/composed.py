@@ -26,15 +26,23 @@ def has_compose() -> bool:
     return done.returncode == 0
 
 
-def up(folder: Path, override) -> None:
-    """Have Compose start a folder's file, changed by ``override``, from images that are there."""
-    (folder / "compose.override.yaml").write_text(yaml.safe_dump(override), encoding="utf-8")
-    docker("compose", "--project-directory", str(folder), "up", "--detach", "--no-build")
+def up(file: Path, override) -> None:
+    """Have Compose start a file, changed by ``override``, from images that are there."""
+    _override(file).write_text(yaml.safe_dump(override), encoding="utf-8")
+    docker(*_compose(file), "up", "--detach", "--no-build")
 
 
-def down(folder: Path) -> None:
-    """Have Compose remove all that it made of a folder's file."""
-    docker("compose", "--project-directory", str(folder), "down", "--volumes", check=False)
+def down(file: Path) -> None:
+    """Have Compose remove all that it made of a file."""
+    docker(*_compose(file), "down", "--volumes", check=False)
+
+
+def _compose(file: Path) -> tuple[str, ...]:
+    return ("compose", "--file", str(file), "--file", str(_override(file)))
+
+
+def _override(file: Path) -> Path:
+    return file.with_suffix(".override.yaml")
 
 
 def log_of(name: str) -> str:

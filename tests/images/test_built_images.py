@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from built import BUILT, COMMAND_SECONDS, TAG
+from built import BUILT, COMMAND_SECONDS, HOST, SOCKET, TAG
 from composed import composed, docker, down, has_compose, inspected, log_of, up, words_of_service
 from e2e_world import WEB, wait_until
 from emulator import MACHINES
@@ -35,7 +35,6 @@ IMAGES = tuple(LOADED)
 SERVICES = ("signer", "worker")
 MOST = 400_000_000
 """Bytes of an image: Debian and its Python take 150 MB of them."""
-SOCKET = os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock").removeprefix("unix://")
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(1800)]
 
@@ -136,20 +135,17 @@ def started(network, folder):
         docker("rmi", *images.values(), check=False)
 
 
-HOST = {"network_mode": "host", "environment": {"IEXEC_WORKER_PORT": "0"}}
-"""The devnet listens on loopback, and the host's ports are others' as well."""
-
-
 @contextmanager
 def _by_compose(told, folder):
     (folder / ".env").write_text("".join(f"{key}={value}\n" for key, value in told.items()))
-    shutil.copy(BUILT.context / "compose.yaml", folder)
+    file = folder / "compose.yaml"
+    shutil.copy(BUILT.context / "compose.yaml", file)
     socket = [f"{SOCKET}:/var/run/docker.sock"]
     try:
-        up(folder, {"services": {"worker": {**HOST, "volumes": socket}}})
+        up(file, {"services": {"worker": {**HOST, "volumes": socket}}})
         yield {each: f"{told['COMPOSE_PROJECT_NAME']}-{each}-1" for each in SERVICES}
     finally:
-        down(folder)
+        down(file)
 
 
 @contextmanager
