@@ -86,9 +86,9 @@ def test_a_fleet_by_its_compose_file_computes_earns_and_gives_all_back(
         network.ok("worker", "pause", "--name", "worker-1")
         bought = network.ok("run", network.image("fractal"), "--args", "--seed 7", seconds=600)
         network.ok("worker", "resume", "--name", "worker-1")
-        (replicate,) = bought["tasks"][0]["replicates"]
-        assert replicate["worker"] in wallets
-        assert replicate["status"] == "COMPLETED"
+        replicates = bought["tasks"][0]["replicates"]  # a slow one is replaced
+        assert {each["worker"] for each in replicates} <= wallets
+        assert "COMPLETED" in [each["status"] for each in replicates]
         for service, name in names.items():
             is_signer = service.startswith("signer-")
             found = inspected(name)
