@@ -47,21 +47,40 @@ def test_a_fleet_joins_computes_is_paid_and_gives_all_back(network, tmp_path):
         told = wait_until(all_idle)
         assert told["together"]["earned_nrlc"] > 0
         assert told["together"]["complete"]
+        earned = told["together"]["earned_nrlc"]
+        to = "0x" + "d1" * 20
+        killed_while_it_collects(network, to, earned, at_home)
+        wait_until(all_idle)
         refused_here_and_elsewhere(network, home, made["workers"][0], tmp_path)
         killed_with_its_supervisor(network, home, made["workers"], at_home)
 
         stopped = network.ok("fleet", "stop", **at_home)
         assert {each["state"] for each in stopped} == {"stopped"}
         wait_until(lambda: not set(wallets) & set(connected(network)))
-        to = "0x" + "d1" * 20
         collected = network.ok("fleet", "collect", "--to", to, "--all", "--yes", **at_home)
-        whole = 2 * STAKE + told["together"]["earned_nrlc"]
-        assert collected["rlc_nrlc"] == whole
-        assert network.ok("account", "show", to)["rlc_nrlc"] == whole
+        assert collected["rlc_nrlc"] == 2 * STAKE
+        assert network.ok("account", "show", to)["rlc_nrlc"] == 2 * STAKE + earned
     finally:
         network.cli("fleet", "stop", "--now", "--yes", **at_home)
     names = [each["name"] for each in made["workers"]]
     assert network.ok("fleet", "remove", *names, "--yes", **at_home)["left"] == 0
+
+
+def killed_while_it_collects(network, to, earned, at_home):
+    """Kill a collection from workers that run once one ends for it: the same again goes on."""
+    words = ("fleet", "collect", "--to", to, "--running", "--yes")
+    known = {k: v for k, v in os.environ.items() if not k.startswith(("POOLHAND_", "IEXEC_"))}
+    program = subprocess.Popen(
+        [sys.executable, "-m", "poolhand", *words], stderr=subprocess.PIPE, text=True,
+        stdout=subprocess.DEVNULL, env={**known, "POOLHAND_HOME": str(network.home), **at_home},
+    )  # fmt: skip
+    with program.stderr as said:
+        assert any("finishes what it holds" in line for line in said)
+    program.kill()
+    program.wait()
+    collected = network.ok(*words, **at_home)
+    assert not any(each["trouble"] for each in collected["workers"])
+    assert network.ok("account", "show", to)["rlc_nrlc"] == earned
 
 
 def refused_here_and_elsewhere(network, home, worker, tmp_path):
