@@ -12,7 +12,15 @@ import pytest
 from raw_server import body, raw_server, redirect, said
 
 from poolhand.transport.again import a_few_times, again
-from poolhand.transport.web import AnswerTooLarge, Caps, GoesElsewhere, NoAnswer, ask, ask_now
+from poolhand.transport.web import (
+    AnswerTooLarge,
+    Caps,
+    GoesElsewhere,
+    NoAnswer,
+    ask,
+    ask_now,
+    opened,
+)
 
 SOURCE = Path(__file__).parents[2] / "src" / "poolhand"
 CAPS = Caps(1_000, seconds=5)
@@ -30,6 +38,27 @@ async def drip(writer, _head):
         writer.write(b"x")
         await writer.drain()
         await asyncio.sleep(0.01)
+
+
+async def test_what_is_followed_is_told_as_it_comes():
+    heard = asyncio.Event()
+
+    async def follow(writer, _head):
+        writer.write(b"HTTP/1.1 200 OK\r\n\r\none\n")
+        await heard.wait()
+        writer.write(b"two\n")
+        writer.close()
+
+    told = []
+    async with (
+        raw_server(follow) as server,
+        httpx.AsyncClient(trust_env=False) as http,
+        opened(http, "GET", server.url(), CAPS) as answer,
+    ):
+        async for piece in answer.pieces(size=None):
+            told.append(piece)
+            heard.set()
+    assert told == [b"one\n", b"two\n"]
 
 
 async def test_an_answer_comes_with_status_headers_and_the_place_it_came_from():

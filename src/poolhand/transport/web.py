@@ -21,7 +21,7 @@ from poolhand.transport.errors import HTTP_FAULTS
 from poolhand.transport.trusted import trusted
 
 BODY_READ_SIZE: Final = 256 * 1024
-"""Bytes of a body that are taken at a time."""
+"""Bytes of a body that are awaited before they are told."""
 UNENCODED_HEADERS: Final = {"Accept-Encoding": "identity", "User-Agent": "poolhand"}
 """Headers of every request: nothing is inflated here."""
 WEB_FAULTS: Final = (*HTTP_FAULTS, httpx.StreamError, TimeoutError)
@@ -95,8 +95,11 @@ class Incoming:
         """Whether the peer does what was asked."""
         return self._answer.is_success
 
-    async def pieces(self) -> AsyncIterator[bytes]:
+    async def pieces(self, size: int | None = BODY_READ_SIZE) -> AsyncIterator[bytes]:
         """Yield the body as it came on the wire.
+
+        Args:
+            size: Bytes that are awaited before they are told; None: each as soon as it comes.
 
         Raises:
             AnswerTooLarge: It is over its cap, or says that it will be.
@@ -107,17 +110,17 @@ class Incoming:
             return
         if announced.isdecimal() and int(announced[:20]) > left and self.is_success:
             raise AnswerTooLarge(self._most)
-        async for piece in self._raw():
+        async for piece in self._raw(size):
             left -= len(piece)
             if left < 0:
                 raise AnswerTooLarge(self._most)
             yield piece
 
-    async def _raw(self) -> AsyncIterator[bytes]:
+    async def _raw(self, size: int | None) -> AsyncIterator[bytes]:
         if self._answer.is_stream_consumed:  # one that never was on a wire
             yield self._answer.content
             return
-        async for piece in self._answer.aiter_raw(BODY_READ_SIZE):
+        async for piece in self._answer.aiter_raw(size):
             yield piece
 
     async def content(self, most: int | None = None) -> bytes:

@@ -143,7 +143,7 @@ class KubernetesApi:
             async with opened(
                 self._http, "GET", path, caps, params=asked, timeout=endless
             ) as answer:
-                yield answer.pieces() if answer.is_success else _nothing()
+                yield answer.pieces(size=None) if answer.is_success else _nothing()
         except NoAnswer as fault:
             raise _down(f"GET {path}", str(fault)) from fault
 
