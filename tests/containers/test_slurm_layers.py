@@ -11,13 +11,8 @@ import tarfile
 import pytest
 from archives import entry, named, packed
 
-from poolhand.containers.slurm.layers import (
-    BadLayer,
-    Layers,
-    LayersTooLarge,
-    Scope,
-    WrongContent,
-)
+from poolhand.containers.slurm.layer_archive import BadLayer, LayersTooLarge
+from poolhand.containers.slurm.layers import MOST_FOLDERS_DEEP, Layers, Scope, WrongContent
 
 FOLDER, FILE, LINK, HARD = tarfile.DIRTYPE, tarfile.REGTYPE, tarfile.SYMTYPE, tarfile.LNKTYPE
 
@@ -88,9 +83,15 @@ def test_no_link_leads_out(root, target):
         [entry("f"), entry("f/x")],
         [entry("/".join("d" * 300), FOLDER)],
         [entry(".wh..")],
+        [entry("n" * 300)],
+        [entry("n" * 300 + "/x")],
+        [entry("x", LINK, target="")],
+        [entry("x", LINK, target="t" * 5000)],
+        [entry("/".join(["d" * 200] * 50) + "/x")],
     ],
     ids=["up", "up inside", "hard link out", "hard link to a link", "hard link to nothing",
-         "circle", "below a file", "deep", "odd whiteout"],
+         "circle", "below a file", "deep", "odd whiteout", "long name", "long folder",
+         "link to nothing", "long link", "long path"],
 )  # fmt: skip
 def test_what_no_honest_layer_holds_is_refused(root, entries):
     with pytest.raises(BadLayer):
@@ -134,12 +135,19 @@ def test_zeros_behind_the_end_of_an_archive_have_an_end(root):
         Layers(root, most_bytes=2**20).add(io.BytesIO(gzip.compress(content, 1)), named(content))
 
 
-def test_a_header_that_would_fill_the_memory_is_refused(root):
-    header = tarfile.TarInfo("x")
-    header.type, header.size = tarfile.XHDTYPE, 2**33
-    content = header.tobuf(tarfile.GNU_FORMAT) + bytes(10_240)
-    with pytest.raises(BadLayer, match="header"):
-        Layers(root).add(io.BytesIO(content), named(content))
+def test_folders_are_counted_that_a_name_only_leads_through(root):
+    names = ["/".join([str(number)] * MOST_FOLDERS_DEEP) + "/x" for number in range(3)]
+    with pytest.raises(LayersTooLarge):
+        lay(root, [entry(name) for name in names], most_names=2 * MOST_FOLDERS_DEEP)
+    assert len(list(root.iterdir())) == 2
+
+
+@pytest.mark.parametrize("when", [float("nan"), float("inf"), -(2.0**70), 2.0**70])
+def test_a_time_that_no_clock_shows_is_the_nearest_one(root, when):
+    member, content = entry("x")
+    member.pax_headers = {"mtime": str(when)}
+    lay(root, [(member, content)])
+    assert 0 <= (root / "x").stat().st_mtime <= 2**33
 
 
 def test_a_layer_that_is_another_is_refused(root):
@@ -151,6 +159,14 @@ def test_a_layer_that_is_another_is_refused(root):
 def test_what_is_no_archive_is_refused(root, content):
     with pytest.raises((BadLayer, WrongContent)):
         Layers(root).add(io.BytesIO(content), "sha256:0")
+
+
+@pytest.mark.parametrize("spoilt", [b"\xff" * 200, b""], ids=["spoilt", "cut off"])
+def test_a_compression_that_breaks_is_refused(root, spoilt):
+    content = packed(entry("x", content=b"".join(b"%d" % number for number in range(50_000))))
+    whole = gzip.compress(content, 1)
+    with pytest.raises(BadLayer):
+        Layers(root).add(io.BytesIO(whole[:9_000] + spoilt + whole[9_200:]), named(content))
 
 
 def test_files_are_found_within_the_image_only(root):

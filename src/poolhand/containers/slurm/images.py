@@ -14,6 +14,7 @@ import asyncio
 import hashlib
 import json
 import platform
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -33,13 +34,8 @@ from poolhand.containers.pulls import (
     no_login,
 )
 from poolhand.containers.sharing import Shared
-from poolhand.containers.slurm.layers import (
-    BadLayer,
-    Layers,
-    LayersTooLarge,
-    Scope,
-    WrongContent,
-)
+from poolhand.containers.slurm.layer_archive import BadLayer, LayersTooLarge
+from poolhand.containers.slurm.layers import Layers, Scope, WrongContent
 from poolhand.containers.slurm.old_images import IMAGE_FILE, clear_images, note_use
 from poolhand.containers.slurm.skopeo import Skopeo
 from poolhand.domain.errors import RuntimeDown, is_machines_fault
@@ -134,7 +130,7 @@ class SharedImages:
             (new / "packed").mkdir(parents=True)
             await self._skopeo.fetch(name, reference, new / "packed")
             packed = await self._plain(reference, new)
-            await asyncio.to_thread(self._unpack, reference, packed, new / "rootfs")
+            await self._unpack_here(reference, packed, new / "rootfs")
             await asyncio.to_thread(self._publish, reference, new)
         except OSError as fault:
             if not is_machines_fault(fault):
@@ -166,7 +162,18 @@ class SharedImages:
             if self.config(reference) is None:
                 raise  # else another worker on this folder was quicker
 
-    def _unpack(self, reference: str, packed: Path, root: Path) -> None:
+    async def _unpack_here(self, reference: str, packed: Path, root: Path) -> None:
+        """Unpack in a thread that has ended when this is left: what it writes is removed then."""
+        abandoned = threading.Event()
+        work = asyncio.to_thread(self._unpack, reference, packed, root, abandoned)
+        unpacking = asyncio.create_task(work)
+        try:
+            await asyncio.shield(unpacking)
+        finally:
+            abandoned.set()
+            await asyncio.gather(unpacking, return_exceptions=True)
+
+    def _unpack(self, reference: str, packed: Path, root: Path, abandoned: threading.Event) -> None:
         root.mkdir()
         root.chmod(0o755)
         try:
@@ -175,7 +182,7 @@ class SharedImages:
             config = _config_of(image)
             if len(json.dumps(config)) > MOST_CONFIG:
                 raise ImageUnusable(reference, PullCause.CONFIG, self.platform)
-            laid = Layers(root)
+            laid = Layers(root, abandoned=abandoned)
             for blob, diff_id in layers:
                 with blob.open("rb") as file:
                     laid.add(file, diff_id)

@@ -10,18 +10,21 @@ Source: OCI image specification 1.0, layer.md (whiteouts); Docker image specific
 
 from __future__ import annotations
 
+import errno
 import gzip
-import hashlib
 import os
 import shutil
 import stat
 import tarfile
+import threading
+import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, Final, Self, cast
+from typing import IO, Final, cast
 
 from poolhand.containers.folders import ENTRY_BYTES
+from poolhand.containers.slurm.layer_archive import BadLayer, LayerArchive, LayersTooLarge
 
 MOST_IMAGE_BYTES: Final = 16 * 1024**3
 """Bytes of all files of an image, unpacked."""
@@ -31,71 +34,25 @@ MOST_IMAGE_LINKS: Final = 40
 """Symbolic links on the way to one name, as the kernel's own limit."""
 MOST_FOLDERS_DEEP: Final = 200
 """Folders above one another."""
-_MOST_HEADER: Final = 1024**2
 _WHITEOUT: Final = ".wh."
 _OPAQUE: Final = ".wh..wh..opq"
-_PIECE: Final = 1024**2
 _GZIP: Final = b"\x1f\x8b"
-_HEADERS: Final = (
-    tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE, tarfile.GNUTYPE_LONGNAME,
-    tarfile.GNUTYPE_LONGLINK,
-)  # fmt: skip
-
-
-class BadLayer(Exception):
-    """A layer is no archive, or holds what no honest one does."""
-
-
-class LayersTooLarge(Exception):
-    """An image has more bytes or names than it may."""
+_LATEST: Final = 2**33
+"""Unix seconds: the latest time that every file system can write down."""
+_OF_THE_LAYER: Final = (errno.ENAMETOOLONG, errno.EMLINK, errno.EILSEQ, errno.ELOOP)
+"""What a file system says of names and links that it cannot have; all else is its own trouble."""
 
 
 class WrongContent(Exception):
     """A layer is not the one that the image's configuration names."""
 
 
-class _Header(tarfile.TarInfo):
-    """A header of which no more is read into memory than an honest one has."""
-
-    @classmethod
-    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
-        """Read one."""
-        return cls._bounded(super().frombuf(buf, encoding, errors))
-
-    @classmethod
-    def _frombuf(cls, *words: Any, **more: Any) -> Self:
-        """Read one: what a repaired Python calls instead, Debian's 3.11 among them."""
-        found: Self = super()._frombuf(*words, **more)  # type: ignore[misc]
-        return cls._bounded(found)
-
-    @classmethod
-    def _bounded(cls, found: Self) -> Self:
-        if found.type in _HEADERS and found.size > _MOST_HEADER:
-            raise BadLayer(f"a header of {found.size} bytes")
-        return found
-
-
-class _CountedLayer:
-    """What comes out of a layer's compression: digested, and no more than may be."""
-
-    def __init__(self, source: IO[bytes], most: int) -> None:
-        self._source, self._most = source, most
-        self.digest = hashlib.sha256()
-
-    def read(self, size: int) -> bytes:
-        data = self._source.read(size)
-        self._most -= len(data)
-        if self._most < 0:
-            raise LayersTooLarge
-        self.digest.update(data)
-        return data
-
-
 @dataclass(slots=True)
 class Scope:
-    """A folder in which names are looked up as if it were ``/``."""
+    """A folder in which names are looked up as if it were ``/``; ``made``: folders made here."""
 
     root: Path
+    made: int = 0
 
     def folder(self, parts: Iterable[str], *, make: bool) -> Path | None:
         """Return where a folder really is; None where it is not there and not to be made.
@@ -110,7 +67,11 @@ class Scope:
                 here = here[:-1] if part == ".." else here
                 continue
             place = self.root.joinpath(*here, part)
-            mode = _mode(place, make=make)
+            mode = _mode(place)
+            if make and not mode:
+                place.mkdir()
+                place.chmod(0o755)
+                self.made, mode = self.made + 1, stat.S_IFDIR
             if stat.S_ISLNK(mode):
                 links += 1
                 target = str(place.readlink())
@@ -142,16 +103,12 @@ class Scope:
         return place if place is not None and not place.is_symlink() and place.is_file() else None
 
 
-def _mode(place: Path, *, make: bool) -> int:
-    """Return what is at a place, 0 for nothing; a folder is made where that is wanted."""
+def _mode(place: Path) -> int:
+    """Return what is at a place, 0 for nothing."""
     try:
         return place.lstat().st_mode
     except FileNotFoundError:
-        if not make:
-            return 0
-    place.mkdir()
-    place.chmod(0o755)
-    return stat.S_IFDIR
+        return 0
 
 
 def _check_way(links: int, parts: int) -> None:
@@ -167,13 +124,19 @@ class Layers:
     Args:
         root: The folder.
         most_bytes, most_names: What may come in all.
+        abandoned: Set by whoever does not wait for them any more.
     """
 
     def __init__(
-        self, root: Path, most_bytes: int = MOST_IMAGE_BYTES, most_names: int = MOST_IMAGE_NAMES
+        self,
+        root: Path,
+        most_bytes: int = MOST_IMAGE_BYTES,
+        most_names: int = MOST_IMAGE_NAMES,
+        abandoned: threading.Event | None = None,
     ) -> None:
         self._scope = Scope(root)
         self._bytes, self._names = most_bytes, most_names
+        self._abandoned = abandoned or threading.Event()
         self._keeps_owners = os.geteuid() == 0
 
     def add(self, packed: IO[bytes], diff_id: str) -> None:
@@ -185,42 +148,47 @@ class Layers:
 
         Raises:
             BadLayer, LayersTooLarge, WrongContent: It must not be used.
+            LayerAbandoned: Nobody waits for it any more.
             OSError: The disk failed, or is full.
         """
         head = packed.read(len(_GZIP))
         packed.seek(0)
         plain = cast("IO[bytes]", gzip.GzipFile(fileobj=packed)) if head == _GZIP else packed
-        counted = _CountedLayer(plain, 2 * self._bytes + 64 * 1024**2)
+        archive = LayerArchive(plain, 2 * self._bytes + 64 * 1024**2, self._abandoned)
         try:
-            self._add_all(counted)
-            while counted.read(_PIECE):
-                pass
-        except (tarfile.TarError, EOFError, gzip.BadGzipFile, ValueError) as fault:
+            self._add_all(archive)
+            archive.finish()
+        except (tarfile.TarError, EOFError, gzip.BadGzipFile, zlib.error, ValueError) as fault:
             raise BadLayer(type(fault).__name__) from fault
-        if f"sha256:{counted.digest.hexdigest()}" != diff_id:
+        except OSError as fault:
+            if fault.errno in _OF_THE_LAYER:
+                raise BadLayer(fault.strerror) from fault
+            raise
+        if archive.digest != diff_id:
             raise WrongContent
 
-    def _add_all(self, counted: _CountedLayer) -> None:
+    def _add_all(self, archive: LayerArchive) -> None:
         fresh = set[Path]()
-        with tarfile.open(
-            fileobj=cast("IO[bytes]", counted), mode="r|", tarinfo=_Header, bufsize=_PIECE
-        ) as tar:
-            while (member := tar.next()) is not None:
-                self._names -= 1
-                self._bytes -= max(member.size, 0) + ENTRY_BYTES
-                if self._names < 0 or self._bytes < 0:
-                    raise LayersTooLarge
-                self._take(tar, member, fresh)
-                tar.members.clear()  # type: ignore[attr-defined]  # else all headers are kept
+        for member in archive:
+            self._count(1, member.size)
+            self._take(archive, member, fresh)
 
-    def _take(self, tar: tarfile.TarFile, member: tarfile.TarInfo, fresh: set[Path]) -> None:
+    def _count(self, names: int, size: int) -> None:
+        self._names -= names
+        self._bytes -= size + names * ENTRY_BYTES
+        if self._names < 0 or self._bytes < 0:
+            raise LayersTooLarge
+
+    def _take(self, archive: LayerArchive, member: tarfile.TarInfo, fresh: set[Path]) -> None:
         parts = [part for part in member.name.split("/") if part not in ("", ".")]
         if ".." in parts or "\0" in member.name:
             raise BadLayer("a name that leads out of the image")
         if not parts:
             return
+        made = self._scope.made
         parent = self._scope.folder(parts[:-1], make=True)
         assert parent is not None, "it was to be made"
+        self._count(self._scope.made - made, 0)
         place = parent / parts[-1]
         if parts[-1] == _OPAQUE:
             for each in parent.iterdir():
@@ -232,18 +200,20 @@ class Layers:
                 raise BadLayer("a whiteout of nothing")
             _remove(parent / name)
         else:
-            self._write(tar, member, place)
+            self._write(archive, member, place)
             fresh.add(place)
 
-    def _write(self, tar: tarfile.TarFile, member: tarfile.TarInfo, place: Path) -> None:
+    def _write(self, archive: LayerArchive, member: tarfile.TarInfo, place: Path) -> None:
         is_folder = place.is_dir() and not place.is_symlink()
         if not (member.isdir() and is_folder):
             _remove(place)
         if member.isdir():
             place.mkdir(exist_ok=True)
         elif member.isfile():
-            _copy(tar, member, place)
+            _copy(archive, place)
         elif member.issym():
+            if not member.linkname:
+                raise BadLayer("a link to nothing")
             place.symlink_to(member.linkname)
         elif member.islnk():
             self._link(member, place)
@@ -259,7 +229,7 @@ class Layers:
         if not member.issym():
             own = 0 if self._keeps_owners else 0o700 if member.isdir() else 0o600
             place.chmod((member.mode & 0o1777) | own)
-            os.utime(place, (max(member.mtime, 0),) * 2)
+            os.utime(place, (min(_LATEST, max(0.0, member.mtime)),) * 2)  # 0 for what is no number
 
     def _link(self, member: tarfile.TarInfo, place: Path) -> None:
         parts = [part for part in member.linkname.split("/") if part not in ("", ".")]
@@ -272,12 +242,10 @@ class Layers:
         os.link(source, place, follow_symlinks=False)
 
 
-def _copy(tar: tarfile.TarFile, member: tarfile.TarInfo, place: Path) -> None:
-    source = tar.extractfile(member)
-    assert source is not None, "a member that is a file has content"
+def _copy(archive: LayerArchive, place: Path) -> None:
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
-    with source, os.fdopen(os.open(place, flags, 0o600), "wb") as file:
-        shutil.copyfileobj(source, file, _PIECE)
+    with os.fdopen(os.open(place, flags, 0o600), "wb") as file:
+        file.writelines(archive.content())
 
 
 def _remove(place: Path) -> None:
