@@ -100,6 +100,8 @@ async def test_who_watches_many_runs_asks_no_more_than_once_a_second(tmp_path):
         runs = [replace(world.program("token"), name=f"run-{number}") for number in range(20)]
         running = [asyncio.create_task(world.runtime.run(each)) for each in runs]
         await until(lambda: len(world.cluster.pods) == 20)
+        await world.runtime._births.all_over()
+        await world.runtime.usage(world.name)
         world.cluster.asked.clear()
         began = time.monotonic()
         await asyncio.gather(*(world.runtime.usage(each.name) for each in runs))

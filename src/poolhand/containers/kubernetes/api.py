@@ -6,7 +6,6 @@ API concepts, "Delete options", "Retrieving logs".
 
 from __future__ import annotations
 
-import asyncio
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -15,6 +14,7 @@ from typing import Any, Final
 
 import httpx
 
+from poolhand.containers.kept_answer import KeptAnswer
 from poolhand.containers.kubernetes.manifest import APP, APP_LABEL, ATTEMPT_LABEL
 from poolhand.containers.kubernetes.pods import Pod, read_pod
 from poolhand.domain.errors import RuntimeDown
@@ -53,13 +53,10 @@ class KubernetesApi:
         kept: float = 1.0,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._http, self._kept, self._clock = http, kept, clock
-        self.namespace = namespace
+        self._http, self.namespace = http, namespace
         self._jobs = f"/apis/batch/v1/namespaces/{namespace}/jobs"
         self._pods = f"/api/v1/namespaces/{namespace}/pods"
-        self._asking: asyncio.Task[list[dict[str, Any]]] | None = None
-        self._asked = float("-inf")
-        self._told: list[dict[str, Any]] = []
+        self._all_pods = KeptAnswer(self._ask, kept, clock)
 
     async def version(self) -> str:
         """Return the cluster's version."""
@@ -67,8 +64,8 @@ class KubernetesApi:
 
     async def create_job(self, manifest: Mapping[str, Any]) -> bool:
         """Create a job; tells whether there was none of its name before."""
-        self._asked = float("-inf")
-        return await self._call("POST", self._jobs, manifest, passes=(_CONFLICT,)) != {}
+        with self._all_pods.changing():
+            return await self._call("POST", self._jobs, manifest, passes=(_CONFLICT,)) != {}
 
     async def jobs(self, label: str) -> list[dict[str, Any]]:
         """Return the jobs with a label (``key`` or ``key=value``)."""
@@ -77,12 +74,13 @@ class KubernetesApi:
 
     async def delete_job(self, name: str) -> None:
         """Remove a job and its pod, at once; none is fine."""
-        self._asked = float("-inf")
-        await self._call("DELETE", f"{self._jobs}/{name}", _AT_ONCE, passes=(_GONE,))
+        with self._all_pods.changing():
+            await self._call("DELETE", f"{self._jobs}/{name}", _AT_ONCE, passes=(_GONE,))
 
     async def delete_pod(self, name: str) -> None:
         """Remove a pod at once, also from a node that is not heard of; none is fine."""
-        await self._call("DELETE", f"{self._pods}/{name}", _AT_ONCE, passes=(_GONE,))
+        with self._all_pods.changing():
+            await self._call("DELETE", f"{self._pods}/{name}", _AT_ONCE, passes=(_GONE,))
 
     async def pods(self, run_label: str, run: str) -> list[Pod]:
         """Return the pods of a run, the newest attempt's last; of a second ago at most."""
@@ -95,23 +93,11 @@ class KubernetesApi:
 
     async def all_pods(self) -> list[dict[str, Any]]:
         """Return all pods of ours, as the API tells; who ask at a time share one question."""
-        if self._asking is None and self._clock() - self._asked < self._kept:
-            return self._told
-        if self._asking is None:
-            self._asking = asyncio.create_task(self._ask())
-            self._asking.add_done_callback(self._forget)
-        return await asyncio.shield(self._asking)
-
-    def _forget(self, done: asyncio.Task[list[dict[str, Any]]]) -> None:
-        self._asking = None
-        if not done.cancelled():
-            done.exception()
+        return await self._all_pods.get()
 
     async def _ask(self) -> list[dict[str, Any]]:
-        self._asked = self._clock()
         told = await self._call("GET", self._pods, asked={"labelSelector": _OWN})
-        self._told = list(told.get("items") or ())
-        return self._told
+        return list(told.get("items") or ())
 
     async def log(self, pod: str, most: int) -> bytes:
         """Return the end of what a pod has printed, ``most`` bytes or a few lines more."""

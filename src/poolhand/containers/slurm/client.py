@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
+from poolhand.containers.kept_answer import KeptAnswer
 from poolhand.domain.errors import RuntimeDown
 from poolhand.domain.text import shown
 
@@ -137,10 +138,8 @@ class SlurmClient:
     """
 
     def __init__(self, place: Place, clock: Callable[[], float] = time.monotonic) -> None:
-        self.place, self._clock = place, clock
-        self._asking: asyncio.Task[Mapping[str, SlurmJob]] | None = None
-        self._asked = float("-inf")
-        self._jobs: Mapping[str, SlurmJob] = {}
+        self.place = place
+        self._jobs = KeptAnswer(self._ask, LONGEST_KEPT_ANSWER, clock)
 
     async def submit(self, script: str, words: Sequence[str]) -> int:
         """Submit a job and return its number.
@@ -148,8 +147,10 @@ class SlurmClient:
         Raises:
             RuntimeDown: The controller does not answer, or does not take it.
         """
-        self._asked = float("-inf")
-        told = await self._call("sbatch", "--parsable", *words, *self.place.words, script=script)
+        with self._jobs.changing():
+            told = await self._call(
+                "sbatch", "--parsable", *words, *self.place.words, script=script
+            )
         number = told.strip().partition(";")[0]
         if not number.isdecimal():
             raise _down("sbatch", f"it answered {shown(told, _WORDS)}")
@@ -157,9 +158,10 @@ class SlurmClient:
 
     async def cancel(self, number: int) -> None:
         """End a job; one that is over is fine."""
-        self._asked = float("-inf")
-        await self._call("scancel", "--quiet", "--full", "--signal=TERM", str(number), fails=True)
-        await self._call("scancel", "--quiet", str(number), fails=True)
+        signalled = ("--full", "--signal=TERM")
+        with self._jobs.changing():
+            await self._call("scancel", "--quiet", *signalled, str(number), fails=True)
+            await self._call("scancel", "--quiet", str(number), fails=True)
 
     async def jobs(self) -> Mapping[str, SlurmJob]:
         """Return all jobs of this user by name, of ``LONGEST_KEPT_ANSWER`` seconds ago at most.
@@ -167,24 +169,11 @@ class SlurmClient:
         Raises:
             RuntimeDown: The controller does not answer.
         """
-        if self._asking is None and self._clock() - self._asked < LONGEST_KEPT_ANSWER:
-            return self._jobs
-        if self._asking is None:
-            self._asking = asyncio.create_task(self._ask())
-            self._asking.add_done_callback(self._forget)
-        return await asyncio.shield(self._asking)
-
-    def _forget(self, done: asyncio.Task[Mapping[str, SlurmJob]]) -> None:
-        self._asking = None
-        if not done.cancelled():
-            done.exception()
+        return await self._jobs.get()
 
     async def _ask(self) -> Mapping[str, SlurmJob]:
-        asked = self._clock()
-        self._asked = asked
         words = ("--noheader", "--all", "--states=all", f"--user={os.getuid()}")
-        self._jobs = read_jobs(await self._call("squeue", *words, f"--format={_FORM}"))
-        return self._jobs
+        return read_jobs(await self._call("squeue", *words, f"--format={_FORM}"))
 
     async def room(self) -> ClusterRoom:
         """Return what the partition has.
