@@ -107,6 +107,14 @@ async def test_jobs_go_where_the_operator_says(programs):
     assert told == ["--parsable", "--mem=1M", "--partition=p", "--account=a", "--qos=low"]
 
 
+async def test_lost_nodes_are_left_out_beside_those_that_the_operator_leaves_out(programs):
+    program(programs, "sbatch", f'echo "$@" >{programs}/seen; cat >/dev/null; echo 7')
+    client = SlurmClient(Place("", "", ("--exclude=n1,n2", "--qos=low")))
+    await client.submit("", [], ("n7", "n8"))
+    told = (programs / "seen").read_text().split()
+    assert told == ["--parsable", "--qos=low", "--exclude=n1,n2,n7,n8"]
+
+
 async def test_a_controller_that_is_away_is_the_clusters_fault(programs):
     program(programs, "squeue", "echo 'Unable to contact slurm controller' >&2; exit 1")
     with pytest.raises(RuntimeDown, match="Unable to contact"):

@@ -46,6 +46,8 @@ def test_tasks_at_once_are_the_clusters_matter_and_not_this_computers(told, slot
         ({"POOLHAND_SLURM_SHARED": ""}, "a folder that all nodes see"),
         ({"POOLHAND_SLURM_SHARED": "scratch"}, "absolute"),
         ({"POOLHAND_SLURM_SHARED": "/a'; rm -rf /'"}, "without quotes"),
+        ({"POOLHAND_SLURM_SHARED": "/scratch/%u"}, "without quotes, %"),
+        ({"POOLHAND_SLURM_OPTIONS": "clusters=other"}, "NAME=VALUE"),
         ({"POOLHAND_SLURM_PARTITION": "a b"}, "POOLHAND_SLURM_PARTITION"),
         ({"POOLHAND_SLURM_ACCOUNT": "x;y"}, "POOLHAND_SLURM_ACCOUNT"),
         ({"POOLHAND_SLURM_OPTIONS": "uid=0"}, "POOLHAND_SLURM_OPTIONS"),

@@ -14,11 +14,13 @@ from poolhand.settings.load import BadSetting, Option, Settings
 ENGINE_KINDS: Final = ("docker", "slurm", "kubernetes")
 SBATCH_OPTIONS: Final = frozenset(
     {
-        "clusters", "constraint", "exclude", "gres", "licenses", "nice", "nodelist", "prefer",
-        "priority", "qos", "reservation", "wckey",
+        "constraint", "exclude", "gres", "licenses", "nice", "nodelist", "prefer", "priority",
+        "qos", "reservation", "wckey",
     }
 )  # fmt: skip
 """Options of sbatch that say where a job runs, and none that says what or as whom."""
+_ODD_IN_JOBS: Final = ("'", "%", "\\", "\n")
+"""Signs that mean something else in the script of a job, or in the name of its output."""
 _WORD: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _LABEL: Final = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")
 _CONTEXT: Final = re.compile(r"[A-Za-z0-9_.:/@-]{0,253}")
@@ -180,6 +182,9 @@ def _shared(found: Settings, kind: str) -> Path:
             f"POOLHAND_{kind.upper()}_SHARED or give --{key}"
         )
     shared = at_home(found[key])
-    if not shared.is_absolute() or "'" in str(shared):
-        raise BadSetting(f"{key} ({found.origin(key)}): give an absolute path without quotes")
+    if not shared.is_absolute() or any(each in str(shared) for each in _ODD_IN_JOBS):
+        raise BadSetting(
+            f"{key} ({found.origin(key)}): give an absolute path without quotes, %, backslashes "
+            "and line ends"
+        )
     return shared

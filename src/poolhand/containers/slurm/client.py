@@ -25,6 +25,7 @@ LONGEST_KEPT_ANSWER: Final = 1.0
 _PASSED: Final = ("PATH", "HOME", "USER", "LOGNAME", "SLURM_CONF", "SLURM_CONF_SERVER")
 """Of this process's environment, what these programs are given: jobs inherit it."""
 _FORM: Final = "%i|%T|%N|%j|%r"
+_EXCLUDE: Final = "--exclude="
 _WORDS: Final = 300
 
 
@@ -95,11 +96,21 @@ class Place:
     account: str = ""
     options: tuple[str, ...] = ()
 
-    @property
-    def words(self) -> tuple[str, ...]:
-        """As sbatch takes them."""
+    def words(self, without: Sequence[str] = ()) -> list[str]:
+        """Return them as sbatch takes them.
+
+        Args:
+            without: Nodes that are left out besides; of two ``--exclude`` only the last counts.
+        """
         named = (("--partition", self.partition), ("--account", self.account))
-        return (*(f"{flag}={word}" for flag, word in named if word), *self.options)
+        kept = [each for each in self.options if not each.startswith(_EXCLUDE)]
+        left_out = [each.removeprefix(_EXCLUDE) for each in self.options if each not in kept]
+        excluded = ",".join((*left_out, *without))
+        return [
+            *(f"{flag}={word}" for flag, word in named if word),
+            *kept,
+            *([_EXCLUDE + excluded] if excluded else []),
+        ]
 
 
 def read_jobs(text: str) -> Mapping[str, SlurmJob]:
@@ -141,15 +152,15 @@ class SlurmClient:
         self.place = place
         self._jobs = KeptAnswer(self._ask, LONGEST_KEPT_ANSWER, clock)
 
-    async def submit(self, script: str, words: Sequence[str]) -> int:
-        """Submit a job and return its number.
+    async def submit(self, script: str, words: Sequence[str], without: Sequence[str] = ()) -> int:
+        """Submit a job, to any node but some, and return its number.
 
         Raises:
             RuntimeDown: The controller does not answer, or does not take it.
         """
         with self._jobs.changing():
             told = await self._call(
-                "sbatch", "--parsable", *words, *self.place.words, script=script
+                "sbatch", "--parsable", *words, *self.place.words(without), script=script
             )
         number = told.strip().partition(";")[0]
         if not number.isdecimal():

@@ -112,9 +112,8 @@ class Jobs:
         name = await asyncio.to_thread(lambda: attempt.job_name)
         if name in await self.client.jobs():
             return
-        excluded = [f"--exclude={','.join(without)}"] if without else []
-        words = [*job_words(name, spec, attempt), *excluded]
-        number = await self.client.submit(self._script(attempt), words)
+        words = job_words(name, spec, attempt)
+        number = await self.client.submit(self._script(attempt), words, without)
         await asyncio.to_thread(runner.write, attempt.folder / "job", {"number": number})
         log.info("job_submitted", container=spec.name, job=number, attempt=attempt.number)
 
