@@ -22,7 +22,7 @@ from poolhand.containers.sandbox import (
 )
 from poolhand.containers.seccomp import profile
 from poolhand.containers.slurm.layers import Scope
-from poolhand.containers.working_folder import START_FOLDER
+from poolhand.containers.working_folder import START_FOLDER, Start
 from poolhand.domain.text import shown
 from poolhand.ports.runtime import ContainerSpec, Mount
 
@@ -34,6 +34,7 @@ _MASKED: Final = (
     "/proc/acpi", "/proc/asound", "/proc/kcore", "/proc/keys", "/proc/latency_stats",
     "/proc/timer_list", "/proc/timer_stats", "/proc/sched_debug", "/proc/scsi", "/sys/firmware",
 )  # fmt: skip
+_MOST_DIGITS: Final = 10
 _LONGEST_USER_LIST: Final = 1024**2
 """Bytes read of an image's list of users."""
 
@@ -82,18 +83,14 @@ def bundle_config(
     user = User(0, 0) if worker.uid else user_of(spec, terms, image, root)
     config = image.get("Config") or {}
     start = terms.start if spec.workplace else None
-    folder = (
-        START_FOLDER
-        if start is not None and start.target == START_FOLDER
-        else config.get("WorkingDir")
-    )
+    is_moved = start is not None and start.target == START_FOLDER
     limits = spec.limits
     process: dict[str, Any] = {
         "terminal": False,
         "user": {"uid": user.uid, "gid": user.gid, "additionalGids": list(user.more)},
         "args": [INIT_INSIDE, "--", *_words(spec, config)],
         "env": _environment(spec, config, terms),
-        "cwd": folder or "/",
+        "cwd": START_FOLDER if is_moved else Start.of(image).folder,
         "capabilities": {},
         "rlimits": [
             {"type": f"RLIMIT_{name}", "soft": most, "hard": most}
@@ -215,7 +212,8 @@ def user_of(spec: ContainerSpec, terms: SandboxTerms, image: dict[str, Any], roo
     if told is None:
         told = (image.get("Config") or {}).get("User") or "0"
     name, _, group = told.partition(":")
-    people, groups = _table(root, "/etc/passwd"), _table(root, "/etc/group")
+    people = _table(root, "/etc/passwd", numbers=(2, 3))
+    groups = _table(root, "/etc/group", numbers=(2,))
     entry = next((each for each in people if name in (each[0], each[2])), None)
     uid = int(entry[2]) if entry else _number(name)
     own = int(entry[3]) if entry else 0
@@ -231,11 +229,13 @@ def user_of(spec: ContainerSpec, terms: SandboxTerms, image: dict[str, Any], roo
 
 
 def _number(text: str) -> int | None:
-    return int(text) if text.isascii() and text.isdecimal() and int(text) < 2**31 else None
+    if not (text.isascii() and text.isdecimal() and len(text) <= _MOST_DIGITS):
+        return None
+    return int(text) if int(text) < 2**31 else None
 
 
-def _table(root: Path, path: str) -> list[list[str]]:
-    """Read a list of users or groups: lines of words, of which the third is a number."""
+def _table(root: Path, path: str, numbers: tuple[int, ...]) -> list[list[str]]:
+    """Read a list of users or groups: lines of four words or more, some of them numbers."""
     place = Scope(root).file(path)
     if place is None:
         return []
@@ -245,8 +245,5 @@ def _table(root: Path, path: str) -> list[list[str]]:
     return [
         row
         for row in rows
-        if len(row) >= 4
-        and all(
-            _number(each) is not None for each in ([row[2], row[3]] if len(row) > 4 else [row[2]])
-        )
+        if len(row) >= 4 and all(_number(row[each]) is not None for each in numbers)
     ]
