@@ -125,7 +125,8 @@ class ContainerRun:
     def go(self) -> dict[str, Any] | None:
         """Run it; return how it ended, or None where this job was told to end."""
         if self._runc is None:
-            return {"failed": "runc is not installed on node " + os.uname().nodename}
+            why = "runc is not installed on node " + os.uname().nodename
+            return {"failed": why, "of_node": True}
         signal.signal(signal.SIGTERM, self._end)
         killed = self._group.killed_for_memory()
         self._beat()

@@ -31,7 +31,6 @@ MOST_FAULTY_NODES: Final = 2
 """Nodes that may fail to start a container before it is held against the container."""
 LEAST_QUEUEING: Final = 120.0
 """Seconds that a job waits in the queue at least before its task is given back."""
-_IS_MISSING: Final = "is not installed"
 _OF_THE_IMAGE: Final = (
     "executable file not found", "exec: ", "exec format error", "unable to find user",
     "no such file or directory: unknown", "chdir to cwd",
@@ -60,7 +59,8 @@ class RunWatch:
             if result is not None:
                 if "failed" not in result:
                     return await asyncio.to_thread(self._read, attempt, result)
-                await self._fault(attempt, str(result["failed"]), is_runcs=True)
+                is_runcs = "of_node" not in result
+                await self._fault(attempt, str(result["failed"]), is_runcs=is_runcs)
                 attempt = await self._attempt()
             elif time.monotonic() - measured >= PAUSE_BETWEEN_QUEUE_LOOKS:
                 measured = time.monotonic()
@@ -147,7 +147,7 @@ class RunWatch:
         if is_runcs and (_is_the_images(words) or len(self._faults) > MOST_FAULTY_NODES):
             await asyncio.to_thread(self._run.remove)
             raise ContainerRefused(self._spec.name, shown(words, 300))
-        if not is_runcs or _IS_MISSING in words:
+        if not is_runcs:
             await asyncio.to_thread(self._run.remove)
             raise RuntimeDown(
                 f"a node of the cluster cannot run containers ({shown(words, 300)}): install runc "
