@@ -31,7 +31,8 @@ async def world(tmp_path):
 async def job(world):
     """The job that a run makes."""
     world.hold()
-    spec = replace(world.spec("python3", "-c", "$(HOME)", environment={"A": "$(B)"}), timeout=90)
+    spec = replace(world.spec("python3", "-c", "$(A) $$(A) $$ $"), timeout=90)
+    spec = replace(spec, environment={"A": "$(B) $$(B) $$ $"})
     running = asyncio.create_task(world.runtime.run(spec))
     await until(lambda: world.cluster.jobs)
     (made,) = world.cluster.jobs.values()
@@ -70,17 +71,34 @@ async def test_an_app_has_its_limits_and_nothing_is_tried_twice_by_the_cluster(w
     assert pod["activeDeadlineSeconds"] > 90
     memory = [each["emptyDir"] for each in pod["volumes"] if "emptyDir" in each]
     assert {each["medium"] for each in memory} == {"Memory"}
+    assert int(held["ephemeral-storage"]) > 5 * 10 * MIB  # what a kubelet keeps of its log
     assert {int(each["sizeLimit"]) for each in memory} == {8 * MIB}
 
 
 async def test_an_app_sees_its_folders_and_volumes_and_words_as_they_are(world, job):
+def expanded(text, variables):
+    """Do what the API does to words: Kubernetes, third_party/forked/golang/expansion."""
+    made, rest = "", text
+    while rest:
+        sign, rest = rest[0], rest[1:]
+        if sign == "$" and rest[:1] == "$":
+            rest = rest[1:]
+        elif sign == "$" and rest[:1] == "(" and ")" in rest:
+            name, _, rest = rest[1:].partition(")")
+            sign = variables.get(name, f"$({name})")
+        made += sign
+    return made
+
+
     (container,) = job["spec"]["template"]["spec"]["containers"]
     seen = {each["mountPath"]: each for each in container["volumeMounts"]}
     assert seen["/iexec_in"]["subPath"] == "run/in"
     assert (seen["/iexec_in"]["readOnly"], seen["/iexec_out"]["readOnly"]) == (True, False)
     assert {"/tmp", "/data", "/dev/shm"} < seen.keys()
-    assert container["args"] == ["python3", "-c", "$$(HOME)"]
-    assert {"name": "A", "value": "$$(B)"} in container["env"]
+    (told,) = (each["value"] for each in container["env"] if each["name"] == "A")
+    assert expanded(told, {"B": "theirs"}) == "$(B) $$(B) $$ $"
+    words = [expanded(each, {"A": "theirs"}) for each in container["args"]]
+    assert words == ["python3", "-c", "$(A) $$(A) $$ $"]
     assert container["image"].endswith("@sha256:" + "ab" * 32)
 
 
@@ -329,6 +347,22 @@ def pod(**status):
         ),
     ],
 )
+        (
+            {
+                "phase": "Failed",
+                "reason": "Evicted",
+                "message": "Pod ephemeral local storage usage exceeds the total limit of containers 256Mi. ",
+            },
+            PodState.REFUSED,
+        ),
+        (
+            {
+                "phase": "Failed",
+                "reason": "Evicted",
+                "message": 'Usage of EmptyDir volume "memory-0" exceeds the limit "8Mi". ',
+            },
+            PodState.REFUSED,
+        ),
 def test_pods_are_read_as_the_reference_tells(told, state):
     found = read_pod(pod(**told), "a")
     assert (found.state, found.attempt, found.node) == (state, 2, "n")

@@ -31,6 +31,9 @@ SILENT_SECONDS: Final = 30
 """Seconds that a pod stays on a node that is not heard of; then it is given up."""
 SPARE_POD_SECONDS: Final = 3_600
 """Added to the cluster's own limit, which counts the pull, too: the worker keeps the real one."""
+KEPT_LOG_BYTES: Final = 256 * 1024**2
+"""More than a kubelet keeps by itself of what a pod prints (5 files of 10 MiB): whoever has more
+is evicted, and an app may print as much as it likes."""
 KEPT_JOB_SECONDS: Final = 7 * 24 * 3600
 """Seconds that the cluster keeps a finished job whose worker does not come back."""
 
@@ -186,7 +189,7 @@ def _container(
     held = {
         "cpu": f"{int(limits.cpus * 1000)}m",
         "memory": str(limits.memory),
-        "ephemeral-storage": str(4 * limits.log),
+        "ephemeral-storage": str(KEPT_LOG_BYTES),
     }
     container: dict[str, Any] = {
         "name": APP,
@@ -212,8 +215,8 @@ def _container(
 
 
 def _literally(word: str) -> str:
-    """Keep ``$(NAME)`` what it is: the API would put a variable's value there."""
-    return word.replace("$(", "$$(")
+    """Keep ``$(NAME)`` and ``$$`` what they are: a variable's value, and ``$``, to the API."""
+    return word.replace("$", "$$")
 
 
 def _volumes(

@@ -1,6 +1,7 @@
 """What the API tells of a pod, read for its run: where it stands, and how it ended.
 
-Source: Kubernetes API reference, core/v1 PodStatus; kubelet, images/types.go and container reasons.
+Source: Kubernetes API reference, core/v1 PodStatus; kubelet, images/types.go, container
+reasons, eviction/helpers.go.
 """
 
 from __future__ import annotations
@@ -29,6 +30,11 @@ _LOST: Final = frozenset(
         "NodeAffinity", "UnexpectedAdmissionError", "OutOfcpu", "OutOfmemory", "OutOfpods",
     }
 )  # fmt: skip
+_OWN_EXCESS: Final = (
+    "exceeded its local ephemeral storage limit", "ephemeral local storage usage exceeds",
+    "usage of emptydir volume",
+)  # fmt: skip
+"""Words of a kubelet's about a pod that it evicts for what the pod itself did."""
 _LONGEST_REASON: Final = 300
 
 
@@ -90,6 +96,8 @@ def read_pod(told: Mapping[str, Any], attempt_label: str) -> Pod:
             seconds_of(ended.get("startedAt")),
             seconds_of(ended.get("finishedAt")),
         )
+    if status.get("reason") == "Evicted" and _took_too_much(status):
+        return Pod(*own, PodState.REFUSED, _words(status))
     if _is_lost(metadata, status):
         return Pod(*own, PodState.LOST, _words(status))
     if ended is not None:
@@ -98,6 +106,11 @@ def read_pod(told: Mapping[str, Any], attempt_label: str) -> Pod:
         began = seconds_of(state["running"].get("startedAt"))
         return Pod(*own, PodState.RUNNING, began=began)
     return Pod(*own, *_waiting(status, state.get("waiting") or {}))
+
+
+def _took_too_much(status: Mapping[str, Any]) -> bool:
+    words = str(status.get("message") or "").lower()
+    return any(each in words for each in _OWN_EXCESS)
 
 
 def _is_lost(metadata: Mapping[str, Any], status: Mapping[str, Any]) -> bool:
