@@ -34,6 +34,7 @@ from poolhand.containers.live import LineSplitter
 from poolhand.containers.pulls import FindPullLogin, RegistryRule, any_registry, no_login
 from poolhand.containers.slurm.images import SharedImages
 from poolhand.containers.written import flush_written
+from poolhand.containers.slurm.shared_files import ASIDE, lay_folders
 from poolhand.domain.errors import RuntimeDown
 from poolhand.domain.units import Seconds
 from poolhand.ports.runtime import ContainerOutcome, ContainerSpec, ContainerUse, LogLine
@@ -95,9 +96,8 @@ class KubernetesRuntime:
         Raises:
             RuntimeDown: The API does not answer, or the shared folder cannot be written.
         """
-        folder = place.shared / "images"
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            await asyncio.to_thread(lay_folders, place.shared, "images", ASIDE)
         except OSError as fault:
             raise RuntimeDown(
                 f"the cluster's shared folder {place.shared} cannot be used ({fault}): let this "
@@ -105,7 +105,7 @@ class KubernetesRuntime:
             ) from fault
         api = KubernetesApi(http, place.namespace, kept=pause)
         await api.ensure_policy(network_policy())
-        images = SharedImages(folder, place.shared / "runs", login_of, may_ask)
+        images = SharedImages(place.shared / "images", place.shared / "runs", login_of, may_ask)
         runtime = cls(api, place, images, pause, patience)
         try:
             yield runtime

@@ -8,7 +8,7 @@ folders are moved aside, so that a node that comes back writes where nobody read
 from __future__ import annotations
 
 import asyncio
-import time
+import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, nullcontext
 from dataclasses import replace
@@ -20,7 +20,6 @@ import structlog
 
 from poolhand.containers.births import Births
 from poolhand.containers.errors import check_owner
-from poolhand.containers.folders import remove
 from poolhand.containers.followers import Followers
 from poolhand.containers.pulls import FindPullLogin, RegistryRule, any_registry, no_login
 from poolhand.containers.slurm import printed
@@ -28,7 +27,7 @@ from poolhand.containers.slurm.client import ClusterRoom, JobState, Place, Slurm
 from poolhand.containers.slurm.images import SharedImages
 from poolhand.containers.slurm.jobs import JobFiles, Jobs
 from poolhand.containers.slurm.run_folder import RunFolder
-from poolhand.containers.slurm.shared_files import lay_init, lay_runner
+from poolhand.containers.slurm.shared_files import lay_folders, lay_init, lay_runner
 from poolhand.containers.slurm.watch import RunWatch
 from poolhand.containers.written import flush_written
 from poolhand.domain.errors import RuntimeDown
@@ -37,9 +36,6 @@ from poolhand.ports.runtime import ContainerOutcome, ContainerSpec, ContainerUse
 
 LONGEST_SILENCE: Final = 30.0
 """Seconds without a sign of life after which a node that runs a job is taken for lost."""
-
-LONGEST_UNFINISHED: Final = 24 * 3600.0
-"""Seconds after which nobody works any more on an image that is not whole."""
 
 log = structlog.get_logger()
 
@@ -91,10 +87,7 @@ class SlurmRuntime:
             RuntimeDown: The shared folder cannot be written, or this machine has no init.
         """
         try:
-            for name in ("images", "runs"):
-                (shared / name).mkdir(parents=True, exist_ok=True)
-            (shared / "runs").chmod(0o700)
-            _clear_away(shared)
+            lay_folders(shared, "images", "runs")
             files = JobFiles(lay_runner(shared), lay_init(shared))
         except OSError as fault:
             raise RuntimeDown(
@@ -119,11 +112,8 @@ class SlurmRuntime:
             RuntimeDown: The controller does not answer.
         """
         room, jobs = await self.client.room(), await self.client.jobs()
-        own = [
-            job.state
-            for name, job in jobs.items()
-            if (self._runs / name.rsplit(".", 2)[0]).exists()
-        ]
+        runs = {*await asyncio.to_thread(os.listdir, self._runs)}
+        own = [job.state for name, job in jobs.items() if name.rsplit(".", 2)[0] in runs]
         waiting, running = own.count(JobState.WAITING), own.count(JobState.RUNNING)
         if room.free > waiting or running >= slots:
             return None
@@ -210,11 +200,3 @@ class SlurmRuntime:
         if labels is not None:
             check_owner(spec, labels)
         return labels is not None
-
-
-def _clear_away(shared: Path) -> None:
-    """Remove what pulls and removals have left that were cut off long ago."""
-    left = ("images/.new-*", "images/.gone-*", "runs/.gone-*")
-    for each in (place for name in left for place in shared.glob(name)):
-        if time.time() - each.stat().st_mtime > LONGEST_UNFINISHED:
-            remove(each)

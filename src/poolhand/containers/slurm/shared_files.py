@@ -1,4 +1,4 @@
-"""What the worker lays on the shared folder for all jobs: the runner, and a small init.
+"""What the worker lays on the shared folder for all jobs: folders, the runner, and a small init.
 
 Source: tini(1) and catatonit(1): ``INIT -- PROGRAM ARGUMENT...``; ELF, chapter 5 (``PT_INTERP``).
 """
@@ -8,10 +8,13 @@ from __future__ import annotations
 import os
 import shutil
 import struct
+import time
+from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
+from poolhand.containers.folders import remove
 from poolhand.containers.slurm import runner
 from poolhand.domain.errors import RuntimeDown
 
@@ -20,9 +23,29 @@ INIT_PROGRAMS: Final = (
     "/usr/libexec/docker/docker-init",
 )  # fmt: skip
 """Programs that reap orphans and pass signals on, as Docker's ``--init``; all are called alike."""
+ASIDE: Final = "aside"
+"""The folder of what lost nodes may still write to."""
+LONGEST_UNFINISHED: Final = 24 * 3600.0
+"""Seconds after which nobody works any more on what is not whole, or was moved aside."""
+_LEFT: Final = ("images/.new-*", "images/.gone-*", "runs/.gone-*", f"{ASIDE}/*")
 _LARGEST_INIT: Final = 8 * 1024**2
 _PROGRAM_HEADERS: Final = struct.Struct("<32xQ14xHH")
 _INTERPRETER: Final = 3
+
+
+def lay_folders(shared: Path, *names: str) -> None:
+    """Make folders there that no other user may enter, and clear away what was cut off long ago.
+
+    Raises:
+        OSError: This user may not write there.
+    """
+    for name in names:
+        (shared / name).mkdir(parents=True, exist_ok=True)
+        (shared / name).chmod(0o700)
+    for each in (place for pattern in _LEFT for place in shared.glob(pattern)):
+        with suppress(OSError):  # another worker clears away, too, or a lost node still writes
+            if time.time() - each.stat().st_mtime > LONGEST_UNFINISHED:
+                remove(each)
 
 
 def lay_runner(shared: Path) -> Path:
