@@ -106,6 +106,8 @@ class SimulatedKubernetes:
         self.is_away = False
         self.forbidden: set[tuple[str, str]] = set()
         self.behaves = "runs"
+        self.log_lag: asyncio.Event | None = None
+        """Until it is set, who follows what is printed waits."""
         self._names = (f"{number:05x}" for number in itertools.count(1))
         self._tasks: dict[str, asyncio.Task] = {}
 
@@ -294,10 +296,12 @@ class SimulatedKubernetes:
         told = len(self.logs[name])
         yield last_lines(self.logs[name], tail)
         while True:
-            is_over = (
-                name not in self.pods
-                or "running" not in (self.pods[name]["status"]["containerStatuses"][0]["state"])
-            )
+            if self.log_lag is not None:
+                await self.log_lag.wait()
+            if name not in self.pods:
+                return
+            state = self.pods[name]["status"]["containerStatuses"][0]["state"]
+            is_over = "running" not in state
             fresh, told = self.logs[name][told:], len(self.logs[name])
             if fresh:
                 yield fresh

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import stat
 import time
 from dataclasses import replace
 
@@ -70,12 +71,11 @@ async def test_an_app_has_its_limits_and_nothing_is_tried_twice_by_the_cluster(w
     assert (job["spec"]["backoffLimit"], pod["restartPolicy"]) == (0, "Never")
     assert pod["activeDeadlineSeconds"] > 90
     memory = [each["emptyDir"] for each in pod["volumes"] if "emptyDir" in each]
-    assert {each["medium"] for each in memory} == {"Memory"}
     assert int(held["ephemeral-storage"]) > 5 * 10 * MIB  # what a kubelet keeps of its log
+    assert {each["medium"] for each in memory} == {"Memory"}
     assert {int(each["sizeLimit"]) for each in memory} == {8 * MIB}
 
 
-async def test_an_app_sees_its_folders_and_volumes_and_words_as_they_are(world, job):
 def expanded(text, variables):
     """Do what the API does to words: Kubernetes, third_party/forked/golang/expansion."""
     made, rest = "", text
@@ -90,6 +90,7 @@ def expanded(text, variables):
     return made
 
 
+async def test_an_app_sees_its_folders_and_volumes_and_words_as_they_are(world, job):
     (container,) = job["spec"]["template"]["spec"]["containers"]
     seen = {each["mountPath"]: each for each in container["volumeMounts"]}
     assert seen["/iexec_in"]["subPath"] == "run/in"
@@ -185,9 +186,48 @@ async def test_a_node_that_is_lost_loses_no_run(world):
     await until(lambda: world.token() not in (None, first))
     (pod,) = world.cluster.pods.values()
     assert pod["spec"]["nodeName"] == "n2"
+    aside = world.cluster.shared / "aside"
+    assert stat.S_IMODE(aside.stat().st_mode) == 0o700
+    assert [each.name for each in aside.glob("*/aside-0/*")] == ["token"]
     world.release()
     assert (await running).exit_code == 0
     assert world.cluster.jobs == {}
+    assert list(aside.iterdir()) == []
+
+
+async def test_what_was_printed_last_is_heard_before_a_run_is_removed(world):
+    heard = []
+
+    async def listen():
+        async for line in world.runtime.follow(world.name, 100, live=True):
+            heard.append(line.text)  # noqa: PERF401 - each as it comes
+
+    world.hold()
+    running = asyncio.create_task(world.runtime.run(world.program("token")))
+    await until(world.token)
+    (name,) = world.cluster.pods
+    world.cluster.logs[name] = b"first\n"
+    listening = asyncio.create_task(listen())
+    await until(lambda: heard)
+    world.cluster.log_lag = asyncio.Event()
+    world.cluster.logs[name] += b"last\n"
+    world.release()
+    await until(lambda: "running" not in state_of(world.cluster.pods[name]))
+    await until(lambda: waits_for_readers() or not world.cluster.jobs)
+    world.cluster.log_lag.set()
+    assert (await running).exit_code == 0
+    await listening
+    assert heard == [b"first", b"last"]
+
+
+def waits_for_readers():
+    """Whether a run waits until all has been read: for events, each in a task of its own."""
+    coroutines = [each.get_coro() for each in asyncio.all_tasks()]
+    return "Event.wait" in [each.__qualname__ for each in coroutines if each is not None]
+
+
+def state_of(pod):
+    return pod["status"]["containerStatuses"][0]["state"]
 
 
 async def test_a_run_that_loses_node_after_node_is_the_clusters_fault(world):
@@ -307,6 +347,22 @@ def pod(**status):
             PodState.WAITING,
         ),
         ({"phase": "Failed", "reason": "Evicted", "message": "low on memory"}, PodState.LOST),
+        (
+            {
+                "phase": "Failed",
+                "reason": "Evicted",
+                "message": "Pod ephemeral local storage usage exceeds the total limit of containers 256Mi. ",
+            },
+            PodState.REFUSED,
+        ),
+        (
+            {
+                "phase": "Failed",
+                "reason": "Evicted",
+                "message": 'Usage of EmptyDir volume "memory-0" exceeds the limit "8Mi". ',
+            },
+            PodState.REFUSED,
+        ),
         ({"phase": "Failed", "reason": "NodeAffinity"}, PodState.LOST),
         ({"phase": "Failed", "reason": "DeadlineExceeded"}, PodState.LOST),
         ({"phase": "Unknown"}, PodState.LOST),
@@ -347,22 +403,6 @@ def pod(**status):
         ),
     ],
 )
-        (
-            {
-                "phase": "Failed",
-                "reason": "Evicted",
-                "message": "Pod ephemeral local storage usage exceeds the total limit of containers 256Mi. ",
-            },
-            PodState.REFUSED,
-        ),
-        (
-            {
-                "phase": "Failed",
-                "reason": "Evicted",
-                "message": 'Usage of EmptyDir volume "memory-0" exceeds the limit "8Mi". ',
-            },
-            PodState.REFUSED,
-        ),
 def test_pods_are_read_as_the_reference_tells(told, state):
     found = read_pod(pod(**told), "a")
     assert (found.state, found.attempt, found.node) == (state, 2, "n")

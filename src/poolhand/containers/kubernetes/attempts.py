@@ -13,6 +13,7 @@ import structlog
 
 from poolhand.containers.disks import DiskKind, TaskDisks
 from poolhand.containers.errors import ContainerRefused, DiskUnready
+from poolhand.containers.folders import remove
 from poolhand.containers.kubernetes.api import KubernetesApi
 from poolhand.containers.kubernetes.manifest import (
     ATTEMPT_LABEL,
@@ -27,6 +28,7 @@ from poolhand.containers.sandbox import RESULT_FILES, SandboxTerms
 from poolhand.containers.slurm.bundle import user_of
 from poolhand.containers.slurm.images import SharedImages
 from poolhand.containers.slurm.jobs import fill_from
+from poolhand.containers.slurm.shared_files import ASIDE
 from poolhand.containers.slurm.watch import set_aside
 from poolhand.containers.working_folder import FILES, WorkingFolderTooLarge
 from poolhand.domain.text import shown
@@ -75,18 +77,26 @@ class KubernetesAttempts:
         log.info("job_created", container=spec.name, job=job_name(spec.name, attempt))
 
     async def remove(self, name: str) -> None:
-        """Remove the jobs of a run and what is left of their pods, and wait until they are gone."""
+        """Remove a run: its jobs, their pods, and once those are gone what was moved aside."""
         for job in await self.jobs(name):
             await self.api.delete_job(job["metadata"]["name"])
         until = time.monotonic() + LONGEST_POD_REMOVAL
         while (pod := await self.pod(name)) is not None and time.monotonic() < until:
             await self.api.delete_pod(pod.name)
             await asyncio.sleep(PAUSE_BETWEEN_REMOVAL_LOOKS)
+        await asyncio.to_thread(self._clear_aside, name)
 
     async def put_aside(self, spec: ContainerSpec, attempt: int) -> None:
         """Move what a lost node may still write to out of the way; a mount there follows it."""
-        place = self.place.shared / "aside" / f"{run_id(spec.name)}-{attempt}"
+        place = self.place.shared / ASIDE / f"{run_id(spec.name)}-{attempt}"
         await asyncio.to_thread(set_aside, spec, place)
+
+    def _clear_aside(self, name: str) -> None:
+        for place in (self.place.shared / ASIDE).glob(f"{run_id(name)}-*"):
+            try:
+                remove(place)
+            except OSError as fault:  # a lost node still writes there: another day
+                log.info("aside_left", container=name, cause=str(fault))
 
     def _prepare(
         self, spec: ContainerSpec, attempt: int, without: tuple[str, ...]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing, asynccontextmanager, nullcontext
 from dataclasses import replace
 from functools import partial
 from typing import Any, Final, Self
@@ -19,6 +19,7 @@ import structlog
 
 from poolhand.containers.births import Births
 from poolhand.containers.errors import check_owner
+from poolhand.containers.followers import Followers
 from poolhand.containers.kubernetes.api import KubernetesApi
 from poolhand.containers.kubernetes.attempts import KubernetesAttempts
 from poolhand.containers.kubernetes.manifest import (
@@ -33,8 +34,8 @@ from poolhand.containers.kubernetes.run_watch import KubernetesRunWatch
 from poolhand.containers.live import LineSplitter
 from poolhand.containers.pulls import FindPullLogin, RegistryRule, any_registry, no_login
 from poolhand.containers.slurm.images import SharedImages
-from poolhand.containers.written import flush_written
 from poolhand.containers.slurm.shared_files import ASIDE, lay_folders
+from poolhand.containers.written import flush_written
 from poolhand.domain.errors import RuntimeDown
 from poolhand.domain.units import Seconds
 from poolhand.ports.runtime import ContainerOutcome, ContainerSpec, ContainerUse, LogLine
@@ -69,7 +70,7 @@ class KubernetesRuntime:
         self.api, self._images, self._pause = api, images, pause
         self._patience = patience
         self._attempts = KubernetesAttempts(api, place, images)
-        self._births = Births[bool]()
+        self._births, self._followers = Births[bool](), Followers()
 
     @classmethod
     @asynccontextmanager
@@ -156,6 +157,7 @@ class KubernetesRuntime:
         watch = KubernetesRunWatch(self._attempts, spec, self._pause, self._patience)
         outcome = await watch.outcome()
         await asyncio.to_thread(flush_written, spec)
+        await self._followers.heard_out(spec.name)
         await self._attempts.remove(spec.name)
         return replace(outcome, joined=joined)
 
@@ -164,6 +166,13 @@ class KubernetesRuntime:
 
         The API does not tell the two streams apart: all lines are of standard output.
         """
+        reading = self._followers.reading(name) if live else nullcontext()
+        async with aclosing(self._lines(name, tail, live=live)) as lines:
+            with reading:
+                async for line in lines:
+                    yield line
+
+    async def _lines(self, name: str, tail: int, *, live: bool) -> AsyncGenerator[LogLine, None]:
         last = ""
         while (pod := await self._attempts.pod(name)) is not None and pod.name != last:
             last = pod.name
