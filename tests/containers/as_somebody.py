@@ -16,7 +16,7 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
-from container_world import shrink
+from container_world import FORKS, shrink
 from slurm_world import SlurmWorld, lay_image
 from tiny_image import ENV, layer
 
@@ -30,17 +30,6 @@ print(os.getuid(), caps == {'0' * 16}, status['Seccomp'].strip(), os.listdir('/s
 open('/iexec_out/mine', 'w').write('x')
 open('/tmp/mine', 'w').write('x')
 open('/usr/mine', 'w')
-"""
-FORKS = """
-import os, time
-count = 0
-try:
-    while count < 100:
-        if os.fork() == 0:
-            time.sleep(60)
-        count += 1
-except OSError as fault:
-    print(type(fault).__name__, count < 32)
 """
 RUNS = {
     "looks": {"code": LOOK},

@@ -64,6 +64,20 @@ PROGRAMS = {
 }
 
 
+FORKS = """
+import os, time
+count = 0
+try:
+    while count < 200:
+        if os.fork() == 0:
+            time.sleep(60)
+        count += 1
+except OSError as fault:
+    print(type(fault).__name__, count)
+"""
+"""Makes processes until it may not; prints what it was told, and how many there were."""
+
+
 async def until(condition, seconds=60.0):
     """Wait for a condition."""
     async with asyncio.timeout(seconds):

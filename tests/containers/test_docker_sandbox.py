@@ -8,7 +8,7 @@ import os
 
 import pytest
 from aiodocker import Docker
-from container_world import ENGINE, MIB, shrink, until
+from container_world import ENGINE, FORKS, MIB, shrink, until
 from tiny_image import NAME
 
 from poolhand.observe.kernel_log import KERNEL_LOG
@@ -127,18 +127,7 @@ async def test_memory_is_bounded(docker_world):
 
 
 async def test_processes_are_bounded(docker_world):
-    code = """
-import os, time
-count = 0
-try:
-    while count < 200:
-        if os.fork() == 0:
-            time.sleep(60)
-        count += 1
-except OSError as fault:
-    print(type(fault).__name__, count)
-"""
-    outcome = await docker_world.python(code)
+    outcome = await docker_world.python(FORKS)
     name, count = outcome.stdout.split()
     assert name == b"BlockingIOError"
     assert int(count) < 32
