@@ -107,6 +107,11 @@ def test_headers_that_would_fill_the_memory_are_refused(content):
         told(opened(content))
 
 
+def test_headers_are_counted_for_each_file():
+    told_of = special(tarfile.XHDTYPE, record("comment", "x" * 1000)) + plain()
+    assert len(told(opened(told_of * (MOST_HEADER_BYTES // 1000) + bytes(1024)))) > 1000
+
+
 @pytest.mark.parametrize(
     "body",
     [
