@@ -89,6 +89,10 @@ BESIDES: Mapping[str, tuple[str, tuple[str, ...]]] = {
         ("fresh._archive", "fresh._marks", "fresh._records"),
     ),
     "store/sql_engine.py": (RECORD, ("driver.limit",)),
+    "containers/slurm/layer_archive.py": (
+        FOREIGN,
+        tuple(f"member.{name}" for name in ("name", "linkname", "uid", "gid", "mtime", "size")),
+    ),
     "transport/bearer.py": (FOREIGN, ("guarded.app",)),
     "transport/guarded_http.py": (FOREIGN, ("self.cycle.disconnected",)),
     "transport/guarded_socket.py": (RECORD, ("self._guard.fault",)),

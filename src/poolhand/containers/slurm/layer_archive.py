@@ -33,8 +33,8 @@ _EMPTY: Final = (
 )  # fmt: skip
 """Kinds of files without content, whatever their size says."""
 _SPARSE: Final = "GNU.sparse."
-_LONGEST_LENGTH: Final = 20
-"""Digits of a record's length."""
+_MOST_LENGTH_DIGITS: Final = 20
+"""Of a record's length."""
 
 
 class BadLayer(Exception):
@@ -141,7 +141,7 @@ def _records(body: bytes) -> Iterator[tuple[str, str]]:
     """Read ``LENGTH KEY=VALUE`` with a line's end, one behind another."""
     here = 0
     while here < len(body) and body[here]:
-        digits = body[here : here + _LONGEST_LENGTH + 1].partition(b" ")[0]
+        digits = body[here : here + _MOST_LENGTH_DIGITS + 1].partition(b" ")[0]
         end = here + int(digits) if digits.isdigit() else here
         record = body[here + len(digits) + 1 : end]
         key, equals, value = record[:-1].partition(b"=")
