@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from poolhand.cli.passwords import PasswordUnreadable, read_password
 from poolhand.keys.keystore import import_wallet
+from poolhand.keys.named import PasswordUnreadable, read_password
 
 KEY = bytes([1] * 32).hex()
 PASSWORD = "pässword"

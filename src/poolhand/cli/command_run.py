@@ -15,12 +15,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from poolhand.cli.choosing import the_wallet
-from poolhand.cli.passwords import ask_password, read_password, told_password
+from poolhand.cli.passwords import ask_password
 from poolhand.cli.saying import say
 from poolhand.devnet.info import DevnetAccount, DevnetInfo, NoDevnet, devnet_home
 from poolhand.domain.errors import Refused
 from poolhand.domain.ids import Address
+from poolhand.keys.named import read_password, the_wallet, told_password
 from poolhand.settings.load import Settings, load
 from poolhand.settings.locks import DEFAULT_LOCKS
 from poolhand.settings.requester import DEFAULT_STATE, REQUESTER_OPTIONS

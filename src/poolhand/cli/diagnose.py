@@ -20,11 +20,11 @@ import typer
 from poolhand import __version__
 from poolhand.cli.doctor import add_worker_verb, examination_of, settings_found
 from poolhand.cli.finding import find_page
-from poolhand.cli.passwords import read_password
 from poolhand.cli.plain import Noun
 from poolhand.cli.saying import say
 from poolhand.domain.errors import PoolhandError
 from poolhand.domain.redaction import Redaction, is_secret_name, secrets_in_url
+from poolhand.keys.named import read_password
 from poolhand.settings.home import at_home
 from poolhand.settings.load import Settings
 

@@ -12,12 +12,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from poolhand import __version__
-from poolhand.cli.choosing import the_wallet
 from poolhand.cli.exits import NOT_COMPLETED
-from poolhand.cli.passwords import told_password
 from poolhand.cli.plain import JsonFlag
 from poolhand.cli.programs import flag_of, member_of, with_switches
 from poolhand.devnet.info import DevnetInfo, NoDevnet, devnet_home
+from poolhand.keys.named import the_wallet, told_password
 from poolhand.settings.doctor import DOCTOR_OPTIONS, doctor_settings
 from poolhand.settings.load import Rank, Settings, load
 

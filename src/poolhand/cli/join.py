@@ -127,9 +127,8 @@ def _launcher(folder: JoinFolder) -> Any:
 
 async def examined(folder: JoinFolder) -> Examination:
     """Have the doctor look at this computer, by the settings of the worker that is to run."""
-    from poolhand.cli.choosing import the_wallet
     from poolhand.cli.funding import where_from
-    from poolhand.cli.passwords import told_password
+    from poolhand.keys.named import the_wallet, told_password
     from poolhand.settings.doctor import DOCTOR_OPTIONS, doctor_settings
     from poolhand.settings.load import load
     from poolhand.worker.doctor.main import examine_worker

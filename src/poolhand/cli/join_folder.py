@@ -12,9 +12,9 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
 
-from poolhand.cli.passwords import read_password
 from poolhand.domain.ids import Address
 from poolhand.keys.keystore import write_privately
+from poolhand.keys.named import read_password
 from poolhand.settings.home import at_home
 
 JOIN_HOME_VARIABLE: Final = "POOLHAND_JOIN_HOME"

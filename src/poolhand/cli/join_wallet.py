@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Final
 
 import typer
 
-from poolhand.cli.choosing import the_wallet
 from poolhand.cli.join_folder import JoinFolder
-from poolhand.cli.passwords import STANDARD_INPUT, ask_key, ask_words, interruptible, read_password
+from poolhand.cli.passwords import ask_key, ask_words, interruptible
 from poolhand.cli.saying import say
 from poolhand.domain.ids import Address
 from poolhand.keys.errors import WalletExists
 from poolhand.keys.keystore import create_wallet, import_wallet, open_wallet
+from poolhand.keys.named import STANDARD_INPUT, read_password, the_wallet
 from poolhand.keys.stored import StoredWallet, list_wallets
 from poolhand.settings.home import at_home
 
@@ -116,7 +116,8 @@ def _asked(stored: tuple[StoredWallet, ...]) -> tuple[str, str]:
 
 
 def _password_of(command: CommandRun, stored: StoredWallet) -> str:
-    from poolhand.cli.passwords import ask_password, told_password
+    from poolhand.cli.passwords import ask_password
+    from poolhand.keys.named import told_password
 
     told = told_password(command.found, "password")
     return told or ask_password(f"password of {stored.path.name}")

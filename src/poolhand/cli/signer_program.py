@@ -105,7 +105,8 @@ def _open(asked: UnlockWallet) -> dict[str, Any]:
 
 
 def _password(asked: UnlockWallet) -> str:
-    from poolhand.cli.passwords import ask_password, read_password
+    from poolhand.cli.passwords import ask_password
+    from poolhand.keys.named import read_password
 
     if asked.password is not None:
         return asked.password

@@ -9,11 +9,12 @@ import typer
 
 from poolhand.cli.command_run import CommandRun
 from poolhand.cli.confirming import confirm
-from poolhand.cli.masking import KeyOnCommandLine
 from poolhand.cli.parts import KeyFileOption
-from poolhand.cli.passwords import ask_key, ask_password, read_password
+from poolhand.cli.passwords import ask_key, ask_password
 from poolhand.cli.verb import Answer, noun, verb
 from poolhand.domain.errors import Refused
+from poolhand.domain.key_text import KeyOnCommandLine
+from poolhand.keys.named import read_password
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

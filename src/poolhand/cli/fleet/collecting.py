@@ -22,7 +22,6 @@ from poolhand.cli.fleet.launch import FleetLauncher
 from poolhand.cli.fleet.orders import drain_all, resume_all
 from poolhand.cli.fleet.rows import member_page
 from poolhand.cli.join_uninstall import WorkerOwes, WorkerUnanswering, check_stopped
-from poolhand.cli.passwords import read_password
 from poolhand.cli.sending import check_no_contract
 from poolhand.domain.errors import PoolhandError, Refused, Unavailable
 from poolhand.domain.fleet_money import (
@@ -40,6 +39,7 @@ from poolhand.domain.ids import Address
 from poolhand.domain.onchain import Receipt
 from poolhand.domain.units import NanoRlc, Wei, show_coin, show_rlc
 from poolhand.keys.lock import held_by
+from poolhand.keys.named import read_password
 
 if TYPE_CHECKING:
     from poolhand.cli.command_run import CommandRun

@@ -16,10 +16,11 @@ from typing import Final
 
 from poolhand.cli.confirming import confirm
 from poolhand.cli.fleet.folder import FleetFolder, FleetMember
-from poolhand.cli.passwords import ask_words, read_password
+from poolhand.cli.passwords import ask_words
 from poolhand.cli.saying import say
 from poolhand.domain.errors import Refused
 from poolhand.keys.keystore import sealed, write_privately
+from poolhand.keys.named import read_password
 from poolhand.keys.wallet import Wallet
 from poolhand.keys.words import keys_of_words, new_words
 from poolhand.settings.home import at_home
