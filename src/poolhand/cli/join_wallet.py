@@ -66,7 +66,7 @@ def get_wallet(command: CommandRun, wish: WalletWish, folder: JoinFolder) -> Wor
         address = open_wallet(stored.path, keystore, password).address
         return WorkerKeystore(address, stored.path.absolute(), _kept(command, folder, password))
     key = _key(kind, wish)
-    password = command.password(fresh=True)
+    password = command.new_password()
     kept, staged = _kept(command, folder, password), folder.stage()
     for left in staged.iterdir():  # of a command that was cut off before it told any address
         left.unlink()

@@ -64,7 +64,7 @@ def create(command: CommandRun, keystore: KeystoreOption = "") -> Answer:
     """Make a new wallet and encrypt it with a password."""
     from poolhand.keys.keystore import create_wallet
 
-    return _stored(create_wallet(_folder(command, keystore), command.password(fresh=True)))
+    return _stored(create_wallet(_folder(command, keystore), command.new_password()))
 
 
 @verb(app, "import", example="poolhand wallet import --key-file key.txt", local=True)
@@ -83,7 +83,7 @@ def import_(
     key = read_password(key_file) if key_file else ask_key()
     from poolhand.keys.keystore import import_wallet
 
-    return _stored(import_wallet(_folder(command, keystore), key, command.password(fresh=True)))
+    return _stored(import_wallet(_folder(command, keystore), key, command.new_password()))
 
 
 @verb(app, "list", example="poolhand wallet list --json", local=True)

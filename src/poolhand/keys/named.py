@@ -74,7 +74,7 @@ def the_wallet(named: str, folder: Path) -> StoredWallet:
         WalletNotFound, KeystoreUnreadable: What is named is no wallet.
         KeyOnCommandLine: It is a private key.
     """
-    from poolhand.keys.stored import find_wallet, list_wallets
+    from poolhand.keys.stored import find_wallet, list_wallets  # noqa: PLC0415 - few verbs need it
 
     if named:
         refuse_key(named)

@@ -1,0 +1,1 @@
+"""Clients: what the command line and programs in Python know of chain, wallet and services."""
