@@ -6,6 +6,7 @@ so that a crash loses nothing and buys nothing twice.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import (
     AbstractAsyncContextManager,
@@ -15,6 +16,7 @@ from contextlib import (
     closing,
     contextmanager,
 )
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Protocol, TypeAlias
@@ -108,10 +110,27 @@ class OpenWallet:
     deals: RememberedDeals
 
 
+@dataclass(slots=True)
+class _Turn:
+    """One task's turn with a wallet; ``opened`` is None once it is over."""
+
+    wallet: SpendingWallet
+    opened: OpenWallet | None
+
+    def end(self) -> None:
+        """What has it still, in a task that outlives the turn, has it no more."""
+        self.opened = None
+
+
+_TURN: Final[ContextVar[_Turn | None]] = ContextVar("turn", default=None)
+"""Whose turn it is in this task, and in those that it began meanwhile."""
+
+
 class SpendingWallet:
     """Opens a wallet for as long as something is sent, on a connection of its own.
 
-    So another program may spend from the wallet while this one only watches.
+    So another program may spend from the wallet while this one only watches. Tasks of one program
+    that spend take turns.
 
     Args:
         connect: Connects to the chain; of ``poolhand.chain``, or yielding a ``FakeChain``.
@@ -138,7 +157,7 @@ class SpendingWallet:
         self._connect, self.signer, self._clock = connect, wallet, clock
         self._longest_wait = longest_wait
         self._folder, self._locks = at_home(folder), locks
-        self._spending: OpenWallet | None = None
+        self._turns = asyncio.Lock()
         self.busy: Signal[[WalletInUse]] = Signal()
 
     @property
@@ -157,32 +176,38 @@ class SpendingWallet:
             JournalCorrupt: A journal was altered; its message says what to do.
             ChainUnreachable: No endpoint answers.
         """
-        if self._spending is not None:
-            yield self._spending
+        mine = _TURN.get()
+        if mine is not None and mine.wallet is self and mine.opened is not None:
+            yield mine.opened
             return
+        async with self._turns, self._opened_wallet() as opened:
+            turn = _Turn(self, opened)
+            _TURN.set(turn)
+            try:
+                yield opened
+            finally:
+                turn.end()
+                _TURN.set(mine)
+
+    @asynccontextmanager
+    async def _opened_wallet(self) -> AsyncIterator[OpenWallet]:
         async with AsyncExitStack() as stack:
             stack.enter_context(_held(await self._acquire()))
             after = stack.enter_context(ExitStack())  # the journal outlives the connection
             chain = await stack.enter_async_context(self._connect())
-            journal = after.enter_context(closing(self._opened(chain.hub.facts)))
+            journal = after.enter_context(closing(self._journal(chain.hub.facts)))
             sender = chain.sender(self.signer, Section(journal, "tx"))
             purchases = Purchases(Section(journal, "purchase"))
             deals = self.remembered(chain.hub.facts)
             intentions = Intentions(Section(journal, "intention"), sender)
             rounds = Rounds(Section(journal, "round"), sender)
-            self._spending = OpenWallet(
-                chain.hub, chain.watcher, sender, intentions, rounds, purchases, deals
-            )
-            try:
-                yield self._spending
-            finally:
-                self._spending = None
+            yield OpenWallet(chain.hub, chain.watcher, sender, intentions, rounds, purchases, deals)
 
     def remembered(self, facts: HubFacts) -> RememberedDeals:
         """Return the deals that this wallet bought here."""
         return RememberedDeals.of(self._folder, facts, self.address)
 
-    def _opened(self, facts: HubFacts) -> FileJournal:
+    def _journal(self, facts: HubFacts) -> FileJournal:
         home = self._folder / f"{facts.chain_id}-{facts.hub}"
         home.mkdir(parents=True, exist_ok=True, mode=0o700)
         return FileJournal(home / f"{self.address}.journal")
