@@ -189,6 +189,7 @@ class Buyer:
             spending.deals.add(found.deal_id)
             spending.purchases.end(wish.fingerprint)
             return Purchase(found, None, resumed=True)
+        check_price(wish, price_of(begun.orders))
         try:
             bought = await self._settle(wish, begun, spending, deposit=deposit)
         except Reverted:  # its orders went stale meanwhile: nothing was bought, so buy anew

@@ -112,6 +112,12 @@ def check_price(wish: Wish, price: NanoRlc) -> None:
             f"one task costs {show_rlc(price)} RLC, over the limit of "
             f"{show_rlc(wish.max_price)}: raise --max-price, or take a smaller category"
         )
+    if wish.budget is not None and price * wish.tasks > wish.budget:
+        raise PriceTooHigh(
+            f"{wish.tasks} task(s) at {show_rlc(price)} RLC cost "
+            f"{show_rlc(NanoRlc(price * wish.tasks))} RLC, over the budget of "
+            f"{show_rlc(wish.budget)} RLC: raise it, or ask for fewer tasks or a smaller category"
+        )
 
 
 def check_volume(wish: Wish, volume: int) -> None:

@@ -98,10 +98,11 @@ async def _asked(pool: PoolClient, wish: Wish, wanted: Address, buyer: Address) 
 
 def _over(wish: Wish, asked: Bundle) -> str:
     """Say what a task would cost where that is more than was agreed to; empty where it is not."""
-    if wish.max_price is None:
+    most = wish.most_per_task
+    if most is None:
         return agree_to(asked.price)
-    if asked.price > wish.max_price:
-        price, limit = show_rlc(asked.price), show_rlc(wish.max_price)
+    if asked.price > most:
+        price, limit = show_rlc(asked.price), show_rlc(most)
         return f"a task is then {price} RLC in all, over --max-price {limit}: raise it to {price}"
     return ""
 

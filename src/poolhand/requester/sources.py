@@ -229,7 +229,7 @@ class OrderSources:
 
     async def _want(self) -> Want:
         request = asked_by(self.buyer, self.wish, self._salt())
-        return Want(request, self.wish.tasks, self.wish.max_price)
+        return Want(request, self.wish.tasks, self.wish.most_per_task)
 
     async def _rules(self, want: Want, shelf: Shelf) -> Facts:
         """Return what it hangs on whether the orders of a shelf fit; groups are asked at once."""

@@ -44,6 +44,8 @@ class Wish:
         beneficiary: Whose the result is; the requester's when None.
         max_price: Most to pay for one task, all included (nRLC); None accepts any.
         workerpool: The one to buy from; zero for any.
+        budget: Most to pay for all tasks together (nRLC); None accepts any. It is no part of what
+            is wished: a purchase that was begun under another one is the same.
         app_order, dataset_order, workerpool_order: Signed by the owners of what is not ours; what
             is not given is asked of a pool or of a market.
 
@@ -67,6 +69,7 @@ class Wish:
     dataset_order: Signed[DatasetOrder] | None = None
     workerpool_order: Signed[WorkerpoolOrder] | None = None
     workerpool: Address = field(default=ZERO_ADDRESS, repr=False)
+    budget: NanoRlc | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         if self.tasks < 1:
@@ -86,6 +89,14 @@ class Wish:
         """
         told = "" if self.workerpool.is_zero else f"of {self.workerpool}"
         return Fingerprint(keccak(f"{self!r}{told}".encode()))
+
+    @property
+    def most_per_task(self) -> NanoRlc | None:
+        """Most to pay for one task (nRLC), by its own limit and by what all may cost."""
+        if self.budget is None:
+            return self.max_price
+        share = NanoRlc(self.budget // self.tasks)
+        return share if self.max_price is None else min(share, self.max_price)
 
     @property
     def params(self) -> str:
