@@ -21,6 +21,8 @@ from poolhand.transport.clock import SystemClock
 from requester_market import IMAGE
 
 PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "buy-from-python.md"
+PART = PAGE.read_text(encoding="utf-8").partition("## What lies below")[2]
+"""Of sessions; what stands before it is of clients (``tests/client/test_page.py``)."""
 
 
 @pytest.fixture
@@ -111,6 +113,35 @@ async def test_nothing_is_told_twice(session):
     assert changes.of(await deal.look()) == ()
 
 
+async def test_tasks_of_one_program_take_turns_with_a_wallet(market, session):
+    deals = await asyncio.gather(*(session.buy(IMAGE, args=word) for word in ("same", "same", "b")))
+    assert len({deal.id for deal in deals}) == 3 == market.deals
+    assert not any(deal.resumed for deal in deals)
+
+
+async def test_a_turn_is_had_by_what_it_began_and_by_nothing_after_it(market, session):
+    wallet = session.requester.wallet
+
+    async def opened():
+        async with wallet.open() as spending:
+            return spending
+
+    async with wallet.open() as mine:
+        within = asyncio.create_task(opened())
+        assert await within is mine
+        hold = asyncio.Event()
+
+        async def later():
+            await hold.wait()
+            return await opened()
+
+        after = asyncio.create_task(later())
+    hold.set()
+    opened_anew = await after
+    assert opened_anew is not None
+    assert opened_anew is not mine
+
+
 # -------------------------------------------------------------------------------- settings
 
 
@@ -130,7 +161,7 @@ def test_settings_are_those_of_the_command_line():
 
 def typed() -> dict:
     """Return the names of the page's program, which is typed as it stands there."""
-    (code,) = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+    (code,) = re.findall(r"```python\n(.*?)```", PART, re.DOTALL)
     names: dict = {"__name__": "typed"}
     exec(compile(code, str(PAGE), "exec"), names)
     return names
@@ -168,7 +199,7 @@ def test_the_settings_of_the_page_are_settings(monkeypatch, tmp_path):
     assert (found[0].wallet, found[0].chain.chain_id) == ("me.json", 421614)
 
 
-@pytest.mark.parametrize("word", re.findall(r"`((?:await )?(?:session|deal|task)\.\w+)", PAGE.read_text()))  # fmt: skip
+@pytest.mark.parametrize("word", re.findall(r"`((?:await )?(?:session|deal|task)\.\w+)", PART))  # fmt: skip
 async def test_every_word_of_the_page_exists(session, word):
     whose, name = word.removeprefix("await ").split(".")
     deal = await session.buy(IMAGE)

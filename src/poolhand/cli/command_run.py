@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
@@ -17,12 +17,10 @@ from poolhand.client.context import ClientContext
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from poolhand.client.context import Opener
     from poolhand.keys.errors import WalletInUse
     from poolhand.requester.requester import Requester
     from poolhand.requester.session import Session
-    from poolhand.settings.requester import RequesterSettings
-
-    Opener = Callable[[RequesterSettings], AbstractAsyncContextManager[Requester]]
 
 
 PIPE_WIDTH: Final = 100_000

@@ -28,7 +28,7 @@ from poolhand.domain.errors import Bug, PoolhandError, Refused
 from poolhand.domain.text import is_well_formed
 
 if TYPE_CHECKING:
-    from poolhand.cli.command_run import Opener
+    from poolhand.client.context import Opener
 
 NOUNS: Final[Mapping[str, tuple[str, str]]] = {
     "demo": ("demo", "Run two real tasks on a network of its own and show everything."),

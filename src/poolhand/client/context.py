@@ -29,7 +29,13 @@ from poolhand.settings.requester import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractAsyncContextManager
+
     from poolhand.keys.stored import StoredWallet
+    from poolhand.requester.requester import Requester
+
+    Opener = Callable[[RequesterSettings], AbstractAsyncContextManager[Requester]]
 
 DEVNET_IMAGES: Final = "devnet/"
 """How names of images in the devnet's registry begin, wherever it listens today."""

@@ -68,6 +68,27 @@ def configure(
     take_over(least)
 
 
+def configure_as_library() -> None:
+    """Let what is logged go where the logging of the program goes that imports us.
+
+    It is told by ``logging``, by names below ``poolhand``: Python shows warnings by default, on
+    standard error. A program that has configured structlog keeps what it configured.
+    """
+    if structlog.is_configured():
+        return
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            structlog.contextvars.merge_contextvars,
+            _guard,
+            structlog.processors.KeyValueRenderer(key_order=["event"], repr_native_str=False),
+        ],
+        wrapper_class=structlog.stdlib.BoundLogger,
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=False,
+    )
+
+
 def _sentence(_: Any, level: str, event: MutableMapping[str, Any]) -> str:
     """Write a log line as a person at a terminal reads it."""
     what = str(event["event"]).replace("_", " ")

@@ -1,0 +1,305 @@
+"""``AsyncClient``: computation bought from a program that runs on asyncio.
+
+>>> client = AsyncClient(chain="arbitrum", market="https://market.example", budget="10 RLC")
+>>> deal = await client.run("docker.io/you/words:1.0", "--top 5", trust=10)
+>>> print((await deal.result()).text("result.txt"))
+
+It connects when it is first asked for something. Nothing is lost with a client: a deal is on
+chain, and what was signed is in the wallet's journal, so that the same purchase is finished, not
+made twice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import weakref
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from poolhand.client.context import ClientContext
+from poolhand.client.errors import UnknownCategory
+from poolhand.client.handles import AsyncDealHandle, AsyncTaskHandle
+from poolhand.client.purchases import BudgetedPurchases
+from poolhand.domain.budget import SpendingBudget
+from poolhand.domain.ids import ZERO_ADDRESS, Address, DealId, TaskId
+from poolhand.domain.params import join_arguments
+from poolhand.domain.tag import Tag
+from poolhand.domain.text import shown
+from poolhand.domain.trust import Trust
+from poolhand.domain.units import NanoRlc, parse_rlc
+from poolhand.observe import configure_as_library
+from poolhand.requester.buying import Purchase
+from poolhand.requester.main import open_requester
+from poolhand.requester.requester import NoSuchTask, NoWallet, Requester
+from poolhand.requester.session import Session
+from poolhand.settings.requester import RequesterSettings
+
+if TYPE_CHECKING:
+    from poolhand.client.context import Opener
+
+
+class AsyncClient:
+    """Buys computation, follows it and fetches what came of it.
+
+    Settings are those of the command line (``docs/settings.md``), by keyword or from the same
+    environment variables; where none names a chain, the devnet that runs here is meant.
+
+    Args:
+        chain: Name of a chain that Poolhand knows (``arbitrum``); or
+        rpc, hub: URLs of its nodes, separated by commas, and the address of the hub.
+        account: An account of the devnet, by its name.
+        wallet, keystore: A keystore file, or an address in the folder of wallets.
+        password, password_file: Of the wallet, or the file that has it in its first line.
+        pool_url, market, results_url: Services to use.
+        state: Folder of the journals.
+        budget: RLC that all purchases of this client together may cost: text with its unit
+            (``"10 RLC"``) or nRLC; None: without a limit. What is refunded does not come back into
+            it; gas is not in it.
+        opener: Opens a requester; for tests.
+    """
+
+    def __init__(
+        self,
+        *,
+        chain: str = "",
+        rpc: str = "",
+        hub: str = "",
+        account: str = "",
+        wallet: str | Path = "",
+        keystore: str | Path = "",
+        password: str = "",
+        password_file: str | Path = "",
+        pool_url: str = "",
+        market: str = "",
+        results_url: str = "",
+        state: str | Path = "",
+        budget: str | NanoRlc | None = None,
+        opener: Opener | None = None,
+    ) -> None:
+        configure_as_library()
+        told = {
+            "chain": chain, "rpc": rpc, "hub": hub, "as_": account, "wallet": wallet,
+            "keystore": keystore, "password": password, "password_file": password_file,
+            "pool_url": pool_url, "market": market, "results_url": results_url, "state": state,
+        }  # fmt: skip
+        self._context = ClientContext({name: value for name, value in told.items() if value})
+        self._opener = opener or open_requester
+        self._purchases = BudgetedPurchases(SpendingBudget(amount_of(budget)))
+        self._opening: asyncio.Task[Requester] | None = None
+        self._closing: asyncio.Event | None = None
+        self._serving: asyncio.Task[None] | None = None
+
+    @property
+    def budget(self) -> SpendingBudget:
+        """What purchases may cost, and have cost, in all."""
+        return self._purchases.budget
+
+    async def run(
+        self,
+        image: str | Address,
+        args: str | Sequence[str] = "",
+        *,
+        dataset: str | Address = ZERO_ADDRESS,
+        inputs: Iterable[str] = (),
+        trust: int = 1,
+        category: int | str = 0,
+        tasks: int = 1,
+        tag: Iterable[str] = (),
+        pool: str | Address = ZERO_ADDRESS,
+        budget: str | NanoRlc | None = None,
+        beneficiary: str | Address | None = None,
+        callback: str | Address = ZERO_ADDRESS,
+        deposit: bool = False,
+        again: bool = True,
+    ) -> AsyncDealHandle:
+        """Buy a computation; the handle is there as soon as the deal is on chain.
+
+        A purchase that was interrupted is finished by the same call, not made twice.
+
+        Args:
+            image: An image (``docker.io/you/app:1.0``; ``devnet/…`` is in the devnet's registry),
+                registered as an app if need be, or the address of an app.
+            args: Command line of the app, as text or word by word.
+            dataset: Address of a dataset.
+            inputs: URLs of files that workers download.
+            trust: Wanted confidence 1 - 1/trust: 10 needs four agreeing workers.
+            category: Of computing time, by number or name.
+            tasks: How many equal tasks; each finds its index in ``IEXEC_TASK_INDEX``.
+            tag: Demands on the workers, by name (``tee``, ``gpu``).
+            pool: The workerpool to buy from; else the cheapest.
+            budget: RLC that all its tasks together may cost; the client's own limit holds as well.
+            beneficiary: Whose the result is; else yours.
+            callback: A contract that gets the result.
+            deposit: Move what the stake lacks from the wallet's RLC first.
+            again: Also while the same purchase of this wallet is open.
+
+        Raises:
+            PriceTooHigh: It costs more than a budget allows; nothing was paid.
+            StakeTooLow: The stake does not cover it; says how much to deposit.
+            SamePurchaseOpen: It is open, and was not to be bought again.
+            UnknownCategory, BadWish, UnfitParams, NoSuchImage, NothingFits, …: Nobody could do or
+                sell it; nothing was paid.
+            PasswordMissing, NoWalletNamed, NoDevnet: Settings are missing; the message says which.
+        """
+        requester = await self.spender()
+        terms = {
+            "dataset": _address(dataset),
+            "args": args if isinstance(args, str) else join_arguments(args),
+            "inputs": tuple(inputs),
+            "trust": Trust(trust),
+            "tasks": tasks,
+            "category": await _category(requester, category),
+            "tag": Tag.of(tag),
+            "callback": _address(callback),
+            "beneficiary": None if beneficiary is None else _address(beneficiary),
+            "workerpool": _address(pool),
+        }
+        target = image if isinstance(image, Address) else self._target(image)
+        bought, name = None, None
+        try:
+            async with requester.spending():
+                most = self.budget.left_for(None, amount_of(budget))
+                wish = (await Session(requester).wish(target, **terms, budget=most)).wish
+                name = wish.fingerprint
+                bought = await self._purchases.buy(
+                    requester, wish, amount_of(budget), deposit=deposit, again=again
+                )
+        except BaseException:
+            if bought is not None and name is not None:
+                self._purchases.keep(name, bought)
+            raise
+        return AsyncDealHandle(self, bought, name)
+
+    def undelivered(self, handle: AsyncDealHandle) -> None:
+        """Take back what nobody got, for its call was interrupted: the same call finds it."""
+        if handle.name is not None:
+            self._purchases.keep(handle.name, handle.purchase)
+
+    async def attach(self, deal_id: str | DealId) -> AsyncDealHandle:
+        """Return a handle on a deal that was bought before, by whatever program.
+
+        Raises:
+            NoSuchDeal: The hub has none of this id.
+        """
+        wanted = deal_id if isinstance(deal_id, DealId) else DealId.parse(deal_id)
+        return AsyncDealHandle(self, Purchase(await (await self.requester()).deal(wanted), None))
+
+    async def task(self, task_id: str | TaskId) -> AsyncTaskHandle:
+        """Return a handle on a task, of whichever deal.
+
+        Raises:
+            NoSuchTask: Neither chain nor pool knows it.
+        """
+        requester = await self.requester()
+        wanted = task_id if isinstance(task_id, TaskId) else TaskId.parse(task_id)
+        found = await requester.look_at_task(wanted)
+        news = found.tasks[0].news
+        deal_id = news.deal_id if news else await requester.hub.task_deal(wanted)
+        if deal_id is None:
+            raise NoSuchTask(f"the deal of task {wanted} is not known: attach to the deal instead")
+        for each in (await self.attach(deal_id)).tasks:
+            if each.id == wanted:
+                return each
+        raise NoSuchTask(f"deal {deal_id}, of which the pool says that it has the task, has not")
+
+    async def requester(self) -> Requester:
+        """Return what everything is done with; connects where it has not yet."""
+        if self._opening is None:
+            self._opening = asyncio.create_task(self._open())
+        opening = self._opening
+        try:
+            return await asyncio.shield(opening)
+        except BaseException:
+            if opening.done() and self._opening is opening:
+                self._opening = None  # the next call tries again
+            raise
+
+    async def spender(self) -> Requester:
+        """Return the same, with a wallet; raises what keeps the wallet from being opened."""
+        requester = await self.requester()
+        try:
+            _ = requester.wallet
+        except NoWallet:
+            self._context.settings(signing=True)
+            raise
+        return requester
+
+    async def aclose(self) -> None:
+        """Close the connections. Deals go on; a call after it connects anew."""
+        serving, closing = self._serving, self._closing
+        self._opening = self._serving = self._closing = None
+        if closing is not None and serving is not None:
+            closing.set()
+            await serving
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        _kind: type[BaseException] | None,
+        _fault: BaseException | None,
+        _trace: TracebackType | None,
+    ) -> None:
+        await self.aclose()
+
+    def _target(self, image: str) -> str | Address:
+        return (
+            Address.parse(image) if image.startswith(("0x", "0X")) else self._context.image(image)
+        )
+
+    async def _open(self) -> Requester:
+        settings = self._context.settings(signing=self._context.can_sign)
+        loop = asyncio.get_running_loop()
+        ready, closing = loop.create_future(), asyncio.Event()
+        serving = asyncio.create_task(_serve(self._opener, settings, ready, closing))
+        self._serving, self._closing = serving, closing
+        weakref.finalize(self, _let_go, loop, closing)
+        requester: Requester = await ready
+        requester.offered.connect(self._purchases.offered)
+        return requester
+
+
+async def _serve(
+    opener: Opener,
+    settings: RequesterSettings,
+    ready: asyncio.Future[Requester],
+    closing: asyncio.Event,
+) -> None:
+    """Keep a requester open until it is let go: opened and closed by one task."""
+    try:
+        async with opener(settings) as requester:
+            ready.set_result(requester)
+            await closing.wait()
+    except Exception as fault:
+        if ready.done():
+            raise
+        ready.set_exception(fault)
+
+
+def _let_go(loop: asyncio.AbstractEventLoop, closing: asyncio.Event) -> None:
+    """Close the connections of a client that nobody has any more."""
+    with suppress(RuntimeError):  # the loop is closed, and with it the connections
+        loop.call_soon_threadsafe(closing.set)
+
+
+def amount_of(budget: str | NanoRlc | None) -> NanoRlc | None:
+    """Read an amount of RLC (``"1.5 RLC"``), or take nRLC as they are; raises BadAmount."""
+    return parse_rlc(budget) if isinstance(budget, str) else budget
+
+
+def _address(told: str | Address) -> Address:
+    return told if isinstance(told, Address) else Address.parse(told)
+
+
+async def _category(requester: Requester, told: int | str) -> int:
+    """Return the number of a category; raises UnknownCategory."""
+    known = await requester.hub.categories()
+    for number, each in known.items():
+        if told in (number, each.name):
+            return number
+    names = ", ".join(f"{number} ({shown(each.name, 20)})" for number, each in known.items())
+    raise UnknownCategory(f"the hub has no category {shown(str(told), 40)}: it has {names}")
