@@ -3,45 +3,32 @@
 from __future__ import annotations
 
 import asyncio
-from concurrent.futures import ThreadPoolExecutor
-from types import SimpleNamespace
+from dataclasses import replace
 
-import httpx
 import pytest
 from pool_front import front, until
 from pool_world import TO_COMPUTED, TO_CONTRIBUTED, S, first_task
-from started_pool import PASSWORD, Started
 
-from poolhand.cli.draining import NoPoolRuns
-from poolhand.cli.pool_sign_in import AnotherPoolAnswers, NotTheWalletsPool, owner_session
-from poolhand.cli.pool_workers import (
-    decide,
-    decided_report,
-    excluded_report,
-    list_excluded,
-    list_workers,
-    workers_report,
-)
-from poolhand.domain.exclusion import MOST_REASON, Exclusion, ExclusionKind
+from poolhand.cli.pool_workers import workers_report
+from poolhand.domain.exclusion import MOST_REASON, ExclusionKind
 from poolhand.domain.ids import Address
 from poolhand.domain.messages import Nonce
 from poolhand.domain.onchain import ChainTaskStatus
+from poolhand.domain.placement.worker import ConnectedWorker
 from poolhand.domain.task.idle import IdleReason
 from poolhand.domain.text import UnfitText
 from poolhand.domain.units import UnixSeconds
-from poolhand.keys.errors import WalletInUse
-from poolhand.keys.keystore import import_wallet
-from poolhand.keys.lock import WalletLock
-from poolhand.scheduler.exclusions import Exclusions, TooManyExcluded
+from poolhand.scheduler.exclusions import Exclusions
 from poolhand.scheduler.owner_workers import (
     MOST_TEXT,
     EmptyText,
+    OwnerWorkers,
     WorkerNotHere,
     WorkerTooOld,
 )
 from poolhand.scheduler.page import sections
+from poolhand.scheduler.worker_directory import WorkerDirectory
 from poolhand.store.memory import MemoryJournal
-from poolhand.store.section import Section
 from poolhand.transport.clock import SeededEntropy
 from poolhand.transport.listener import ClientRules
 from poolhand.transport.session_client import SessionClient
@@ -49,6 +36,7 @@ from poolhand.wire.handshake import Rejected
 from poolhand.wire.messages import (
     FIRST_SESSION_VERSION,
     MAX_SENTENCE,
+    OWNER_MESSAGES,
     About,
     Capabilities,
     Close,
@@ -59,7 +47,6 @@ from poolhand.wire.messages import (
 from poolhand.wire.pool_owner import ExclusionOrder, MessageOrder
 
 WHY = ExclusionOrder(reason="it is too slow")
-AT = UnixSeconds(1_700_000_000)
 
 
 def owner(world):
@@ -239,13 +226,40 @@ async def test_a_ban_survives_a_restart(pool):
     assert (found.worker, found.reason, found.connected) == (worker.address, WHY.reason, False)
 
 
-async def test_a_ban_is_durable_before_the_worker_is_told(pool):
-    world = await pool()
-    worker = await world.hired()
-    before = list(world.pool.journal.read())
-    await owner(world).ban(worker.address, WHY)
-    written = [stream for stream, _ in world.pool.journal.read()][len(before) :]
-    assert f"exclusion/{worker.address}" in written
+class SlowJournal(MemoryJournal):
+    """One whose disk takes its time."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked, self.written = asyncio.Event(), asyncio.Event()
+
+    async def durable(self):
+        self.asked.set()
+        await self.written.wait()
+
+
+@pytest.mark.parametrize("verb", ["drain", "ban"])
+async def test_what_is_decided_holds_at_once_and_is_durable_before_the_worker_hears_of_it(verb):
+    journal, directory, heard = SlowJournal(), WorkerDirectory(), []
+    worker = ConnectedWorker(Address(bytes([7] * 20)), "w", "0", 1, 1, gpu=False, tee=())
+    directory.join(replace(worker, protocol=OWNER_MESSAGES))
+    exclusions = Exclusions(journal)
+    told = [lambda _, each: heard.append(each)] * 2
+    orders = OwnerWorkers(exclusions, directory, lambda: UnixSeconds(7), *told)
+    deciding = asyncio.ensure_future(getattr(orders, verb)(worker.worker, "why"))
+    await journal.asked.wait()
+    assert exclusions.of(worker.worker).kind == verb
+    assert (heard, deciding.done()) == ([], False)
+    journal.written.set()
+    await deciding
+    assert len(heard) == 1
+    journal.asked.clear()
+    journal.written.clear()
+    readmitting = asyncio.ensure_future(orders.readmit(worker.worker))
+    await journal.asked.wait()
+    assert (exclusions.of(worker.worker), len(heard), readmitting.done()) == (None, 1, False)
+    journal.written.set()
+    assert await readmitting
 
 
 @pytest.mark.parametrize("reason", ["x" * (MOST_REASON + 1), "a\x1b[2Jb", "\u202eevil"])
@@ -306,169 +320,3 @@ async def test_the_owner_sees_in_what_a_worker_says_that_apps_run(pool):
     assert row.sandbox == "gvisor"
     assert "gvisor" in sections.workers(owner(world).page(None, 10))
     assert workers_report(owner(world).page(None, 10))
-
-
-# --------------------------------------------------------------------------------------- remembering
-
-
-def address(number):
-    return Address(number.to_bytes(20, "big"))
-
-
-async def test_nobody_who_is_kept_from_work_is_ever_forgotten():
-    known = Exclusions(None, most=3)
-    made = Exclusion(ExclusionKind.BAN, "", AT)
-    for number in (3, 1, 2):
-        await known.put(address(number), made)
-    with pytest.raises(TooManyExcluded, match="readmit"):
-        await known.put(address(4), made)
-    await known.put(address(1), Exclusion(ExclusionKind.DRAIN, "again", AT))
-    assert [each for each, _ in known.page(None, 9)] == [address(n) for n in (1, 2, 3)]
-    assert [each for each, _ in known.page(address(1), 1)] == [address(2)]
-    assert await known.lift(address(2))
-    await known.put(address(4), made)
-    assert not known.is_banned(address(1))
-    assert known.is_banned(address(4))
-
-
-async def test_what_was_decided_last_is_what_a_restart_reads():
-    journal = MemoryJournal()
-    known = Exclusions(Section(journal, "exclusion"))
-    drained, banned = (Exclusion(kind, "why", AT) for kind in ExclusionKind)
-    for number in range(4):
-        await known.put(address(number), drained)
-    await known.put(address(1), banned)
-    await known.lift(address(2))
-    for _ in range(3):
-        known = Exclusions(Section(journal, "exclusion"))
-        known.recover()
-        assert known.page(None, 9) == [
-            (address(0), drained),
-            (address(1), banned),
-            (address(3), drained),
-        ]
-
-
-# ------------------------------------------------------------------------------------ over HTTP
-
-
-def held(started):
-    with pytest.raises(WalletInUse) as caught:
-        WalletLock(started.settings.locks, started.world.owner.address).acquire()
-    return caught.value
-
-
-WORKER = str(address(7))
-ORDERS = {
-    f"/v1/owner/workers/{WORKER}/ban": {"reason": "why"},
-    f"/v1/owner/workers/{WORKER}/drain": {"reason": "why"},
-    f"/v1/owner/workers/{WORKER}/readmit": {},
-    f"/v1/owner/workers/{WORKER}/message": {"text": "hello"},
-}
-
-
-async def test_single_workers_are_the_owners_alone(tmp_path):
-    started = Started(tmp_path)
-    async with started.serving(), httpx.AsyncClient(trust_env=False) as http:
-        taken = held(started).orders
-        for token in ("", "Bearer", "Bearer 00"):
-            given = {"Authorization": token} if token else {}
-            for path, body in ORDERS.items():
-                answer = await http.post(taken.url + path, json=body, headers=given)
-                assert (answer.status_code, answer.json()["code"]) == (401, "not-the-owner")
-            for path in ("/v1/owner/workers", "/v1/owner/excluded"):
-                assert (await http.get(taken.url + path, headers=given)).status_code == 401
-
-
-async def test_the_owner_decides_over_http_and_exactly_says_what(tmp_path):
-    started = Started(tmp_path)
-    async with started.serving(), httpx.AsyncClient(trust_env=False) as http:
-        taken = held(started).orders
-        bearer = {"Authorization": f"Bearer {taken.token}"}
-
-        async def ask(path, body=None):
-            if body is None:
-                return await http.get(taken.url + path, headers=bearer)
-            return await http.post(taken.url + path, json=body, headers=bearer)
-
-        base = f"/v1/owner/workers/{WORKER}"
-        answer = await ask(f"{base}/ban", {"reason": "why"})
-        assert answer.json()["exclusion"]["kind"] == "ban"
-        (found,) = (await ask("/v1/owner/excluded")).json()["workers"]
-        assert (found["worker"], found["reason"]) == (WORKER, "why")
-        assert (await ask(f"{base}/readmit", {})).json()["changed"] is True
-        assert (await ask("/v1/owner/excluded")).json() == {
-            "workers": [],
-            "excluded": 0,
-            "after": None,
-        }
-        assert (await ask(f"{base}/message", {"text": "hello"})).json()["code"] == "worker-not-here"
-        for body in ({"reason": 1}, {"reason": "x" * 201}, {"why": "x"}, {"reason": "a\x00"}):
-            assert (await ask(f"{base}/ban", body)).status_code == 400, body
-        assert (await ask("/v1/owner/workers/0x12/ban", {})).status_code == 400
-        assert (await ask("/v1/owner/workers?limit=0")).status_code == 400
-        assert (await ask("/v1/owner/workers")).json()["connected"] == 0
-
-
-def command_run(started, url=""):
-    """What a verb knows: its wallet, and the pool that was named."""
-    wallet = started.settings.wallet
-    return SimpleNamespace(
-        found={"pool-url": url},
-        address=started.world.owner.address,
-        settings=lambda signing: SimpleNamespace(locks=started.settings.locks),
-        stored=SimpleNamespace(path=wallet, address=None),
-        password=lambda: PASSWORD,
-    )
-
-
-async def beside(work, *args):
-    """Do something as another program does, while the pool runs."""
-    with ThreadPoolExecutor(1) as threads:
-        return await asyncio.get_running_loop().run_in_executor(threads, work, *args)
-
-
-@pytest.mark.parametrize("named", [False, True], ids=["on its machine", "from elsewhere"])
-async def test_the_command_line_decides_and_shows_what_holds(tmp_path, named):
-    started = Started(tmp_path)
-
-    def asks(command):
-        made = decide(command, address(7), "ban", "why")
-        found = list_excluded(command, 10, "")
-        back = decide(command, address(7), "readmit", None)
-        return made, found, back, list_workers(command, 10, str(address(1)))
-
-    async with started.serving():
-        command = command_run(started, started.urls[-1] if named else "")
-        made, found, back, here = await beside(asks, command)
-        url, session = await beside(owner_session, command)
-        assert url == started.urls[-1]
-        async with httpx.AsyncClient(trust_env=False) as http:
-            bearer = {"Authorization": f"Bearer {session.token}"}
-            assert (await http.get(f"{url}/owner/parts", headers=bearer)).status_code == 200
-    for report in (decided_report(made), excluded_report(found), decided_report(back)):
-        assert report
-    assert [each.worker for each in found.workers] == [address(7)]
-    assert (back.exclusion, here.workers) == (None, ())
-    assert "no worker is connected" in str(workers_report(here))
-
-
-async def test_a_wallet_signs_for_its_own_pool_at_the_address_that_was_typed_alone(tmp_path):
-    started = Started(tmp_path)
-    async with started.serving():
-        command = command_run(started, started.urls[-1])
-        stranger = import_wallet(tmp_path / "other", bytes([9] * 32).hex(), PASSWORD, cost=2)
-        command.stored = SimpleNamespace(path=stranger.path, address=None)
-        with pytest.raises(NotTheWalletsPool, match="belongs to"):
-            await beside(owner_session, command)
-    started = Started(tmp_path / "public", public_url="https://pool.example")
-    async with started.serving():
-        there = command_run(started, held(started).orders.url)
-        with pytest.raises(AnotherPoolAnswers, match=r"address is https://pool\.example"):
-            await beside(owner_session, there)
-
-
-async def test_without_a_pool_there_is_nobody_to_order(tmp_path):
-    command = command_run(Started(tmp_path))
-    with pytest.raises(NoPoolRuns, match="--pool-url"):
-        decide(command, address(7), "ban", "why")
