@@ -201,15 +201,24 @@ async def test_a_real_session_hears_the_owners_word_and_ends_with_the_reason_of_
     assert (WHY.reason in last, retry_in) == (True, None), "only a person can help"
 
 
-async def test_the_longest_reason_fits_what_a_banned_worker_is_told(pool):
+WIDE = "\N{GRINNING FACE}"
+"""Takes as many bytes as any character that a person may write."""
+
+
+async def test_a_banned_worker_is_told_the_whole_sentence_however_wide_the_reason(pool):
     world = await pool()
     async with front(world) as pool_front:
         wallet = world.hire().wallet
         async with pool_front.dial(wallet) as line:
-            await owner(world).ban(wallet.address, ExclusionOrder(reason="\N{SNOWMAN}" * 100))
+            why = ExclusionOrder(reason=WIDE * MOST_REASON)
+            await owner(world).ban(wallet.address, why)
             close = await line.hears(Close)
-    assert close.message.startswith("this pool's owner has banned")
-    assert len(close.message.encode()) < MAX_SENTENCE
+        with pytest.raises(Rejected) as told:
+            await pool_front.dial(wallet).__aenter__()
+    assert told.value.reject.message == close.message
+    assert close.message.startswith(f"this pool's owner has banned wallet {wallet.address}: {WIDE}")
+    assert close.message.endswith("…. Ask the owner to let it in again")
+    assert MAX_SENTENCE - 4 < len(close.message.encode()) <= MAX_SENTENCE
 
 
 async def test_a_ban_survives_a_restart(pool):
@@ -283,6 +292,19 @@ async def test_a_worker_is_told_what_its_pools_owner_says(pool):
     await world.settle()
     assert said.text == "please update"
     assert texts(worker) == ["please update"]
+
+
+@pytest.mark.parametrize("character", [WIDE, '"', "\\"])
+async def test_the_longest_texts_reach_a_worker_whole_in_whatever_characters(pool, character):
+    world = await pool()
+    async with front(world) as pool_front:
+        wallet = world.hire().wallet
+        async with pool_front.dial(wallet) as line:
+            owner(world).say(wallet.address, MessageOrder(text=character * MOST_TEXT))
+            assert (await line.hears(OwnerMessage)).text == character * MOST_TEXT
+            why = ExclusionOrder(reason=character * MOST_REASON)
+            await owner(world).drain(wallet.address, why)
+            assert why.reason in (await line.hears(OwnerMessage)).text
 
 
 async def test_what_cannot_be_said_is_refused_with_the_reason(pool):

@@ -23,6 +23,8 @@ WIDEST_CHARACTER: Final = 6
 
 _QUOTING: Final = json.JSONEncoder(ensure_ascii=False)
 _HEX: Final = re.compile(r"0x(?:[0-9a-fA-F]{2})*")
+_CUT: Final = "…"
+"""Stands for what was cut off."""
 
 T = TypeVar("T")
 
@@ -51,6 +53,19 @@ def tail(text: str, limit: int) -> str:
     Lone surrogates, which no frame may carry, become question marks.
     """
     return _end(repaired(text[-limit:]), limit) if limit > 0 else ""
+
+
+def head(text: str, limit: int) -> str:
+    """Keep the beginning of a text so that ``cost`` of it is at most ``limit`` bytes (3 or more).
+
+    What was cut off is told by ``…``.
+    """
+    if cost(text) <= limit:
+        return text
+    end, left = 0, limit - cost(_CUT)
+    while (left := left - cost(text[end])) >= 0:
+        end += 1
+    return text[:end] + _CUT
 
 
 def _end(clean: str, limit: int) -> str:

@@ -33,8 +33,10 @@ from poolhand.domain.messages import (
 )
 from poolhand.domain.signatures import BadSignature, recover
 from poolhand.domain.units import Seconds, UnixSeconds
+from poolhand.wire.fields import cost, head
 from poolhand.wire.messages import (
     FIRST_SESSION_VERSION,
+    MAX_SENTENCE,
     MOST_HELD,
     SPOKEN,
     Capabilities,
@@ -80,11 +82,13 @@ class WorkerNotAllowed(LoginRefused):
 
 
 class WorkerBanned(LoginRefused):
-    """The pool's owner has banned the worker."""
+    """The pool's owner has banned the worker; a reason in wide characters is cut to what fits."""
 
     def __init__(self, worker: Address, reason: str) -> None:
-        words = f"this pool's owner has banned wallet {worker}: {reason or 'no reason is told'}"
-        super().__init__(f"{words}. Ask the owner to let it in again")
+        words = f"this pool's owner has banned wallet {worker}: "
+        next_step = ". Ask the owner to let it in again"
+        room = MAX_SENTENCE - cost(words) - cost(next_step)
+        super().__init__(words + head(reason or "no reason is told", room) + next_step)
 
 
 class VersionRefused(LoginRefused):

@@ -190,7 +190,7 @@ class OwnerMessage:
     """
 
     at: Annotated[UnixSeconds, _COUNT]
-    text: Annotated[str, _SENTENCE]
+    text: Annotated[str, _DETAIL]
 
 
 @dataclass(frozen=True, slots=True)
