@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 
 import httpx
@@ -9,7 +10,7 @@ import pytest
 from eth_account import Account
 from started_pool import Started
 
-from poolhand.domain.errors import ChainUnreachable
+from poolhand.domain.errors import ChainUnreachable, Malformed
 from poolhand.domain.ids import Address
 from poolhand.domain.messages import Nonce, OwnerSignIn, pool_domain
 from poolhand.domain.units import UnixSeconds
@@ -23,9 +24,11 @@ from poolhand.scheduler.owner_sessions import (
     OwnerSessions,
     SignInRefused,
 )
+from poolhand.transport.asgi import application
 from poolhand.transport.attempts import AttemptRules, Attempts, TooManyAttempts
 from poolhand.transport.clock import ManualClock, SeededEntropy
-from poolhand.wire.owner_sign_in import typed_sign_in
+from poolhand.wire.json_models import read_model
+from poolhand.wire.owner_sign_in import SignInChallenge, typed_sign_in
 
 OWNER, BUYER, STRANGER = (Wallet.from_key(bytes([number] * 32)) for number in (1, 2, 3))
 DOMAIN = pool_domain(31337, Address(bytes([8] * 20)))
@@ -37,19 +40,22 @@ class World:
 
     def __init__(self, seed=1) -> None:
         self.clock, self.owner, self.reads = ManualClock(), OWNER.address, 0
-        self.is_away = False
+        self.is_away, self.is_held, self.asked = False, None, asyncio.Event()
         self.sessions = OwnerSessions(
             DOMAIN, URL, OWNER.address, self.read, self.clock, SeededEntropy(seed)
         )
 
     async def read(self):
         self.reads += 1
+        self.asked.set()
+        if self.is_held is not None:
+            await self.is_held.wait()
         if self.is_away:
             raise ChainUnreachable("no node answers")
         return self.owner
 
     async def signs(self, wallet=OWNER, made=None):
-        made = made or self.sessions.challenge()
+        made = made or await self.sessions.challenge()
         return await self.sessions.sign_in(made.nonce, made.expiry, wallet.sign_message(made))
 
 
@@ -76,11 +82,11 @@ async def test_nobody_else_is_let_in_however_often_it_tries(world):
 
 
 async def test_a_challenge_is_good_for_one_signature(world):
-    made = world.sessions.challenge()
+    made = await world.sessions.challenge()
     await world.signs(made=made)
     with pytest.raises(SignInRefused, match="was used"):
         await world.signs(made=made)
-    made = world.sessions.challenge()
+    made = await world.sessions.challenge()
     with pytest.raises(SignInRefused, match="belongs to"):
         await world.signs(STRANGER, made)
     with pytest.raises(SignInRefused, match="was used"):
@@ -88,17 +94,17 @@ async def test_a_challenge_is_good_for_one_signature(world):
 
 
 async def test_a_challenge_is_over_after_five_minutes(world):
-    made = world.sessions.challenge()
+    made = await world.sessions.challenge()
     world.clock.advance(CHALLENGE_LIFE)
     await world.signs(made=made)
-    made = world.sessions.challenge()
+    made = await world.sessions.challenge()
     world.clock.advance(CHALLENGE_LIFE + 1)
     with pytest.raises(SignInRefused, match="is over"):
         await world.signs(made=made)
 
 
 async def test_a_challenge_that_the_pool_did_not_give_is_refused(world):
-    made = world.sessions.challenge()
+    made = await world.sessions.challenge()
     later = UnixSeconds(made.expiry + 10**6)
     forged = OwnerSignIn(DOMAIN, OWNER.address, URL, made.nonce, later)
     for each in (forged, OwnerSignIn(DOMAIN, OWNER.address, URL, Nonce(bytes(32)), made.expiry)):
@@ -127,14 +133,14 @@ async def test_a_challenge_that_the_pool_did_not_give_is_refused(world):
     ids=["another address", "another chain", "another pool"],
 )
 async def test_what_was_signed_for_another_pool_opens_nothing_here(world, signed):
-    made = world.sessions.challenge()
+    made = await world.sessions.challenge()
     there = type(signed)(signed.domain, signed.owner, signed.url, made.nonce, made.expiry)
     with pytest.raises(SignInRefused, match="belongs to"):
         await world.sessions.sign_in(made.nonce, made.expiry, OWNER.sign_message(there))
 
 
 async def test_a_signature_that_is_none_is_refused_and_uses_the_challenge_up(world):
-    made = world.sessions.challenge()
+    made = await world.sessions.challenge()
     with pytest.raises(SignInRefused, match="is none"):
         await world.sessions.sign_in(made.nonce, made.expiry, bytes(65))
     with pytest.raises(SignInRefused, match="was used"):
@@ -155,6 +161,33 @@ async def test_whoever_sold_the_pool_is_out_and_whoever_bought_it_gets_in(world)
     await world.signs(OWNER)
 
 
+async def test_whoever_sold_the_pool_opens_no_session_though_nobody_has_asked_since(world):
+    world.owner = BUYER.address
+    world.clock.advance(SOLD)
+    with pytest.raises(SignInRefused, match="belongs to"):
+        await world.signs(OWNER)
+
+
+async def test_a_challenge_names_whoever_bought_the_pool_and_asks_the_chain_once_a_minute(world):
+    world.owner = BUYER.address
+    assert (await world.sessions.challenge()).owner == OWNER.address
+    world.clock.advance(OWNER_READ)
+    for _ in range(3):
+        assert (await world.sessions.challenge()).owner == BUYER.address
+    assert world.reads == 1
+
+
+async def test_while_the_chain_is_asked_nobody_slips_through_who_has_sold_the_pool(world):
+    token = await world.signs()
+    world.owner, world.is_held = BUYER.address, asyncio.Event()
+    world.clock.advance(OWNER_READ)
+    asked = [asyncio.ensure_future(world.sessions.holds(token)) for _ in range(2)]
+    await world.asked.wait()
+    world.is_held.set()
+    assert await asyncio.gather(*asked) == [False, False]
+    assert world.reads == 1
+
+
 async def test_while_the_chain_is_away_the_owner_stays(world):
     token = await world.signs()
     world.is_away = True
@@ -172,11 +205,23 @@ async def test_sessions_are_few_and_the_oldest_goes(world):
     assert not await world.sessions.holds(tokens[-1])
 
 
-def test_a_browsers_wallet_signs_the_very_same(world):
-    made = world.sessions.challenge()
+async def test_a_browsers_wallet_signs_the_very_same(world):
+    made = await world.sessions.challenge()
     typed = json.loads(json.dumps(typed_sign_in(made)))
     signed = Account.sign_typed_data(bytes([1] * 32), full_message=typed)
     assert bytes(signed.signature) == OWNER.sign_message(made)
+
+
+@pytest.mark.parametrize("lie", [{"chain_id": -1}, {"chain_id": 2**256}, {"expiry": 2**256}])
+async def test_a_pool_that_has_nonsense_signed_is_told_what_is_wrong_with_it(world, lie):
+    made = await world.sessions.challenge()
+    told = SignInChallenge(
+        owner=made.owner, workerpool=DOMAIN.contract, chain_id=DOMAIN.chain_id, url=made.url,
+        nonce=f"0x{made.nonce.hex()}", expiry=made.expiry, typed_data=typed_sign_in(made),
+    ).model_dump(mode="json")  # fmt: skip
+    assert read_model(SignInChallenge, told, "the pool").expiry == made.expiry
+    with pytest.raises(Malformed, match=f"the pool answered .* {next(iter(lie))}"):
+        read_model(SignInChallenge, {**told, **lie}, "the pool")
 
 
 # ----------------------------------------------------------------------------------- how often
@@ -197,6 +242,14 @@ def test_one_address_tries_ten_times_a_minute_and_others_are_not_held_up():
         attempts.take("d")
     clock.advance(60)
     attempts.take("a")
+
+
+def test_behind_a_proxy_one_caller_does_not_use_up_what_others_may_try():
+    attempts = Attempts("signing in", ManualClock(), AttemptRules(per_address=10, in_all=25))
+    for _ in range(25):
+        attempts.take("127.0.0.1")
+    with pytest.raises(TooManyAttempts):
+        attempts.take("127.0.0.1")
 
 
 # ----------------------------------------------------------------------------------- over HTTP
@@ -246,16 +299,17 @@ async def test_a_session_sees_and_decides_and_is_over_when_its_owner_leaves(serv
     assert (await http.get(f"{url}/owner/parts", headers=bearer)).status_code == 401
 
 
-async def test_a_stranger_gets_no_session_and_is_soon_asked_to_wait(served):
-    _, http, url = served
-    codes = []
-    for _ in range(6):
-        told = await asks(http, url, "/v1/owner/sign-in")
-        if told.status_code == 200:
-            answer = await asks(http, url, "/v1/owner/sign-in", json=proof(told.json(), STRANGER))
+async def test_a_stranger_gets_no_session_and_is_soon_asked_to_wait(pool):
+    world, codes = await pool(), []
+    app = application("pool", world.scheduler.owner_api(URL, "ab" * 32))
+    afar = httpx.ASGITransport(app, client=("203.0.113.7", 1))
+    async with httpx.AsyncClient(transport=afar) as http:
+        for _ in range(6):
+            answer = await asks(http, URL, "/v1/owner/sign-in")
+            if answer.status_code == 200:
+                proved = proof(answer.json(), STRANGER)
+                answer = await asks(http, URL, "/v1/owner/sign-in", json=proved)
             codes.append((answer.status_code, answer.json()["code"]))
-        else:
-            codes.append((told.status_code, told.json()["code"]))
     assert codes[0] == (401, "sign-in-refused")
     assert codes[-1] == (429, "too-many-attempts")
 

@@ -7,6 +7,7 @@ token in the wallet's lock may as well: whoever runs the pool needs no wallet.
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
@@ -33,9 +34,11 @@ MOST_SESSIONS: Final = 16
 MOST_SPENT: Final = 10_000
 """Challenges that are remembered as used until they are over; more are refused."""
 SOLD: Final = 10
-"""Seconds after which whoever signs as another may have bought the pool since the last look."""
+"""Seconds after which the pool may have been sold: whoever signs in is looked up anew."""
 OWNER_READ: Final = 60
 """Seconds after which the chain is asked again who the owner is."""
+LONGEST_OWNER_READ: Final = 5.0
+"""Seconds that a slow chain is waited for."""
 
 log = structlog.get_logger()
 
@@ -54,6 +57,8 @@ class _Session:
 
 class OwnerSessions:
     """Gives challenges, reads proofs, and knows the sessions; all of it is gone with the process.
+
+    While the chain does not answer, whoever was the owner last is.
 
     Args:
         domain: Of the pool's signatures.
@@ -76,15 +81,16 @@ class OwnerSessions:
         self._domain, self._url, self._clock, self._entropy = domain, url, clock, entropy
         self.owner, self._read_owner = owner, read_owner
         self._secret = entropy.bytes(32)
-        self._read_at = clock.steady()
+        self._read_at, self._reading = clock.steady(), asyncio.Lock()
         self._spent: OrderedDict[Nonce, UnixSeconds] = OrderedDict()
         self._sessions: OrderedDict[bytes, _Session] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._sessions)
 
-    def challenge(self) -> OwnerSignIn:
-        """Return what the owner is to sign."""
+    async def challenge(self) -> OwnerSignIn:
+        """Return what the owner is to sign; whoever bought the pool is named soon."""
+        await self._look(OWNER_READ)
         expiry = UnixSeconds(self._clock.now() + CHALLENGE_LIFE)
         random = self._entropy.bytes(16)
         return self._message(Nonce(random + self._code(random, expiry)), expiry)
@@ -94,15 +100,13 @@ class OwnerSessions:
 
         Raises:
             SignInRefused: The challenge is not good, or somebody else signed it.
-            ChainUnreachable: Who owns the pool cannot be read now.
         """
         self._spend(nonce, expiry)
         try:
             signer = recover(self._message(nonce, expiry).digest, signature)
         except BadSignature as fault:
             raise SignInRefused(f"the signature is none: {fault}") from None
-        if signer != self.owner and self._clock.steady() >= self._read_at + SOLD:
-            await self._look()
+        await self._look(SOLD)
         if signer != self.owner:
             raise SignInRefused(
                 f"signed by {signer}, but the workerpool belongs to {self.owner}: sign with that "
@@ -121,21 +125,12 @@ class OwnerSessions:
         return token
 
     async def holds(self, token: str) -> bool:
-        """Whether a token is that of a session; of one whose owner has sold the pool it is not.
-
-        While the chain does not answer, whoever was the owner last is.
-        """
+        """Whether a token is that of a session; of one whose owner has sold the pool it is not."""
         session = self._sessions.get(_key(token))
         if session is None:
             return False
-        now = self._clock.steady()
-        if now >= self._read_at + OWNER_READ:
-            self._read_at = now  # one asks, others go on meanwhile
-            try:
-                await self._look()
-            except ChainUnreachable as fault:
-                log.debug("owner_not_read", cause=str(fault))
-        if now >= session.ends or session.owner != self.owner:
+        await self._look(OWNER_READ)
+        if self._clock.steady() >= session.ends or session.owner != self.owner:
             self.close(token)
             return False
         return True
@@ -144,9 +139,20 @@ class OwnerSessions:
         """End a session; repeatable."""
         self._sessions.pop(_key(token), None)
 
-    async def _look(self) -> None:
-        self.owner = await self._read_owner()
-        self._read_at = self._clock.steady()
+    async def _look(self, age: int) -> None:
+        """Ask the chain who the owner is, where it was asked so many seconds ago or longer.
+
+        Others wait for the answer: who has sold the pool must not slip through meanwhile.
+        """
+        async with self._reading:
+            if self._clock.steady() < self._read_at + age:
+                return
+            self._read_at = self._clock.steady()
+            try:
+                async with asyncio.timeout(LONGEST_OWNER_READ):
+                    self.owner = await self._read_owner()
+            except (ChainUnreachable, TimeoutError) as fault:
+                log.debug("owner_not_read", cause=str(fault))
 
     def _spend(self, nonce: Nonce, expiry: UnixSeconds) -> None:
         """Use a challenge up, whatever comes of it."""

@@ -9,6 +9,7 @@ from typing import Final
 from poolhand.domain.errors import Unavailable
 from poolhand.domain.units import UnixSeconds
 from poolhand.ports.clock import Clock
+from poolhand.transport.plumbing import is_loopback
 
 _ATTEMPT_WINDOW: Final = 60
 """Seconds over which tries are counted."""
@@ -25,7 +26,11 @@ class TooManyAttempts(Unavailable):
 
 @dataclass(frozen=True, slots=True)
 class AttemptRules:
-    """How many tries a minute: from one address, and in all."""
+    """How many tries a minute: from one address, and in all.
+
+    Whoever calls from this machine itself is bounded by ``in_all`` alone: behind a reverse proxy
+    everybody does.
+    """
 
     per_address: int = 10
     in_all: int = 300
@@ -56,8 +61,8 @@ class Attempts:
         if now >= self._since + _ATTEMPT_WINDOW:
             self._since, self._all = now, 0
             self._counts.clear()
-        is_one_too_many = self._counts[address] >= self._rules.per_address
-        if is_one_too_many or self._all >= self._rules.in_all:
+        most = self._rules.in_all if is_loopback(address) else self._rules.per_address
+        if self._counts[address] >= most or self._all >= self._rules.in_all:
             raise TooManyAttempts(self._what)
         self._all += 1
         self._counts[address] += 1

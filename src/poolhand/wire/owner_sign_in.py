@@ -6,13 +6,14 @@ choice; who signs fills in all else by itself, or sees it in its wallet.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, TypeAlias
 
 from pydantic import ConfigDict, Field
 
 from poolhand.domain.eip712 import Domain
 from poolhand.domain.messages import OwnerSignIn
 from poolhand.domain.units import Seconds, UnixSeconds
+from poolhand.wire.join_api import ChainId
 from poolhand.wire.json_models import JsonAddress, Told, Words
 
 _DOMAIN: Final = [
@@ -21,6 +22,7 @@ _DOMAIN: Final = [
     {"name": "chainId", "type": "uint256"},
     {"name": "verifyingContract", "type": "address"},
 ]
+Expiry: TypeAlias = Annotated[UnixSeconds, Field(ge=0, le=2**53)]
 _STRUCT: Final = [{"name": name, "type": kind} for kind, name in OwnerSignIn.TYPE.members]
 
 
@@ -32,10 +34,10 @@ class SignInChallenge(Told):
 
     owner: JsonAddress
     workerpool: JsonAddress
-    chain_id: int
+    chain_id: ChainId
     url: Words
     nonce: Words
-    expiry: UnixSeconds
+    expiry: Expiry
     typed_data: dict[str, Any]
 
 
@@ -45,7 +47,7 @@ class SignInProof(Told):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     nonce: Annotated[str, Field(pattern=r"^0x[0-9a-f]{64}$")]
-    expiry: Annotated[int, Field(ge=0, le=2**53)]
+    expiry: Expiry
     signature: Annotated[str, Field(pattern=r"^0x[0-9a-fA-F]{130}$")]
 
 

@@ -7,7 +7,6 @@ from typing import Final
 from fastapi import APIRouter, Request
 
 from poolhand.domain.messages import Nonce
-from poolhand.domain.units import UnixSeconds
 from poolhand.scheduler.owner_sessions import SESSION_LIFE, OwnerSessions
 from poolhand.transport.asgi import service_router
 from poolhand.transport.attempts import Attempts
@@ -42,7 +41,7 @@ def sign_in_routes(sessions: OwnerSessions, attempts: Attempts, site: OwnSite) -
     async def challenge(request: Request) -> SignInChallenge:
         """Give what the pool's owner is to sign (EIP-712) within five minutes, once."""
         let_through(request)
-        made = sessions.challenge()
+        made = await sessions.challenge()
         return SignInChallenge(
             owner=made.owner,
             workerpool=made.domain.contract,
@@ -58,7 +57,7 @@ def sign_in_routes(sessions: OwnerSessions, attempts: Attempts, site: OwnSite) -
         """Open a session for whoever signed as the owner that the chain names."""
         let_through(request)
         nonce, signature = Nonce.parse(proof.nonce), bytes.fromhex(proof.signature[2:])
-        token = await sessions.sign_in(nonce, UnixSeconds(proof.expiry), signature)
+        token = await sessions.sign_in(nonce, proof.expiry, signature)
         return OwnerSession(token=token, expires_in=SESSION_LIFE)
 
     return router
