@@ -71,6 +71,13 @@ def test_a_pool_without_gas_is_not_told_how_long_it_lasts():
     assert names(replace(WELL, gas_message="the wallet is empty", gas_days=0.0)) == ["out-of-gas"]
 
 
+def test_nobody_is_told_to_send_coin_where_it_is_the_price_cap_that_is_too_low():
+    (found,) = pool_alerts(replace(WELL, gas_message="gas price cap 1 gwei is under the chain's"))
+    assert "coin" not in found.change
+    (found,) = pool_alerts(replace(WELL, gas_message="the cap", gas_missing=Wei(10**18)))
+    assert found.change.startswith("send 1 coins")
+
+
 def test_a_task_of_a_long_bag_may_wait_for_its_turn_while_all_slots_compute():
     waits = replace(WELL, waits=LONG_WAIT, has_room=False)
     assert names(waits) == []

@@ -136,7 +136,9 @@ def _money(figures: PoolFigures) -> Iterator[PoolAlert]:
             AlertName.OUT_OF_GAS,
             AlertWeight.BAD,
             figures.gas_message or "the wallet cannot pay for what is owed",
-            f"send {show_coin(figures.gas_missing)} coins to the pool's wallet at least",
+            f"send {show_coin(figures.gas_missing)} coins to the pool's wallet at least"
+            if figures.gas_missing
+            else "change what is said above; the pool tries again by itself",
         )
     elif figures.gas_days is not None and figures.gas_days < FEW_DAYS:
         yield PoolAlert(
