@@ -86,7 +86,16 @@ async def test_one_that_stands_by_says_so_and_sends_everybody_to_the_leader(pair
         health = (await http.get("/health")).json()
         assert (health["ok"], health["role"], health["sells"]) == (True, "standby", False)
         assert health["leader"] == "another process", "neither its number nor its machine"
-        for path in ("/ready", "/v1/order", "/v1/workers", "/join", "/join.sh", "/join/x.whl"):
+        for path in (
+            "/ready",
+            "/v1/order",
+            "/v1/workers",
+            "/join",
+            "/join.sh",
+            "/join/x.whl",
+            "/owner",
+            "/owner/parts",
+        ):
             refused = await http.get(path)
             assert (refused.status_code, refused.json()["code"]) == (503, "standing-by"), path
         assert "poolhand_leads 0.0" in (await http.get("/metrics")).text

@@ -88,8 +88,10 @@ def standby_routes(office: StandbyOffice) -> APIRouter:
 
     @router.get("/join", include_in_schema=False)
     @router.get("/join.sh", include_in_schema=False)
-    async def join() -> None:
-        """Say that the leader has the files by which workers join."""
+    @router.get("/owner", include_in_schema=False)
+    @router.get("/owner/parts", include_in_schema=False)
+    async def page() -> None:
+        """Say that the leader has the pages, and the files by which workers join."""
         raise StandingBy(office.leader())
 
     return router

@@ -151,7 +151,7 @@
       await look();
     } catch (fault) {
       note.dataset.kind = "order";
-      say(fault.status ? fault.message : "The pool does not answer: nothing was ordered.", true);
+      say(fault.status ? fault.message : "The pool does not answer: whether it was done is not known. See below once it does.", true);
     }
   }
 

@@ -76,7 +76,7 @@
       const told = await answer.json();
       say(answer.ok ? button.dataset.done : told.message, !answer.ok);
     } catch {
-      say(`The ${what} does not answer: nothing was ordered.`, true);
+      say(`The ${what} does not answer: whether it was done is not known.`, true);
     }
     button.disabled = false;
   }
