@@ -149,6 +149,7 @@ async def test_a_page_that_nobody_has_is_refused(pool):
             {"excluded": "\x00"},
             {"limit": "0"},
             {"limit": "x"},
+            {"limit": "000000200000"},
         ):
             assert (await client.get("/owner/parts", params=asked)).status_code == 400, asked
         unknown = {"tasks": "0x" + "77" * 32}

@@ -11,7 +11,7 @@ from functools import cache
 from typing import Any, Final
 
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import HTMLResponse
 from starlette.routing import BaseRoute, Route
 
 from poolhand.domain.errors import Refused
@@ -23,24 +23,13 @@ from poolhand.scheduler.api.task_news import TaskTeller
 from poolhand.scheduler.page import sections
 from poolhand.scheduler.page.sections import OWNER_SECTIONS
 from poolhand.transport.json_answer import JsonAnswer
-from poolhand.transport.page.assets import assets_of
+from poolhand.transport.page.assets import OWN_FILES_HEADERS, file_route
 
 OWNER_PAGE: Final = "/owner"
 OWNER_STATIC: Final = "/owner/static/{name}"
 OWNER_PARTS: Final = "/owner/parts"
 OWNER_WORKERS_SHOWN: Final = 100
 OWNER_TASKS_SHOWN: Final = 25
-_HEADERS: Final = {
-    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
-    "img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; "
-    "frame-ancestors 'none'",
-    "Cache-Control": "no-store",
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",
-}
-"""Nothing is loaded but our own files, nothing that stands in the page is run, nobody frames it."""
 _FRAME: Final = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
@@ -150,15 +139,9 @@ def frame_routes() -> tuple[BaseRoute, ...]:
     """Return what everybody may load: the frame and its files."""
 
     async def front(_: Request) -> HTMLResponse:
-        return HTMLResponse(frame(), headers=_HEADERS)
+        return HTMLResponse(frame(), headers=OWN_FILES_HEADERS)
 
-    async def asset(request: Request) -> Response:
-        found = assets_of("poolhand.scheduler.page").get(request.path_params["name"])
-        if found is None:
-            return Response("there is no such file", 404, _HEADERS, "text/plain")
-        return Response(found.body, 200, _HEADERS, found.kind)
-
-    return Route(OWNER_PAGE, front), Route(OWNER_STATIC, asset)
+    return Route(OWNER_PAGE, front), file_route(OWNER_STATIC, "poolhand.scheduler.page")
 
 
 def part_routes(page: OwnerPage) -> tuple[BaseRoute, ...]:
@@ -172,7 +155,7 @@ def part_routes(page: OwnerPage) -> tuple[BaseRoute, ...]:
             _read(TaskId, asked.get("tasks")),
             _limit(asked.get("limit")),
         )
-        return JsonAnswer(found, headers=_HEADERS)
+        return JsonAnswer(found, headers=OWN_FILES_HEADERS)
 
     return (Route(OWNER_PARTS, parts),)
 
@@ -181,9 +164,10 @@ def _limit(text: str | None) -> int:
     """Return how many workers a list has; raises NoSuchPage."""
     if text is None:
         return OWNER_WORKERS_SHOWN
-    if not (text.isdecimal() and 1 <= int(text[:9]) <= MOST_WORKERS_LISTED):
+    found = int(text) if text.isdecimal() and len(text) <= 9 else 0
+    if not 1 <= found <= MOST_WORKERS_LISTED:
         raise NoSuchPage
-    return int(text)
+    return found
 
 
 def _read(kind: Any, text: str | None) -> Any:

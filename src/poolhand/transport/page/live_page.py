@@ -15,10 +15,10 @@ from html import escape
 from typing import Any, Final, TypeAlias
 
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, Response, StreamingResponse
+from starlette.responses import HTMLResponse, StreamingResponse
 from starlette.routing import Route
 
-from poolhand.transport.page.assets import assets_of
+from poolhand.transport.page.assets import OWN_FILES_HEADERS, file_route
 from poolhand.transport.page.live_feed import LiveFeed
 
 ToldLive: TypeAlias = dict[str, Any]
@@ -29,17 +29,6 @@ STATIC_FILES_PATH: Final = "/page/static/{name}"
 LIVE_PATH: Final = "/page/live"
 OPEN_PAGE_PATHS: Final = frozenset({"/", STATIC_FILES_PATH})
 """What needs no token: it tells nothing."""
-LIVE_PAGE_HEADERS: Final = {
-    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
-    "img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; "
-    "frame-ancestors 'none'",
-    "Cache-Control": "no-store",
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",
-}
-"""Nothing is loaded but our own files, nothing that stands in the page is run, nobody frames it."""
 SILENCE_OF_STREAM: Final = 15.0
 """Seconds of silence after which a comment is sent: who has gone is noticed then."""
 _FRAME: Final = """<!doctype html>
@@ -138,18 +127,12 @@ class LivePage:
         frame = self.frame()
 
         async def front(_: Request) -> HTMLResponse:
-            return HTMLResponse(frame, headers=LIVE_PAGE_HEADERS)
-
-        async def asset(request: Request) -> Response:
-            found = assets_of().get(request.path_params["name"])
-            if found is None:
-                return Response("there is no such file", 404, LIVE_PAGE_HEADERS, "text/plain")
-            return Response(found.body, 200, LIVE_PAGE_HEADERS, found.kind)
+            return HTMLResponse(frame, headers=OWN_FILES_HEADERS)
 
         async def live(_: Request) -> StreamingResponse:
             return stream(feed, _Changes(made, title).of)
 
-        return Route("/", front), Route(STATIC_FILES_PATH, asset), Route(LIVE_PATH, live)
+        return Route("/", front), file_route(STATIC_FILES_PATH), Route(LIVE_PATH, live)
 
 
 def stream(feed: LiveFeed, write: WriteLive) -> StreamingResponse:
@@ -159,7 +142,7 @@ def stream(feed: LiveFeed, write: WriteLive) -> StreamingResponse:
         TooManyWatchers: No further one is told.
     """
     feed.check_room()
-    headers = {**LIVE_PAGE_HEADERS, "X-Accel-Buffering": "no"}
+    headers = {**OWN_FILES_HEADERS, "X-Accel-Buffering": "no"}
     return StreamingResponse(_told(feed, write), headers=headers, media_type="text/event-stream")
 
 
