@@ -9,8 +9,10 @@ from pool_world import TO_COMPUTED, TO_CONTRIBUTED, S, first_task
 
 from poolhand.domain.ids import Address
 from poolhand.domain.pool_alerts import LONG_WAIT, STUCK_AFTER, AlertName
+from poolhand.domain.units import UnixSeconds
 from poolhand.scheduler.page import sections
 from poolhand.transport.asgi import application
+from poolhand.wire.messages import ReportBatch, StatusReport
 from poolhand.wire.pool_owner import ExclusionOrder
 
 URL, TOKEN = "http://127.0.0.1:13000", "ab" * 32
@@ -122,6 +124,30 @@ async def test_whoever_waits_longest_is_found_whatever_came_and_went(pool):
     await world.deal()
     await world.step()
     assert waiting.longest() >= 50
+
+
+async def test_a_task_waits_again_from_when_its_last_worker_went(pool):
+    world = await pool()
+    waiting = world.scheduler._waiting
+    worker = await world.hired()
+    task = first_task(await world.deal())
+    await world.step(100)
+    await worker.reports(task, *TO_COMPUTED)
+    assert waiting.longest() is None
+    await worker.leaves()
+    assert waiting.longest() == 0
+    await world.step(70)
+    assert 70 <= waiting.longest() < 100
+    await world.pool.kill()
+    world.pool.start()
+    await world.settle()
+    assert 70 <= world.scheduler._waiting.longest() < 100
+    other = await world.hired()
+    assert world.scheduler._waiting.longest() is None
+    long_ago = [StatusReport(each, UnixSeconds(1), None, None) for each in (S.RUNNING, S.FAILED)]
+    await other.says(ReportBatch(task, 0, tuple(long_ago), None))
+    await world.step(60)
+    assert 60 <= world.scheduler._waiting.longest() < 70, "a worker's clock decides nothing"
 
 
 async def test_the_page_shows_texts_of_others_as_texts(pool):

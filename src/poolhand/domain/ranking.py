@@ -51,6 +51,8 @@ class Ranking(Generic[ItemT]):
     def drop(self, item: ItemT) -> None:
         """Remove an item; repeatable."""
         self._keys.pop(item, None)
+        if not self._keys:
+            self._heap.clear()
 
     def first(self) -> ItemT | None:
         """Return the item of the least key; None when there is none."""

@@ -8,9 +8,11 @@ from collections.abc import Collection
 from poolhand.domain.ids import Address, TaskId
 from poolhand.domain.onchain import ChainTaskStatus
 from poolhand.domain.placement.room import COMPUTING
+from poolhand.domain.ranking import Ranking
 from poolhand.domain.replicate.events import Flow
 from poolhand.domain.task.machine import is_settled
 from poolhand.domain.task.model import Task
+from poolhand.domain.task.rules import unattended_since
 from poolhand.domain.task.status import TaskStatus
 
 _LIVE = frozenset({ChainTaskStatus.ACTIVE, ChainTaskStatus.REVEALING})
@@ -23,11 +25,13 @@ class TaskIndex:
         statuses: How many tasks in memory have each status, those that are over included.
         owed: How many tasks on chain only the pool can end.
         busy: How many slots of workers replicates of open tasks fill.
+        unattended: Tasks that wait for workers and have none, by the block time since when.
     """
 
     def __init__(self) -> None:
         self.statuses: Counter[TaskStatus] = Counter()
         self.owed = self.busy = 0
+        self.unattended: Ranking[TaskId] = Ranking()
         self._open: dict[TaskId, None] = {}
         self._by_worker: dict[Address, dict[TaskId, None]] = {}
 
@@ -50,6 +54,10 @@ class TaskIndex:
         self.statuses[after.status] += 1
         self.owed += _is_owed(after)
         self.busy += _at_work(after)
+        if (since := unattended_since(after)) is None:
+            self.unattended.drop(task_id)
+        else:
+            self.unattended.put(task_id, (since,))
         if is_settled(after):
             self._open.pop(task_id, None)
         else:

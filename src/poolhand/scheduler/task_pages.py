@@ -50,11 +50,6 @@ class TaskPages:
         for place in range(end - 1, -1, -1):
             yield self._names[found[place]]
 
-    def oldest(self, status: TaskStatus) -> TaskId | None:
-        """Return the task of a status that came first; None where there is none."""
-        found = self._by_status.get(status)
-        return self._names[found[0]] if found else None
-
     def _arrive(self, name: TaskId) -> None:
         self._count += 1
         self._arrivals[name], self._names[self._count] = self._count, name

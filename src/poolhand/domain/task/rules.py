@@ -16,6 +16,7 @@ from poolhand.domain.replicate.status import Status
 from poolhand.domain.task.model import Attempt, Stored, Task
 from poolhand.domain.task.status import FINAL_TASK, TaskStatus
 from poolhand.domain.trust import Weight, contributions_needed, group_weight, newcomers_needed
+from poolhand.domain.units import UnixSeconds
 
 SPARE_FAILURES: Final = 3
 """Failed attempts, beyond the replicates that the trust needs, before a task is given up."""
@@ -116,6 +117,28 @@ def is_working(task: Task, attempt: Attempt) -> bool:
         and task.contribution(attempt.worker) is ContributionStatus.UNSET
         and verdict(task, attempt) is None
     )
+
+
+_TAKES_WORK: Final = frozenset(
+    {TaskStatus.RECEIVED, TaskStatus.INITIALIZING, TaskStatus.INITIALIZED, TaskStatus.RUNNING}
+)
+
+
+def unattended_since(task: Task) -> UnixSeconds | None:
+    """Tell since when no worker is at a task that waits for contributions (block time).
+
+    Returns:
+        None where a worker that is there holds it, or where it takes no contribution.
+    """
+    if task.status not in _TAKES_WORK or any(a.live and not a.is_over for a in task.attempts):
+        return None
+    return max([task.history[-1][1], *map(_left_at, task.attempts)])
+
+
+def _left_at(attempt: Attempt) -> UnixSeconds:
+    """Return when a replicate ended or was lost, by our clock: a worker's own decides nothing."""
+    is_workers_word = len(attempt.log) - 1 in attempt.told
+    return attempt.heard_at if is_workers_word else attempt.log[-1].at
 
 
 def replicates_needed(
