@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from pool_world import TO_COMPUTED, TO_CONTRIBUTED, S, first_task
+from pool_world import RIGHT, TO_COMPUTED, TO_CONTRIBUTED, S, first_task
 
 from poolhand.domain.errors import ChainUnreachable
 from poolhand.domain.ids import TaskId
@@ -28,6 +28,7 @@ from poolhand.wire.messages import (
     Logs,
     OfferTask,
     TaskActivated,
+    Upload,
 )
 
 UNKNOWN = TaskId(bytes([77] * 32))
@@ -192,6 +193,29 @@ async def test_a_replicate_that_is_on_chain_is_known_again_and_one_that_is_not_g
     await world.step()
     assert world.task(task).attempt(other.address) is not None
     assert other.last(AcknowledgeReports) == AcknowledgeReports(task, 0)
+
+
+async def test_a_liar_gets_nothing_from_a_pool_that_goes_on_from_an_older_copy(pool):
+    """It says to hold what it was never given, and to have stored the result."""
+    world = await pool(start_block=BlockNumber(0))
+    honest = await world.hired()
+    task = first_task(await world.deal())
+    await honest.reports(task, *TO_COMPUTED)
+    await world.step()
+    await world.pool.kill()
+    world.pool.journal = world.pool.new_journal(world.pool.fuse)
+    world.pool.start()
+    await world.settle()
+    liar = world.hire()
+    await liar.arrives(held=(Held(task, S.RESULT_UPLOADING),), paused="not now")
+    stored = Upload('{"location": "there"}', None, RIGHT)
+    await liar.reports(task, *TO_CONTRIBUTED, S.RESULT_UPLOADED, upload=stored)
+    await liar.says(Logs(task, "out", "err"))
+    assert world.task(task).attempts == ()
+    assert (world.task(task).stored, world.task(task).claim) == (None, None)
+    assert not world.scheduler.workers.logs
+    await honest.arrives(held=(Held(task, S.COMPUTED),))
+    assert [each.worker for each in world.task(task).attempts] == [honest.address]
 
 
 async def test_a_report_of_an_unknown_task_is_acknowledged_so_that_it_is_not_told_for_ever(pool):
