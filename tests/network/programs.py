@@ -162,6 +162,7 @@ class Pool(Program):
                 drain_log=self.drained,
                 purchase_log=LogSection(log, "purchase"),
                 exclusion_log=LogSection(log, "exclusion"),
+                tally_log=LogSection(log, "tally"),
             )
             self.keep()
             self.tasks.create_task(self.scheduler.run(self._opened))

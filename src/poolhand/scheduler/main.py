@@ -157,6 +157,7 @@ async def run(
             drain_log=LogSection(events, "drain"),
             purchase_log=LogSection(events, "purchase"),
             exclusion_log=LogSection(events, "exclusion"),
+            tally_log=LogSection(events, "tally"),
         )
         facts = PoolFacts(chain.facts.chain_id, chain.facts.hub, settings.workerpool, url)
         await _serve(scheduler, wallet, lock, facts, listener, ready, front, lead.fence)

@@ -1,16 +1,18 @@
-"""What workers have done since the pool's program was started, for its owner's eyes: counted."""
+"""What workers have done for the pool, for its owner's eyes: counted, over restarts."""
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from dataclasses import dataclass, replace
-from typing import Final
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Final
 
 from poolhand.domain.ids import Address
 from poolhand.domain.replicate.status import Status
 from poolhand.domain.task.judgement import Judgement
 from poolhand.domain.task.model import Attempt, Task
 from poolhand.domain.units import Seconds
+from poolhand.ports.journal import EventLog
+from poolhand.scheduler.journaled_map import JournaledMap, MapCodec
 
 MOST_TALLIED: Final = 10_000
 """Workers that are counted; of more, who was not heard of for longest is forgotten."""
@@ -41,18 +43,29 @@ class WorkerTally:
 class WorkerTallies:
     """Counts by worker; ``judged`` is to hear of each judgement, once.
 
+    A crash may lose the count of what was judged last; nothing is counted twice.
+
+    Args:
+        journal: A stream for each worker; None forgets at a restart.
+        most: How many workers are counted.
+
     Attributes:
-        settled, failed: Of all workers together, forgotten ones included.
+        settled, failed: Of all workers together since the program was started, forgotten ones
+            included: alerts are about now.
     """
 
-    def __init__(self, most: int = MOST_TALLIED) -> None:
-        self._most = most
+    def __init__(self, journal: EventLog | None = None, most: int = MOST_TALLIED) -> None:
+        codec = MapCodec(Address.parse, asdict, _decoded)
+        self._known: JournaledMap[Address, WorkerTally] = JournaledMap(journal, codec, most)
         self.settled = self.failed = 0
-        self._known: OrderedDict[Address, WorkerTally] = OrderedDict()
+
+    def recover(self) -> None:
+        """Read what was counted before the program ended."""
+        self._known.recover()
 
     def of(self, worker: Address) -> WorkerTally:
         """Return what is counted of one."""
-        return self._known.get(worker, WorkerTally())
+        return self._known.get(worker) or WorkerTally()
 
     def judged(self, task: Task, attempt: Attempt, found: Judgement) -> None:
         """Count a judgement; what is the app's fault says nothing of a worker."""
@@ -65,10 +78,7 @@ class WorkerTallies:
             known = replace(known, failed=known.failed + 1)
         else:
             return
-        self._known[attempt.worker] = known
-        self._known.move_to_end(attempt.worker)
-        while len(self._known) > self._most:
-            self._known.popitem(last=False)
+        self._known.put(attempt.worker, known, durably=True)
 
 
 def _timed(known: WorkerTally, task: Task, attempt: Attempt) -> WorkerTally:
@@ -83,3 +93,7 @@ def _computed_in(attempt: Attempt) -> Seconds | None:
     began = next((each.at for each in attempt.log if each.status is Status.COMPUTING), None)
     ended = next((each.at for each in attempt.log if each.status is Status.COMPUTED), None)
     return None if began is None or ended is None else Seconds(ended - began)
+
+
+def _decoded(record: Mapping[str, Any]) -> WorkerTally:
+    return WorkerTally(**{name: int(value) for name, value in record.items()})

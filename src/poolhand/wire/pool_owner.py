@@ -27,9 +27,9 @@ class OwnedWorker(PoolWorker):
     """A connected worker as the pool's owner sees it.
 
     ``source`` is where it connects from, as far as that tells one owner from another, empty where
-    it does not. Since the program was started it ``settled`` so many tasks and ``failed`` at so
-    many by its own fault; a task took it ``mean_seconds`` by its own clock. ``faults`` are those
-    in a row, over restarts; until ``rests_until`` (block time) others come first.
+    it does not. It ``settled`` so many tasks and ``failed`` at so many by its own fault, over
+    restarts of the pool; a task took it ``mean_seconds`` by its own clock. ``faults`` are those in
+    a row; until ``rests_until`` (block time) others come first.
     ``can_be_told``: its program takes messages. ``sandbox`` is in what its apps run as it says,
     empty where it has not told.
     """

@@ -115,6 +115,7 @@ class Scheduler:
         drain_log: Whether the pool drains; None forgets at a restart.
         purchase_log: What was sent for requesters; None forgets at a restart.
         exclusion_log: Whom the owner keeps from work; None forgets at a restart.
+        tally_log: What each worker has done; None forgets at a restart.
     """
 
     def __init__(
@@ -138,6 +139,7 @@ class Scheduler:
         drain_log: EventLog | None = None,
         purchase_log: EventLog | None = None,
         exclusion_log: EventLog | None = None,
+        tally_log: EventLog | None = None,
     ) -> None:
         self._settings, self._facts, self._owner = settings, hub.facts, owner
 
@@ -152,7 +154,7 @@ class Scheduler:
             owner, settings, common, proved, hub, clock, entropy, fence, tell, exclusions
         )
         owners = OwnerParts.of(
-            exclusions, common, proved, sessions, clock, simulated=tell is not None
+            exclusions, common, proved, sessions, clock, tally_log, simulated=tell is not None
         )
         sale = SaleParts.of(owner, settings, common, money, proved, hub, entropy, drain_log)
         purchases = PurchaseParts.on(
@@ -191,7 +193,7 @@ class Scheduler:
             feed,
             watcher,
             clock,
-            exclusions,
+            owners,
         )
 
         # what the API shows, and whoever serves or simulates the pool takes by name

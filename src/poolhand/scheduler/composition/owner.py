@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from poolhand.domain.ids import Address
 from poolhand.ports.clock import Clock
+from poolhand.ports.journal import EventLog
 from poolhand.scheduler.api.owner_workers import OwnersWorkers
 from poolhand.scheduler.composition.common import CommonParts
 from poolhand.scheduler.composition.reputations import ReputationParts
@@ -40,6 +41,7 @@ class OwnerParts:
         proved: ReputationParts,
         sessions: SessionParts,
         clock: Clock,
+        tally_log: EventLog | None,
         *,
         simulated: bool,
     ) -> OwnerParts:
@@ -53,7 +55,7 @@ class OwnerParts:
         directory = common.directory
         orders = OwnerWorkers(exclusions, directory, clock.now, sessions.mail.tell, expel)
         sessions.workers.arrived.connect(orders.arrived)
-        tallies = WorkerTallies()
+        tallies = WorkerTallies(tally_log)
         proved.assessor.judged.connect(tallies.judged)
         workers = OwnersWorkers(directory, common.engine.index, exclusions, orders, tallies)
         return cls(exclusions, orders, workers, tallies)

@@ -9,13 +9,13 @@ from poolhand.ports.clock import Clock
 from poolhand.scheduler.chain_feed import ChainFeed
 from poolhand.scheduler.composition.common import CommonParts
 from poolhand.scheduler.composition.money import MoneyParts
+from poolhand.scheduler.composition.owner import OwnerParts
 from poolhand.scheduler.composition.placing import PlacingParts
 from poolhand.scheduler.composition.purchases import PurchaseParts
 from poolhand.scheduler.composition.reputations import ReputationParts
 from poolhand.scheduler.composition.sale import SaleParts
 from poolhand.scheduler.composition.sending import SendingParts
 from poolhand.scheduler.composition.sessions import SessionParts
-from poolhand.scheduler.exclusions import Exclusions
 from poolhand.scheduler.market_sale import MarketSale
 from poolhand.scheduler.start_up import StartUp
 from poolhand.settings.pool import PoolSettings
@@ -35,7 +35,7 @@ def start_up(
     feed: ChainFeed,
     watcher: Watcher,
     clock: Clock,
-    exclusions: Exclusions,
+    owners: OwnerParts,
 ) -> StartUp:
     """Return it; what runs for ever is begun in the order in which it stands here."""
     return StartUp(
@@ -45,7 +45,8 @@ def start_up(
             markets.book.recover,
             sale.drain.recover,
             purchases.under_way.recover,
-            exclusions.recover,
+            owners.exclusions.recover,
+            owners.tallies.recover,
         ),
         catch_up=(
             partial(feed.prepare, settings.start_block),

@@ -147,8 +147,8 @@ def workers(told: OwnedWorkers) -> str:
     found = table(_WORKER_HEADS, rows) if rows else '<p class="empty">No worker is connected.</p>'
     return (
         f"<h2>Workers</h2>{found}{_pager('workers', told.after, len(rows), told.connected)}"
-        '<p class="faint">Speed and success are since the pool was started: what a task takes on '
-        "average by the worker’s own clock, and its share of replicates without its fault.</p>"
+        '<p class="faint">Speed is what a task takes on average by the worker’s own clock, success '
+        "its share of replicates without its fault.</p>"
     )
 
 
