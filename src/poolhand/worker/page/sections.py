@@ -16,6 +16,7 @@ from poolhand.transport.page.html import (
     table,
     text,
 )
+from poolhand.transport.page.plot import plot
 from poolhand.transport.page.words import NOT_KNOWN, amount, coin
 from poolhand.worker.live_words import (
     MOST_LINE_SHOWN,
@@ -30,7 +31,6 @@ from poolhand.worker.live_words import (
     state,
     used,
 )
-from poolhand.worker.page.plot import plot
 
 DAYS_SHOWN: Final = 14
 TASKS_SHOWN: Final = 10
