@@ -330,6 +330,24 @@ async def test_another_sites_page_asks_for_nothing(served, header):
         assert answer.status_code in (400, 403), (path, answer.text)
 
 
+@pytest.mark.parametrize("header", [{"Origin": "http://evil.example"}, {"Host": "evil.example"}])
+async def test_another_sites_page_asks_for_nothing_of_a_pool_that_listens_to_the_world(
+    pool, header
+):
+    """No guard of names stands before it, and the browser has the owner's token."""
+    world, token = await pool(), "ab" * 32
+    app = application("pool", world.scheduler.owner_api(URL, token))
+    asked = {"Authorization": f"Bearer {token}", **header}
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app)) as http:
+        for path in ("/v1/owner/sign-in", "/v1/owner/dashboard", "/owner/parts"):
+            answer = await http.get(URL + path, headers=asked)
+            assert (answer.status_code, answer.json()["code"]) == (403, "foreign-host"), path
+        for path, body in (("/v1/owner/sign-in", {}), ("/v1/drain", {"drains": True})):
+            answer = await http.post(URL + path, headers=asked, json=body)
+            assert answer.status_code in (400, 403), path
+        assert not world.scheduler._drain.wish.drains
+
+
 async def test_the_page_itself_tells_nothing_and_loads_nothing_from_elsewhere(served):
     started, http, url = served
     page = await http.get(f"{url}/owner")
