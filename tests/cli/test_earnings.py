@@ -10,6 +10,7 @@ from decimal import Decimal
 
 import pytest
 
+from poolhand.chain.earnings_watch import BLOCKS_TO_SETTLE, EarningsWatch
 from poolhand.cli.render import day
 from poolhand.domain.earnings import EarningEntry
 from poolhand.domain.hashes import result_hash, result_seal
@@ -28,7 +29,6 @@ from poolhand.keys.wallet import Wallet
 from poolhand.observe.fault_boundary import FaultBoundary
 from poolhand.transport.clock import SystemClock
 from poolhand.worker.earnings_file import EARNINGS_FILE, EarningsFile
-from poolhand.worker.earnings_watch import BLOCKS_TO_SETTLE, EarningsWatch
 from requester_market import IMAGE, RLC
 
 LIAR, GOOD, FIRST = (Wallet.from_key(bytes([number] * 32)) for number in (3, 4, 5))
@@ -183,10 +183,10 @@ class Books:
         self.file = EarningsFile(folder, "me")
         self.clock = SystemClock()
 
-    def watch(self):
+    def watch(self, pools=None):
         hub, watcher = self.chain.hub, self.chain.watcher
         return EarningsWatch(
-            self.wallet.address, hub, watcher, self.file, self.clock, FaultBoundary()
+            self.wallet.address, hub, watcher, self.file, self.clock, FaultBoundary(), pools
         )
 
     async def read(self, watch):
@@ -221,17 +221,20 @@ def test_a_workers_own_books_are_those_of_the_chain_to_the_nrlc(trade, tmp_path,
     assert again.read.book.is_whole
 
 
-def test_books_that_follow_every_block_count_each_of_them_once(trade, tmp_path):
-    books = Books(trade, GOOD, tmp_path)
+@pytest.mark.parametrize("is_owner", [False, True], ids=["worker", "pool owner"])
+def test_books_that_follow_every_block_count_each_of_them_once(trade, tmp_path, is_owner):
+    wallet = trade.owner if is_owner else GOOD
+    books = Books(trade, wallet, tmp_path)
     trade.chain.mine(blocks=BLOCKS_TO_SETTLE)
-    watch, hub = books.watch(), trade.chain.hub
+    pools = (trade.cli.market.pool.workerpool,) if is_owner else None
+    watch, hub = books.watch(pools), trade.chain.hub
 
     async def follow():
         for number in range(trade.chain.head.number + 1):
             await watch.look(await hub.block(number))
 
     asyncio.run(follow())
-    told = trade.told(GOOD, "--blocks", str(trade.chain.head.number + 1))["total"]
+    told = trade.told(wallet, "--blocks", str(trade.chain.head.number + 1))["total"]
     total = watch.read.book.total()
     assert (total.earned, total.lost, total.gas) == (
         told["earned_nrlc"],

@@ -163,6 +163,7 @@ class Pool(Program):
                 purchase_log=LogSection(log, "purchase"),
                 exclusion_log=LogSection(log, "exclusion"),
                 tally_log=LogSection(log, "tally"),
+                earning_log=LogSection(log, "earning"),
             )
             self.keep()
             self.tasks.create_task(self.scheduler.run(self._opened))

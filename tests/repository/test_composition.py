@@ -172,8 +172,10 @@ MADE_ELSEWHERE = {
     ("scheduler/database.py", "FollowedTasks"): "what stands by is there before the pool's parts",
     ("scheduler/database.py", "Standby"): "what stands by is there before the pool's parts are",
     ("scheduler/draining.py", "JournaledMap"): "its own memory, over a journal that it is given",
+    ("scheduler/earning_log.py", "JournaledMap"): "its own memory, over a journal that it is given",
     ("scheduler/exclusions.py", "JournaledMap"): "its own memory, over a journal that it is given",
     ("scheduler/reputations.py", "JournaledMap"): "its own memory, over a journal that it is given",
+    ("scheduler/worker_tallies.py", "JournaledMap"): "its own memory, over a journal it is given",
 }
 """Parts that are made outside of those modules all the same, and why."""
 

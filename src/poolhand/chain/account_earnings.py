@@ -6,7 +6,7 @@ transactions which left an event of the account's: one that failed leaves none.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -15,7 +15,7 @@ from poolhand.domain.deal import Account, Deal
 from poolhand.domain.earnings import EarningEntry, EarningFacts, gas_entries, judge
 from poolhand.domain.errors import ChainUnreachable
 from poolhand.domain.ids import Address, DealId, TaskId, TxHash
-from poolhand.domain.movements import Movement, change_of_locked, change_of_stake
+from poolhand.domain.movements import Movement, MovementKind, change_of_locked, change_of_stake
 from poolhand.domain.onchain import ChainTaskStatus, EventKind, Head, HubEvent
 from poolhand.domain.units import BlockNumber, NanoRlc
 from poolhand.ports.chain import Hub
@@ -73,19 +73,37 @@ async def earnings_of(hub: Hub, owner: Address, lookback: int = EARNINGS_LOOKBAC
     return Earnings(owner, first, head.number, found.entries, found.movements, before, after)
 
 
-async def books_of(hub: Hub, owner: Address, first: BlockNumber, last: BlockNumber) -> AccountBooks:
+async def books_of(
+    hub: Hub,
+    owner: Address,
+    first: BlockNumber,
+    last: BlockNumber,
+    *,
+    pools: Collection[Address] | None = None,
+    roles: bool = True,
+) -> AccountBooks:
     """Read what an account earned, lost, paid and spent in some blocks.
 
-    Of an account that owns no pool, ranges that meet tell together the amounts that the whole of
-    them tells. Roles, and what a pool's owner spent on gas, may rest on blocks before these.
+    With ``pools``, or of an account that owns none, ranges that meet tell together the amounts that
+    the whole of them tells. Roles, and what the owner of pools that are not named spent on gas, may
+    rest on blocks before these.
+
+    Args:
+        hub: Read.
+        owner: The account.
+        first: The first of the blocks.
+        last: The last of them.
+        pools: That it owns; None: those of the deals in these blocks.
+        roles: Whether it is told as what it was paid: without that fewer tasks are read.
 
     Raises:
         ChainUnreachable: No endpoint answers, or none tells of a transaction that it has a log of.
     """
     movements = await hub.money_of(owner, first, last)
-    reader = _Reader(hub, owner, DealReader(hub))
+    reader = _Reader(hub, owner, DealReader(hub), pools)
     acts = await reader.acts(first, last)
-    tasks = await reader.facts(movements, acts)
+    judged = movements if roles else [m for m in movements if m.kind is MovementKind.SEIZURE]
+    tasks = await reader.facts(judged, acts)
     named = {*(m.tx_hash for m in movements), *(a.tx_hash for a in acts)}
     paid = await hub.payments(named)
     for tx in named - set(paid):
@@ -121,9 +139,12 @@ class _Reader:
     hub: Hub
     owner: Address
     deals: DealReader
+    pools: Collection[Address] | None
 
     async def acts(self, first: BlockNumber, last: BlockNumber) -> tuple[HubEvent, ...]:
         """Return what the account and its pools did to tasks."""
+        if self.pools is not None:
+            return await self.hub.acts_of(sorted({self.owner, *self.pools}), first, last)
         parties = {self.owner}
         for event in await self.hub.locks_of(self.owner, first, last):
             deal = await self._deal(event.deal_id)

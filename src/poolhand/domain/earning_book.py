@@ -11,11 +11,13 @@ from dataclasses import dataclass, field, replace
 from typing import Final, TypeVar
 
 from poolhand.domain.earnings import EarningEntry, midnight
-from poolhand.domain.ids import TaskId
+from poolhand.domain.ids import BlockHash, TaskId
 from poolhand.domain.units import DAY, BlockNumber, NanoRlc, Seconds, UnixSeconds, Wei
 
 MOST_TASK_ROWS: Final = 500
 """Tasks that have a row of their own: those that were met last."""
+MOST_DAY_ROWS: Final = 400
+"""Days that have a row of their own: the newest, a year and more."""
 WEEK: Final = 7
 """Days of what is told of a week, today's the last of them."""
 LEAST_SPAN: Final = Seconds(3_600)
@@ -80,10 +82,11 @@ class EarningBook:
 
     Attributes:
         first, last: The blocks.
-        days: By day (its midnight, UTC).
+        days: By day (its midnight, UTC), at most ``MOST_DAY_ROWS``.
         tasks: By task, at most ``MOST_TASK_ROWS``: those that were met last.
         since: When the oldest thing happened that is in it; None while there is none.
         wanted: The first block that it is to have.
+        older: All days before those of ``days`` together.
     """
 
     first: BlockNumber
@@ -92,6 +95,7 @@ class EarningBook:
     tasks: Mapping[TaskId, TaskTotal] = field(default_factory=dict)
     since: UnixSeconds | None = None
     wanted: BlockNumber = BlockNumber(0)
+    older: DayTotal = DayTotal()
 
     @property
     def is_whole(self) -> bool:
@@ -105,18 +109,30 @@ class EarningBook:
         found = tuple(entries)
         moments = [each.at for each in found]
         moments += [] if self.since is None else [self.since]
+        days, older = _folded(_joined(self.days, _days(found)), self.older)
         return replace(
             self,
             first=min(self.first, first),
             last=max(self.last, last),
-            days=_joined(self.days, _days(found)),
+            days=days,
+            older=older,
             tasks=_newest(_joined(self.tasks, _tasks(found))),
             since=min(moments, default=None),
         )
 
     def total(self, since: UnixSeconds | None = None) -> DayTotal:
         """Return the sum of the days from one on; of all without it."""
-        return _sum(row for day, row in self.days.items() if since is None or day >= since)
+        if since is None:
+            return _sum([self.older, *self.days.values()])
+        return _sum(row for day, row in self.days.items() if day >= since)
+
+
+@dataclass(frozen=True, slots=True)
+class KeptEarnings:
+    """A book, and the hash of its last block: another there is of another life of the chain."""
+
+    book: EarningBook
+    last_hash: BlockHash
 
 
 def gas_days(book: EarningBook, balance: Wei, now: UnixSeconds) -> float | None:
@@ -174,6 +190,15 @@ def _joined(before: Mapping[KeyT, RowT], more: Mapping[KeyT, RowT]) -> dict[KeyT
         known = found.get(key)
         found[key] = row if known is None else known.plus(row)
     return found
+
+
+def _folded(
+    days: Mapping[UnixSeconds, DayTotal], older: DayTotal
+) -> tuple[Mapping[UnixSeconds, DayTotal], DayTotal]:
+    """Put the oldest of too many days into one sum: whatever is older still goes there, too."""
+    surplus = frozenset(sorted(days)[:-MOST_DAY_ROWS])
+    kept = {day: row for day, row in days.items() if day not in surplus}
+    return kept, _sum([older, *(days[day] for day in surplus)])
 
 
 def _newest(tasks: Mapping[TaskId, TaskTotal]) -> Mapping[TaskId, TaskTotal]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import TypeVar
 
@@ -145,6 +146,11 @@ def _only(tasks: set[TaskId]) -> TaskId | None:
 def midnight(at: UnixSeconds, days_before: int = 0) -> UnixSeconds:
     """Return when the day of a moment began (UTC), or one before it."""
     return UnixSeconds(at - at % DAY - days_before * DAY)
+
+
+def date_of(day: UnixSeconds) -> str:
+    """Write the date of a moment (ISO 8601, UTC)."""
+    return datetime.fromtimestamp(day, UTC).strftime("%Y-%m-%d")
 
 
 def by_day(entries: Iterable[EarningEntry]) -> dict[UnixSeconds, EarningSum]:

@@ -158,6 +158,7 @@ async def run(
             purchase_log=LogSection(events, "purchase"),
             exclusion_log=LogSection(events, "exclusion"),
             tally_log=LogSection(events, "tally"),
+            earning_log=LogSection(events, "earning"),
         )
         facts = PoolFacts(chain.facts.chain_id, chain.facts.hub, settings.workerpool, url)
         await _serve(scheduler, wallet, lock, facts, listener, ready, front, lead.fence)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from poolhand.domain.pool_alerts import AlertName, AlertWeight
-from poolhand.domain.units import Seconds
+from poolhand.domain.units import BlockNumber, NanoRlc, Seconds, Wei
 from poolhand.wire.json_models import JsonAddress, Sentence, Told, Words
 from poolhand.wire.pool_api import PoolHealth, PoolSummary
 
@@ -22,6 +22,45 @@ class AlertTold(Told):
     change: Sentence
 
 
+class EarnedTold(Told):
+    """What the owner's account earned in some time (nRLC; gas in wei).
+
+    ``won`` tasks paid it, ``failed`` ones cost it stake; ``paid`` are prices that it paid for tasks
+    of its own.
+    """
+
+    won: int
+    failed: int
+    earned: NanoRlc
+    lost: NanoRlc
+    paid: NanoRlc
+    gas: Wei
+
+
+class DayEarned(EarnedTold):
+    """One day (UTC, ISO 8601)."""
+
+    day: Words
+
+
+class PoolEarnings(Told):
+    """What the chain says that the owner's account earned, from one block to another.
+
+    ``today``, ``week`` (seven days, today's the last) and ``all`` are sums; ``days`` the
+    last 30 days on which something moved, the newest first. ``whole`` is false while older
+    blocks are still being read.
+    """
+
+    first_block: BlockNumber
+    last_block: BlockNumber
+    whole: bool
+    date: Words
+    today: EarnedTold
+    week: EarnedTold
+    all: EarnedTold
+    days: tuple[DayEarned, ...]
+
+
 class PoolDashboard(Told):
     """How the pool is: what everybody may know, and what its owner must.
 
@@ -30,7 +69,8 @@ class PoolDashboard(Told):
     since the program was started, ``uptime`` ago: paid, and ended by their workers' fault.
     ``gas_days`` is how long the wallet's coin lasts at the pace since then, null where nothing was
     spent. ``transaction`` is how long the oldest transaction is under way, null where none is;
-    ``disk`` are bytes free on the database's disk, null where it is another machine's.
+    ``disk`` are bytes free on the database's disk, null where it is another machine's. ``earnings``
+    is null until the chain was read.
     """
 
     url: Words
@@ -51,4 +91,5 @@ class PoolDashboard(Told):
     transactions: int = 0
     transaction: Seconds | None = None
     disk: int | None = None
+    earnings: PoolEarnings | None = None
     alerts: tuple[AlertTold, ...] = ()

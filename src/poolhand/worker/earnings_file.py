@@ -8,33 +8,26 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import structlog
 
-from poolhand.domain.earning_book import DayTotal, EarningBook, TaskTotal
+from poolhand.domain.earning_book import KeptEarnings
 from poolhand.domain.errors import BadHex
-from poolhand.domain.ids import BlockHash, TaskId
 from poolhand.domain.json_text import parse_json
-from poolhand.domain.units import BlockNumber, UnixSeconds
+from poolhand.wire.earning_json import read_kept, show_kept
 
 EARNINGS_FILE: Final = "earnings.json"
-EARNINGS_FILE_VERSION: Final = 2
+EARNINGS_FILE_VERSION: Final = 3
+READ_VERSIONS: Final = (2, EARNINGS_FILE_VERSION)
+"""In one of 2 every day has a row of its own."""
+
 log = structlog.get_logger()
 
 
-@dataclass(frozen=True, slots=True)
-class KeptEarnings:
-    """A book, and the hash of its last block: another there is of another life of the chain."""
-
-    book: EarningBook
-    last_hash: BlockHash
-
-
 class EarningsFile:
-    """Keeps a book over restarts.
+    """Implements ``ports.earnings.EarningsKeeper``.
 
     Args:
         folder: Of the worker.
@@ -50,11 +43,11 @@ class EarningsFile:
             told = parse_json(self._path.read_bytes())
             if (
                 not isinstance(told, dict)
-                or told["version"] != EARNINGS_FILE_VERSION
+                or told["version"] not in READ_VERSIONS
                 or told["owner"] != self._owner
             ):
                 return None
-            return KeptEarnings(_book(told), BlockHash.parse(told["last_hash"]))
+            return read_kept(told)
         except FileNotFoundError:
             return None
         except (OSError, ValueError, KeyError, TypeError, AttributeError, BadHex) as fault:
@@ -63,18 +56,7 @@ class EarningsFile:
 
     def write(self, kept: KeptEarnings) -> None:
         """Keep a book; where the disk takes none, the next start reads the chain again."""
-        book = kept.book
-        told = {
-            "version": EARNINGS_FILE_VERSION,
-            "owner": self._owner,
-            "first": book.first,
-            "last": book.last,
-            "last_hash": str(kept.last_hash),
-            "since": book.since,
-            "wanted": book.wanted,
-            "days": {str(day): asdict(row) for day, row in book.days.items()},
-            "tasks": {str(name): asdict(row) for name, row in book.tasks.items()},
-        }
+        told = {"version": EARNINGS_FILE_VERSION, "owner": self._owner, **show_kept(kept)}
         draft = self._path.with_name(f".{EARNINGS_FILE}.part")
         try:
             draft.unlink(missing_ok=True)
@@ -84,17 +66,3 @@ class EarningsFile:
             draft.replace(self._path)
         except OSError as fault:
             log.warning("earnings_not_kept", path=str(self._path), cause=str(fault))
-
-
-def _book(told: dict[str, Any]) -> EarningBook:
-    days = {UnixSeconds(int(day)): DayTotal(**_ints(row)) for day, row in told["days"].items()}
-    tasks = {TaskId.parse(name): TaskTotal(**_ints(row)) for name, row in told["tasks"].items()}
-    first, last = BlockNumber(int(told["first"])), BlockNumber(int(told["last"]))
-    since = None if told["since"] is None else UnixSeconds(int(told["since"]))
-    return EarningBook(first, last, days, tasks, since, BlockNumber(int(told["wanted"])))
-
-
-def _ints(row: dict[str, Any]) -> dict[str, Any]:
-    if not all(type(value) is int for value in row.values()):
-        raise ValueError("an amount is no whole number")
-    return row

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
-from datetime import UTC, datetime
 from typing import Any, Final
 
+from poolhand.chain.earnings_watch import EarningsRead, EarningsWatch
 from poolhand.domain.earning_book import (
     WEEK,
     DayTotal,
@@ -18,14 +18,14 @@ from poolhand.domain.earning_book import (
     TaskTotal,
     gas_days,
 )
-from poolhand.domain.earnings import midnight
+from poolhand.domain.earnings import date_of, midnight
 from poolhand.domain.errors import RuntimeDown
 from poolhand.domain.ids import TaskId
 from poolhand.domain.replicate.status import Status
+from poolhand.domain.trust import Score
 from poolhand.domain.units import UnixSeconds
 from poolhand.ports.runtime import ContainerRuntime
 from poolhand.worker.app_output import line_members, use_members
-from poolhand.worker.earnings_watch import EarningsRead, EarningsWatch
 from poolhand.worker.pool_member import PoolMember
 from poolhand.worker.progress import progress_of
 from poolhand.worker.status import WorkerTeller
@@ -47,6 +47,7 @@ class LiveTeller:
         earnings: What was earned.
         runtime: Has the containers.
         container: Names that of a task.
+        score: On chain; None before the first look.
     """
 
     def __init__(
@@ -57,9 +58,11 @@ class LiveTeller:
         earnings: EarningsWatch,
         runtime: ContainerRuntime,
         container: Callable[[TaskId], str],
+        score: Callable[[], Score | None],
     ) -> None:
         self._teller, self._member, self._wallet = teller, member, wallet
         self._earnings, self._runtime, self._container = earnings, runtime, container
+        self._score = score
 
     async def show(self) -> dict[str, Any]:
         """Tell it all; asks the engine what the apps that run have printed."""
@@ -67,7 +70,7 @@ class LiveTeller:
         read = self._earnings.read
         return {
             **told,
-            "score": None if read is None else read.score,
+            "score": self._score(),
             "gas_days": self._gas_days(read),
             "earnings": None if read is None else _earnings(read.book, read.at),
             "locks": _locks(told),
@@ -147,11 +150,6 @@ def _task(row: TaskTotal) -> dict[str, Any]:
         "paid_nrlc": row.paid,
         "gas_wei": row.gas,
     }
-
-
-def date_of(day: UnixSeconds) -> str:
-    """Write the date of a moment (ISO 8601, UTC)."""
-    return datetime.fromtimestamp(day, UTC).strftime("%Y-%m-%d")
 
 
 def _locks(told: Mapping[str, Any]) -> dict[str, Any]:

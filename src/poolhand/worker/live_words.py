@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
 from poolhand.domain.units import MIB
-from poolhand.transport.page.words import NOT_KNOWN, amount, coin, span
+from poolhand.transport.page import words
+from poolhand.transport.page.words import EARNED_NOT_READ, NOT_KNOWN, coin, span
 
 ToldStatus: TypeAlias = Mapping[str, Any]
 """What ``GET /v1/live`` tells, or a part of it."""
@@ -92,10 +93,8 @@ def passed_over(sandbox: ToldStatus) -> str:
 def earned(row: ToldStatus | None) -> tuple[str, str]:
     """Tell what was earned, and by how many tasks; None: it is not known yet."""
     if row is None:
-        return NOT_KNOWN, "the chain is being read"
-    lost = f", lost {amount(row['lost_nrlc'])}" if row["lost_nrlc"] else ""
-    won = row["won"]
-    return amount(row["earned_nrlc"]), f"{won} task{'' if won == 1 else 's'} paid{lost}"
+        return EARNED_NOT_READ
+    return words.earned(row["won"], row["earned_nrlc"], row["lost_nrlc"])
 
 
 def gas_left(days: float | None, balance: int | None) -> GasLeft:

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict, replace
+from typing import Final
 
 from fastapi import APIRouter
 
+from poolhand.chain.earnings_watch import EarningsRead
+from poolhand.domain.earning_book import WEEK
+from poolhand.domain.earnings import date_of, midnight
 from poolhand.domain.pool_alerts import PoolFigures, gas_lasts, pool_alerts
 from poolhand.domain.task.status import TaskStatus
 from poolhand.domain.units import NanoRlc, Seconds
@@ -20,7 +24,16 @@ from poolhand.scheduler.waiting_tasks import WaitingTasks
 from poolhand.scheduler.worker_tallies import WorkerTallies
 from poolhand.transport.asgi import service_router
 from poolhand.wire.pool_api import PoolConfig, PoolHealth, PoolSummary
-from poolhand.wire.pool_dashboard import AlertTold, PoolDashboard
+from poolhand.wire.pool_dashboard import (
+    AlertTold,
+    DayEarned,
+    EarnedTold,
+    PoolDashboard,
+    PoolEarnings,
+)
+
+POOL_DAYS_TOLD: Final = 30
+"""Days of the owner's earnings that are told one by one."""
 
 
 class DashboardTeller:
@@ -37,6 +50,7 @@ class DashboardTeller:
         transactions: Those under way.
         disk: Bytes free on the database's disk; None where that is not known.
         clock: For how long the program runs.
+        earnings: What the last look at the chain has found; None before the first.
     """
 
     def __init__(
@@ -53,12 +67,13 @@ class DashboardTeller:
         transactions: Transactions,
         disk: Callable[[], int | None],
         clock: Clock,
+        earnings: Callable[[], EarningsRead | None],
     ) -> None:
         self._config, self._health, self._summary = config, health, summary
         self._engine, self._settled, self._waiting = engine, settled, waiting
         self._drain, self._exclusions, self._tallies = drain, exclusions, tallies
         self._transactions, self._disk, self._clock = transactions, disk, clock
-        self._began = clock.steady()
+        self._began, self._earnings = clock.steady(), earnings
 
     async def tell(self) -> PoolDashboard:
         """Say it."""
@@ -86,6 +101,7 @@ class DashboardTeller:
             transactions=self._transactions.under_way,
             transaction=figures.transaction,
             disk=figures.disk,
+            earnings=_earnings(self._earnings()),
             alerts=tuple(AlertTold(**asdict(each)) for each in pool_alerts(figures)),
         )
 
@@ -110,6 +126,24 @@ class DashboardTeller:
             transaction=self._transactions.oldest(),
             disk=self._disk(),
         )
+
+
+def _earnings(read: EarningsRead | None) -> PoolEarnings | None:
+    """Tell what a look has found; what is kept of it is bounded."""
+    if read is None:
+        return None
+    book, now = read.book, read.at
+    days = sorted(book.days.items(), reverse=True)[:POOL_DAYS_TOLD]
+    return PoolEarnings(
+        first_block=book.first,
+        last_block=book.last,
+        whole=book.is_whole,
+        date=date_of(now),
+        today=EarnedTold(**asdict(book.total(midnight(now)))),
+        week=EarnedTold(**asdict(book.total(midnight(now, WEEK - 1)))),
+        all=EarnedTold(**asdict(book.total())),
+        days=tuple(DayEarned(day=date_of(day), **asdict(row)) for day, row in days),
+    )
 
 
 def dashboard_routes(teller: DashboardTeller) -> APIRouter:

@@ -13,7 +13,7 @@ its parts; a group stands on those before it:
 
 ========================  ========================================================================
 ``common``                tasks, workers and deals as they are known; the time; asking again
-``money``                 the owner's: coin for gas, RLC to lock
+``money``                 the owner's: coin for gas, RLC to lock, what it earned
 ``reputations``           who has proved what
 ``sending``               transactions of tasks, and looking before and after
 ``sessions``              workers: how they come, what is said to them
@@ -116,6 +116,7 @@ class Scheduler:
         purchase_log: What was sent for requesters; None forgets at a restart.
         exclusion_log: Whom the owner keeps from work; None forgets at a restart.
         tally_log: What each worker has done; None forgets at a restart.
+        earning_log: What the owner earned; None reads all of it again at a restart.
     """
 
     def __init__(
@@ -140,12 +141,15 @@ class Scheduler:
         purchase_log: EventLog | None = None,
         exclusion_log: EventLog | None = None,
         tally_log: EventLog | None = None,
+        earning_log: EventLog | None = None,
     ) -> None:
         self._settings, self._facts, self._owner = settings, hub.facts, owner
 
         # the groups, in the order in which their parts hear of a change
         common = CommonParts.on(journal, clock, boundary)
-        money = MoneyParts.of(owner.address, settings, common, hub, sender, clock)
+        money = MoneyParts.of(
+            owner.address, settings, common, hub, watcher, sender, clock, earning_log
+        )
         gas = money.gas_budget
         proved = ReputationParts.on(reputations, settings, common, clock)
         sending = SendingParts.of(settings, common, gas, hub, sender, clock)
@@ -199,7 +203,7 @@ class Scheduler:
         # what the API shows, and whoever serves or simulates the pool takes by name
         self.engine, self.settled, self.directory = common.engine, common.settled, common.directory
         self.gas_budget, self.collateral = gas, money.collateral
-        self.deposits = money.deposits
+        self.deposits, self.earnings = money.deposits, money.earnings
         self.memory, self.assessor = proved.memory, proved.assessor
         self.open_tasks = proved.open_tasks
         self.transactions = sending.transactions
@@ -306,6 +310,7 @@ class Scheduler:
             self.transactions,
             self._disk,
             self._clock,
+            lambda: self.earnings.read,
         )
 
     async def _read_owner(self) -> Address:

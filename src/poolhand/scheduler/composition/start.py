@@ -47,6 +47,7 @@ def start_up(
             purchases.under_way.recover,
             owners.exclusions.recover,
             owners.tallies.recover,
+            money.earning_log.recover,
         ),
         catch_up=(
             partial(feed.prepare, settings.start_block),
@@ -69,6 +70,8 @@ def start_up(
             partial(sessions.appraisal.keep_watch, watcher),
             partial(money.gas_budget.keep_watch, watcher),
             partial(money.collateral.keep_watch, watcher),
+            money.earnings.keep_looking,
+            money.earnings.keep_reading_back,
             placing.check_queue.keep_checking,
             sessions.appraisal.keep_reading_newcomers,
             partial(sessions.sockets.run, sessions.workers),

@@ -9,9 +9,18 @@ from typing import Any, Final
 from poolhand.domain.exclusion import ExclusionKind
 from poolhand.domain.ids import Address
 from poolhand.transport.page.html import badge, facts, figure, moment, short, table, text
-from poolhand.transport.page.words import GLUE, NOT_KNOWN, amount, coin, span
+from poolhand.transport.page.plot import plot
+from poolhand.transport.page.words import (
+    EARNED_NOT_READ,
+    GLUE,
+    NOT_KNOWN,
+    amount,
+    coin,
+    earned,
+    span,
+)
 from poolhand.wire.pool_api import HiddenTask, TaskNews
-from poolhand.wire.pool_dashboard import PoolDashboard
+from poolhand.wire.pool_dashboard import EarnedTold, PoolDashboard
 from poolhand.wire.pool_owner import ExcludedWorkers, OwnedWorker, OwnedWorkers
 
 OWNER_SECTIONS: Final = (
@@ -22,6 +31,7 @@ OWNER_SECTIONS: Final = (
     "workers",
     "excluded",
     "tasks",
+    "earnings",
     "facts",
 )
 """In the order in which they stand on the page."""
@@ -30,6 +40,12 @@ _WORKER_HEADS: Final = (
     "Worker", "State", "Version", "Sandbox", "Holds", "Slots", "Speed", "Success", "Stake", "From",
     "Orders",
 )  # fmt: skip
+_EARNED: Final = (
+    ("Earned today", "today"),
+    ("Earned in 7 days", "week"),
+    ("Earned in all", "all"),
+)
+_DAYS_SHOWN: Final = 14
 _OVER: Final = {"COMPLETED": "good", "FAILED": "bad"}
 
 
@@ -79,7 +95,8 @@ def figures(told: PoolDashboard) -> str:
     """Write workers, load and money."""
     summary, gas, deposit = told.summary, told.health.gas, told.health.deposit
     rate = summary.success_rate
-    rows = [
+    rows = [figure(name, *_earned(told, member)) for name, member in _EARNED]
+    rows += [
         figure("Workers", str(told.health.workers), f"{told.excluded} drained or banned"),
         figure(
             "Slots at work",
@@ -96,6 +113,13 @@ def figures(told: PoolDashboard) -> str:
         figure("Gas spent", coin(gas.spent), f"in {span(told.uptime)}"),
     ]
     return f'<dl class="figures">{"".join(rows)}</dl>'
+
+
+def _earned(told: PoolDashboard, member: str) -> tuple[str, str]:
+    if told.earnings is None:
+        return EARNED_NOT_READ
+    found: EarnedTold = getattr(told.earnings, member)
+    return earned(found.won, found.earned, found.lost)
 
 
 def _gas(told: PoolDashboard) -> tuple[str, str]:
@@ -234,6 +258,28 @@ def _task(each: TaskNews | HiddenTask) -> tuple[str, ...]:
         str(sum(replicate.live for replicate in each.replicates)),
         str(each.trust),
         trouble or text(each.meaning),
+    )
+
+
+def earnings(told: PoolDashboard) -> str:
+    """Write what the owner's account earned, by day."""
+    found = told.earnings
+    if found is None:
+        return '<h2>Earnings</h2><p class="empty">The chain is being read.</p>'
+    rows = [
+        (each.day, f"{each.won:,}", amount(each.earned), amount(each.lost), coin(each.gas))
+        for each in found.days[:_DAYS_SHOWN]
+    ]
+    drawn = plot([each.model_dump() for each in found.days], found.date)
+    heads = ("Day", "Tasks paid", "Earned", "Lost", "Gas")
+    by_day = table(heads, rows, 4) if rows else '<p class="empty">Nothing moved yet.</p>'
+    reading = "" if found.whole else "; earlier ones are being read"
+    return (
+        f"<h2>Earnings</h2>{drawn}{by_day}"
+        f'<p class="faint">Rewards of the owner’s account, stake lost with tasks that failed, and '
+        f"gas, from the hub’s events in blocks {found.first_block} to {found.last_block}{reading}. "
+        f"Days are UTC. All of it, as CSV: <code>poolhand earnings {text(told.owner)} --csv"
+        "</code></p>"
     )
 
 

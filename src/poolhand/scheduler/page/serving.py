@@ -129,6 +129,7 @@ class OwnerPage:
             sections.workers(self._workers.page(workers_after, limit)),
             sections.excluded(self._workers.excluded(excluded_after, limit)),
             sections.tasks(listed, sum(told.tasks.values()), OWNER_TASKS_SHOWN),
+            sections.earnings(told),
             sections.pool_facts(told),
         )
         parts = dict(zip(OWNER_SECTIONS, made, strict=True))

@@ -13,14 +13,10 @@ def plot(days: Sequence[Mapping[str, Any]], today: str) -> str:
     """Draw what was earned and lost on each of the last days; nothing where nothing was.
 
     Args:
-        days: With ``day`` (ISO 8601), ``earned_nrlc`` and ``lost_nrlc``.
+        days: With ``day`` (ISO 8601), ``earned`` and ``lost`` (nRLC).
         today: The last day that is drawn (ISO 8601).
     """
-    told = [
-        {"day": each["day"], "earned": each["earned_nrlc"], "lost": each["lost_nrlc"]}
-        for each in days
-    ]
-    found = bars(told, today)
+    found = bars(days, today)
     if found is None:
         return ""
     drawn = "".join(_bar(found, each) for each in found.bars)

@@ -12,6 +12,8 @@ from poolhand.domain.units import NanoRlc, show_rlc
 
 NOT_KNOWN: Final = "–"
 """What is not known, or does not apply."""
+EARNED_NOT_READ: Final = (NOT_KNOWN, "the chain is being read")
+"""Stands for what was earned before the chain was read."""
 GLUE: Final = "\u00a0"
 """Between a number and its unit: no line ends there."""
 _LEAST_IN_RLC: Final = 100_000
@@ -32,6 +34,12 @@ def amount(nrlc: Any) -> str:
     whole, dot, rest = show_rlc(NanoRlc(nrlc)).partition(".")
     told = whole if whole == "-0" else f"{int(whole):,}"
     return f"{told}{dot}{rest}{GLUE}RLC"
+
+
+def earned(won: int, paid: Any, lost: Any) -> tuple[str, str]:
+    """Write what was earned and lost (nRLC), and by how many tasks, as a figure."""
+    cost = f", lost {amount(lost)}" if lost else ""
+    return amount(paid), f"{won} task{'' if won == 1 else 's'} paid{cost}"
 
 
 def coin(wei: Any, *, at_most: bool = False) -> str:

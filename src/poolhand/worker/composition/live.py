@@ -9,14 +9,15 @@ from pathlib import Path
 from prometheus_client import CollectorRegistry
 
 from poolhand.chain import Chain
+from poolhand.chain.earnings_watch import EarningsWatch
 from poolhand.ports.clock import Clock
 from poolhand.ports.runtime import ContainerRuntime
 from poolhand.transport.page.live_feed import LiveFeed
 from poolhand.worker.composition import Worker
 from poolhand.worker.earnings_file import EarningsFile
-from poolhand.worker.earnings_watch import EarningsWatch
 from poolhand.worker.live import LiveTeller
 from poolhand.worker.metrics import gauges
+from poolhand.worker.score_watch import ScoreWatch
 from poolhand.worker.status import WorkerIdentity, WorkerTeller
 
 
@@ -53,10 +54,13 @@ class LiveParts:
         facts = chain.facts
         owner = f"{who.worker}@{facts.hub}@{facts.chain_id}"
         file = EarningsFile(Path(who.folder), owner)
-        earnings = EarningsWatch(who.worker, chain.hub, chain.watcher, file, clock, worker.boundary)
+        score = ScoreWatch(who.worker, chain.hub)
+        earnings = EarningsWatch(
+            who.worker, chain.hub, chain.watcher, file, clock, worker.boundary, looked=score.look
+        )
         worker.told.connect(lambda *_: earnings.stir())
         container = worker.engine.container
-        live = LiveTeller(status, member, wallet, earnings, runtime, container)
+        live = LiveTeller(status, member, wallet, earnings, runtime, container, lambda: score.score)
         registry = gauges(member, wallet, worker.computations.durations)
         return cls(status, earnings, live, LiveFeed(live.show, clock.sleep), registry)
 

@@ -160,12 +160,16 @@ def _earnings(told: ToldStatus) -> str:
         (short(each["task_id"]), moment(each["at"]), *_amounts(each))
         for each in found["tasks"][:TASKS_SHOWN]
     ]
+    bars = [
+        {"day": each["day"], "earned": each["earned_nrlc"], "lost": each["lost_nrlc"]}
+        for each in found["days"]
+    ]
     heads = ("Earned", "Lost", "Gas")
     by_day = table(("Day", "Tasks paid", *heads), days, 4) if days else ""
     by_task = table(("Task", "When", *heads), tasks, 3) if tasks else ""
     none = "" if days else '<p class="empty">Nothing was earned, lost or spent yet.</p>'
     return (
-        f"<h2>Earnings</h2>{plot(found['days'], found['date'])}{none}"
+        f"<h2>Earnings</h2>{plot(bars, found['date'])}{none}"
         f"{_titled('By day', by_day)}{_titled('By task', by_task)}"
         f'<p class="faint">From the hub’s events, {since}{reading}. Days are UTC. All of it, as '
         "CSV: <code>poolhand earnings --csv</code></p>"

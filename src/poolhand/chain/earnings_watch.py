@@ -1,36 +1,36 @@
-"""What the worker earned, lost and spent, kept up to date from the chain.
+"""What an account earned, lost and spent, kept up to date from the chain.
 
-The chain alone says so. What lies deep enough is summed up once and kept (``earnings_file``); the
+The chain alone says so. What lies deep enough is summed up once and kept (``ports.earnings``); the
 newest blocks, which may be taken back, are read anew at each look. There is a look soon after
-something of the worker's own happened, and now and then besides; at the first start the blocks
+something of the account's own happened, and now and then besides; at the first start the blocks
 before it are read, too, a range at a time.
 """
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Collection
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Final
 
 from poolhand.chain.account_earnings import books_of
-from poolhand.domain.earning_book import EarningBook
+from poolhand.domain.earning_book import EarningBook, KeptEarnings
 from poolhand.domain.earnings import EarningEntry
 from poolhand.domain.errors import ChainUnreachable
 from poolhand.domain.ids import Address, BlockHash
 from poolhand.domain.onchain import Head
-from poolhand.domain.trust import Score
 from poolhand.domain.units import BlockNumber, Seconds, UnixSeconds
 from poolhand.observe.fault_boundary import FaultBoundary
 from poolhand.ports.chain import Hub, Watcher
 from poolhand.ports.clock import Clock
-from poolhand.worker.earnings_file import EarningsFile, KeptEarnings
+from poolhand.ports.earnings import EarningsKeeper
 
 BLOCKS_TO_SETTLE: Final = 64
 """Blocks after which one is not expected to be taken back."""
 BLOCKS_PER_RANGE: Final = 5_000
 """Blocks that are read at once."""
 BLOCKS_BEFORE_START: Final = 100_000
-"""Blocks before its first start that a worker reads: as many as ``poolhand earnings`` does."""
+"""Blocks before the first start that are read: as many as ``poolhand earnings`` does."""
 PAUSE_BETWEEN_BUSY_EARNING_LOOKS: Final = Seconds(5)
 """Block time between two looks while something happens."""
 PAUSE_BETWEEN_IDLE_EARNING_LOOKS: Final = Seconds(300)
@@ -50,24 +50,26 @@ class EarningsRead:
     Attributes:
         book: All of it, up to the look.
         at: The time of the block of the look.
-        score: Of the worker then.
     """
 
     book: EarningBook
     at: UnixSeconds
-    score: Score
 
 
 class EarningsWatch:
-    """Reads the worker's earnings.
+    """Reads an account's earnings.
 
     Args:
-        worker: Whose.
+        owner: Whose.
         hub: Read.
         watcher: Tells of new blocks.
-        file: Keeps what does not change any more.
+        kept: Has what does not change any more.
         clock: For rests.
         boundary: Takes what a look raises.
+        pools: Workerpools of the account's, whose transactions cost it gas; None: those of the
+            deals that are met.
+        busy_pause: Block time between two looks while something happens.
+        looked: Asked to look at something else with each look; raises ChainUnreachable.
 
     Attributes:
         read: What the last look has found; None before the first.
@@ -75,15 +77,19 @@ class EarningsWatch:
 
     def __init__(
         self,
-        worker: Address,
+        owner: Address,
         hub: Hub,
         watcher: Watcher,
-        file: EarningsFile,
+        kept: EarningsKeeper,
         clock: Clock,
         boundary: FaultBoundary,
+        pools: Collection[Address] | None = None,
+        busy_pause: Seconds = PAUSE_BETWEEN_BUSY_EARNING_LOOKS,
+        looked: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
-        self._worker, self._hub, self._watcher, self._file = worker, hub, watcher, file
+        self._owner, self._hub, self._watcher, self._keeper = owner, hub, watcher, kept
         self._clock, self._boundary = clock, boundary
+        self._pools, self._busy_pause, self._also_look = pools, busy_pause, looked
         self._looks_due, self._looked = LOOKS_AFTER_EVENT, UnixSeconds(0)
         self._kept: EarningBook | None = None
         self._last_hash: BlockHash | None = None
@@ -91,24 +97,21 @@ class EarningsWatch:
         self.read: EarningsRead | None = None
 
     def stir(self) -> None:
-        """Note that something of the worker's has happened: the next blocks may tell of it."""
+        """Note that something of the account's has happened: the next blocks may tell of it."""
         self._looks_due = LOOKS_AFTER_EVENT
 
     async def keep_looking(self) -> None:
         """Look when something has happened, and now and then, for ever."""
         async with aclosing(self._watcher.heads()) as heads:  # type: ignore[type-var]
             async for head in heads:
-                pause = (
-                    PAUSE_BETWEEN_BUSY_EARNING_LOOKS
-                    if self._looks_due
-                    else PAUSE_BETWEEN_IDLE_EARNING_LOOKS
-                )
+                is_busy = self._looks_due > 0
+                pause = self._busy_pause if is_busy else PAUSE_BETWEEN_IDLE_EARNING_LOOKS
                 if head.timestamp >= self._looked + pause or self.read is None:
                     with self._boundary.around("earnings"):
                         await self._try(head)
 
     async def keep_reading_back(self) -> None:
-        """Read the blocks before the worker's first start, a range at a time, to the last."""
+        """Read the blocks before the first start, a range at a time, to the last."""
         while self._kept is None or not self._kept.is_whole:
             pause = PAUSE_BETWEEN_PAST_RANGES
             try:
@@ -142,9 +145,10 @@ class EarningsWatch:
             )
         newest = BlockNumber(kept.last + 1)
         tail = await self._entries(newest, head.number)
-        scores = await self._hub.scores([self._worker])
+        if self._also_look is not None:
+            await self._also_look()
         book = self._kept.plus(tail, newest, head.number)
-        self.read = EarningsRead(book, head.timestamp, scores[self._worker])
+        self.read = EarningsRead(book, head.timestamp)
         self._looked = head.timestamp
 
     async def _begin(self, head: Head) -> EarningBook:
@@ -153,7 +157,7 @@ class EarningsWatch:
         One that does not end in a block of this chain is of another life of it, as a devnet has
         that begins anew.
         """
-        known = self._file.read()
+        known = self._keeper.read()
         if known is not None:
             self._last_hash = await self._hash_of(known.book.last)
             if self._last_hash == known.last_hash:
@@ -188,7 +192,8 @@ class EarningsWatch:
     async def _entries(self, first: BlockNumber, last: BlockNumber) -> tuple[EarningEntry, ...]:
         if first > last:
             return ()
-        return (await books_of(self._hub, self._worker, first, last)).entries
+        found = await books_of(self._hub, self._owner, first, last, pools=self._pools, roles=False)
+        return found.entries
 
     def _keep(
         self, entries: tuple[EarningEntry, ...], first: BlockNumber, last: BlockNumber
@@ -199,6 +204,6 @@ class EarningsWatch:
         self._kept = book
         if entries or book.first < before.first or book.last >= self._written + BLOCKS_PER_RANGE:
             if self._last_hash is not None:
-                self._file.write(KeptEarnings(book, self._last_hash))
+                self._keeper.write(KeptEarnings(book, self._last_hash))
             self._written = book.last
         return book
