@@ -87,6 +87,7 @@ class Described:
         always: Query parameters that every right request has with one value, by name.
         header: Makes the ``authorization`` that some operations want, given a client.
         free: Operations of which no schema says which requests are right.
+        token: That every request carries; none does where it is empty.
     """
 
     url: str
@@ -94,6 +95,7 @@ class Described:
     always: dict[str, Any] = field(default_factory=dict)
     header: Any = None
     free: tuple[str, ...] = ()
+    token: str = ""
 
     def __post_init__(self):
         self.client = httpx.Client(trust_env=False)
@@ -150,6 +152,8 @@ class Described:
         wants = {each.name for each in case.operation.headers}
         if self.header is not None and "authorization" in wants:
             case.headers["authorization"] = self.header(self.client)
+        if self.token:
+            case.headers["authorization"] = f"Bearer {self.token}"
         response = case.call(base_url=self.url, proxies={"http": ""})
         passed_over = self._passed_over(case, response.status_code)
         try:
