@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
+import pytest
 from e2e_world import WEB, others_paused, wait_until
 
 from poolhand.worker.pid_file import read
@@ -133,3 +136,59 @@ def killed_with_its_supervisor(network, home, workers, at_home):
     assert read(second).pid == survivor
     wallets = {each["wallet"] for each in workers}
     wait_until(lambda: wallets <= set(connected(network)))
+
+
+MACHINE = """
+set -e
+mount -t tmpfs tmpfs {own}
+for place in /etc /var/lib /usr/local/bin; do
+    mkdir -p {own}$place/upper {own}$place/work
+    mount -t overlay overlay \\
+        -o lowerdir=$place,upperdir={own}$place/upper,workdir={own}$place/work $place
+done
+printf '#!/bin/sh\\nexec {python} -m poolhand "$@"\\n' > /usr/local/bin/poolhand
+chmod 755 /usr/local/bin/poolhand
+mkdir -p /etc/systemd/system /var/lib/poolhand
+cd {brought}
+{lines}
+exec {command}
+"""
+"""What stands for another machine: its own /etc, /var/lib and /usr/local/bin, all of which go with it."""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount")
+def test_a_worker_starts_elsewhere_by_the_lines_of_its_text(network, tmp_path):
+    home, units, brought, own = (tmp_path / each for each in ("home", "units", "brought", "own"))
+    at_home = {"HOME": str(home), "POOLHAND_JOIN_HOME": str(home / ".poolhand")}
+    for each in (home, own):
+        each.mkdir()
+    up = ("fleet", "up", "--fleet", "away", "--pool", network.info.pool_url, "--workers", "1")
+    up += ("--yes", "--stake", "2", "--words-to", str(tmp_path / "phrase"), "--units", str(units))
+    (worker,) = network.ok(*up, **at_home)["workers"]
+    name = worker["name"]
+    shutil.copytree(units / name, brought / name)
+    typed = [each.strip() for each in (units / "README.txt").read_text().splitlines()]
+    lines = [each for each in typed if each.startswith(("install ", "rm "))]
+    (password,) = [each.partition("ssh root@MACHINE ")[2] for each in typed if "ssh" in each]
+    lines.append(f"sh -c {password}")
+    unit = (units / name / f"poolhand-{name}.service").read_text()
+    (command,) = [each[10:] for each in unit.splitlines() if each.startswith("ExecStart=")]
+    script = MACHINE.format(
+        own=own, python=sys.executable, brought=brought, lines="\n".join(lines), command=command
+    )
+    known = {k: v for k, v in os.environ.items() if not k.startswith(("POOLHAND_", "IEXEC_"))}
+    words = ("unshare", "--mount", "sh", "-c", script)
+    said = tmp_path / "said"
+    with said.open("w") as file:
+        started = subprocess.Popen(words, env=known, stdout=file, stderr=file)
+    try:
+        wait_until(lambda: worker["wallet"] in connected(network) or started.poll() is not None)
+        assert started.poll() is None, said.read_text()
+        (told,) = network.ok("fleet", "list", **at_home)["workers"]
+        assert (told["state"], told["stake_nrlc"]) == ("elsewhere", STAKE)
+        assert not (brought / name).exists()
+    finally:
+        started.terminate()
+        started.wait()
+    assert started.returncode == 0
+    assert not Path("/etc/poolhand", name).exists()
