@@ -15,6 +15,7 @@ from poolhand.cli.fleet.wallets import (
     PhraseNowhere,
     TooManyWorkers,
     make_wallets,
+    more_wallets,
 )
 from poolhand.keys.keystore import open_wallet
 from poolhand.keys.wallet import Wallet
@@ -102,6 +103,18 @@ def test_added_workers_are_the_next_accounts_and_removed_ones_are_not_used_again
     assert [each.is_here for each in more.members] == [True, True, False, False]
     keys = keys_of_words(words, (3, 4))
     assert [each.address for each in added] == [str(Wallet.parse(key).address) for key in keys]
+
+
+def test_an_addition_that_was_cut_off_before_it_was_remembered_is_made_again(folder, tmp_path):
+    phrase = str(tmp_path / "phrase")
+    fleet = remembered(folder, made(folder, words_to=phrase))
+    cut_off = more_wallets(folder, fleet.first, (3, 4), phrase)
+    _, added = add_members(folder, 1, phrase, is_here=True)
+    assert added == cut_off[:1]
+    wallet = open_wallet(
+        folder.keystore(added[0]), folder.wallets, folder.password.read_text().strip()
+    )
+    assert str(wallet.address) == added[0].address
 
 
 def test_another_phrase_adds_nothing(folder, tmp_path):
