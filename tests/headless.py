@@ -47,11 +47,13 @@ async def visitor():
     async with async_playwright() as driver:
         browser = await driver.chromium.launch(executable_path=chromium(), chromium_sandbox=False)
 
-        async def open_page(address):
+        async def open_page(address, wallet=None):
             page = await (await browser.new_context(reduced_motion="reduce")).new_page()
             page.on("console", lambda said: complaints.append(said.text))
             page.on("pageerror", lambda fault: complaints.append(str(fault)))
             page.on("dialog", lambda opened: complaints.append(opened.message))
+            if wallet is not None:
+                await wallet.put_into(page)
             await page.goto(address)
             return page
 

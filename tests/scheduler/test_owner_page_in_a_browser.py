@@ -4,36 +4,24 @@ large and small, in light and dark, judged by axe-core; its pictures are kept to
 from __future__ import annotations
 
 import asyncio
-import json
 from contextlib import asynccontextmanager
 
 import pytest
-from playwright.async_api import async_playwright, expect
+from playwright.async_api import expect
 from pool_world import TO_COMPUTED, TO_CONTRIBUTED, PoolWorld, S, first_task, with_tag
 
-from headless import AXE, SIZES, chromium
-from poolhand.devnet.artifacts import DEFAULT_CACHE, keep
+from browser_wallet import BrowserWallet
+from headless import read_by_everybody, visitor
 from poolhand.domain.ids import Address
-from poolhand.domain.messages import Nonce, OwnerSignIn, pool_domain
 from poolhand.domain.pool_alerts import LONG_WAIT
 from poolhand.domain.tag import Tag
 from poolhand.transport.asgi import application, bind, hosts_of, port_of, serve_on
 from poolhand.transport.clock import SystemClock
 from poolhand.wire.messages import About
-from poolhand.wire.owner_sign_in import typed_sign_in
 from poolhand.wire.pool_owner import ExclusionOrder
 
 pytestmark = pytest.mark.browser
 HOSTILE = "<img src=x onerror=alert(1)><script>alert(2)</script>"
-LOOKS = [(scheme, size) for scheme in ("light", "dark") for size in SIZES]
-WALLET = """
-window.ethereum = { request: async ({ method, params }) => {
-  if (method === "eth_requestAccounts") return [OWNER];
-  if (method === "wallet_switchEthereumChain") throw new Error("no such chain");
-  if (method === "eth_signTypedData_v4") return await signTyped(params[0], params[1]);
-} };
-"""
-"""What a wallet in a browser gives to pages, as far as this one needs it (EIP-1193)."""
 
 
 class Served:
@@ -41,23 +29,10 @@ class Served:
 
     def __init__(self, world, url, token) -> None:
         self.world, self.url, self.token = world, url, token
-        self.signed = []
 
     @property
     def owners(self):
         return self.world.scheduler.owners_workers
-
-    async def signs(self, address, text):
-        """Sign as the owner's wallet does: what it is shown, and nothing else."""
-        typed = json.loads(text)
-        told, domain = typed["message"], typed["domain"]
-        made = OwnerSignIn(
-            pool_domain(domain["chainId"], Address.parse(domain["verifyingContract"])),
-            Address.parse(told["owner"]), told["url"], Nonce.parse(told["nonce"]), told["expiry"],
-        )  # fmt: skip
-        assert typed == typed_sign_in(made)
-        self.signed.append((address, told["url"]))
-        return f"0x{self.world.owner.sign_message(made).hex()}"
 
 
 @asynccontextmanager
@@ -130,35 +105,18 @@ async def served(tmp_path):
 
 @pytest.fixture
 async def visit():
-    """Open pages; whatever the browser complains of fails the test."""
-    complaints = []
-    async with async_playwright() as driver:
-        browser = await driver.chromium.launch(executable_path=chromium(), chromium_sandbox=False)
-
-        async def open_page(address, served=None):
-            page = await (await browser.new_context(reduced_motion="reduce")).new_page()
-            page.on("console", lambda said: complaints.append(said.text))
-            page.on("pageerror", lambda fault: complaints.append(str(fault)))
-            if served is not None:
-                await page.expose_function("signTyped", served.signs)
-                owner = str(served.world.owner.address).lower()
-                await page.add_init_script(WALLET.replace("OWNER", json.dumps(owner)))
-            await page.goto(address)
-            return page
-
+    async with visitor() as open_page:
         yield open_page
-        told = list(complaints)
-        await browser.close()
-    assert told == []
 
 
 async def test_the_owner_signs_in_with_its_wallet_and_out_again(served, visit):
-    page = await visit(f"{served.url}/owner", served)
+    wallet = BrowserWallet(served.world.owner)
+    page = await visit(f"{served.url}/owner", wallet)
     await expect(page.locator("#orders")).to_be_hidden()
     await page.get_by_role("button", name="Sign in with").focus()
     await page.keyboard.press("Enter")
     await expect(page.locator("h1 .badge")).to_have_text("sells")
-    assert served.signed == [(str(served.world.owner.address).lower(), served.url)]
+    assert wallet.signed == [(str(served.world.owner.address).lower(), served.url)]
     await expect(page.locator("#workers tbody tr")).to_have_count(3)
     assert await page.context.cookies() == []
     assert page.url == f"{served.url}/owner"
@@ -243,19 +201,9 @@ async def test_the_page_can_be_read_by_everybody_and_fits(served, visit, tmp_pat
     await served.owners.ban(Address(bytes([0xBA] * 20)), why)
     page = await visit(f"{served.url}/owner#token={served.token}")
     await expect(page.locator("#excluded tbody tr")).to_have_count(2)
-    await page.evaluate((keep(DEFAULT_CACHE, AXE) / "axe.min.js").read_text(encoding="utf-8"))
-    for state in ("page", "dialog", "sign-in"):
-        if state == "dialog":
-            await page.locator(f"[id='ban-{served.workers[0].address}']").click()
-        elif state == "sign-in":
-            await page.keyboard.press("Escape")
-            await page.get_by_role("button", name="Sign out").click()
-        for scheme, size in LOOKS:
-            await page.emulate_media(color_scheme=scheme)
-            await page.set_viewport_size(SIZES[size])
-            found = (await page.evaluate("() => axe.run()"))["violations"]
-            told = [(each["id"], [node["html"] for node in each["nodes"]][:2]) for each in found]
-            assert told == [], (state, scheme, size)
-            wide = await page.evaluate("() => document.documentElement.scrollWidth")
-            assert wide <= SIZES[size]["width"], (state, scheme, size)
-            await page.screenshot(path=tmp_path / f"{state}-{size}-{scheme}.png", full_page=True)
+    await read_by_everybody(page, "page", tmp_path)
+    await page.locator(f"[id='ban-{served.workers[0].address}']").click()
+    await read_by_everybody(page, "dialog", tmp_path)
+    await page.keyboard.press("Escape")
+    await page.get_by_role("button", name="Sign out").click()
+    await read_by_everybody(page, "sign-in", tmp_path)
