@@ -23,6 +23,7 @@ NETWORK: Final = frozenset(
         "demo",
         "fleet",
         "joined_worker",
+        "owner_page",
         "resume",
         "standby",
         "under_attack",
