@@ -221,12 +221,13 @@ def test_a_workers_own_books_are_those_of_the_chain_to_the_nrlc(trade, tmp_path,
     assert again.read.book.is_whole
 
 
-@pytest.mark.parametrize("is_owner", [False, True], ids=["worker", "pool owner"])
-def test_books_that_follow_every_block_count_each_of_them_once(trade, tmp_path, is_owner):
-    wallet = trade.owner if is_owner else GOOD
+@pytest.mark.parametrize("who", ["worker", "pool owner", "buyer"])
+def test_books_that_follow_every_block_count_each_of_them_once(trade, tmp_path, who):
+    market = trade.cli.market
+    wallet = {"worker": GOOD, "pool owner": trade.owner, "buyer": market.wallet}[who]
     books = Books(trade, wallet, tmp_path)
     trade.chain.mine(blocks=BLOCKS_TO_SETTLE)
-    pools = (trade.cli.market.pool.workerpool,) if is_owner else None
+    pools = (market.pool.workerpool,) if who == "pool owner" else None
     watch, hub = books.watch(pools), trade.chain.hub
 
     async def follow():
@@ -236,9 +237,10 @@ def test_books_that_follow_every_block_count_each_of_them_once(trade, tmp_path, 
     asyncio.run(follow())
     told = trade.told(wallet, "--blocks", str(trade.chain.head.number + 1))["total"]
     total = watch.read.book.total()
-    assert (total.earned, total.lost, total.gas) == (
+    assert (total.earned, total.lost, total.paid, total.gas) == (
         told["earned_nrlc"],
         told["lost_nrlc"],
+        told["paid_nrlc"],
         told["gas_wei"],
     )
 

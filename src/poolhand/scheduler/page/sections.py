@@ -101,7 +101,7 @@ def figures(told: PoolDashboard) -> str:
         figure(
             "Slots at work",
             f"{_number(summary.busy)} of {_number(summary.slots)}",
-            f"{_number(told.health.open_tasks)} tasks open",
+            _open(told.health.open_tasks),
         ),
         figure(
             "Tasks completed",
@@ -127,6 +127,10 @@ def _gas(told: PoolDashboard) -> tuple[str, str]:
     if told.gas_days is None:
         return balance, "too little was spent to say how long it lasts"
     return f"{told.gas_days:,g} days", f"{balance}, at the pace since the start"
+
+
+def _open(count: int | None) -> str:
+    return f"{_number(count)} task{'' if count == 1 else 's'} open"
 
 
 def _number(count: int | None) -> str:
