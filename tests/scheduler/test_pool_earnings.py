@@ -132,6 +132,7 @@ async def test_the_page_draws_what_was_earned(pool):
     world = await pool()
     dashboard = world.scheduler._dashboard("http://pool.test")
     world.scheduler.earnings.read = None
+    assert world.scheduler.metrics.registry.get_sample_value("poolhand_earned_nrlc") is None
     assert "being read" in sections.earnings(await dashboard.tell())
     worker = await world.hired()
     await settles(world, worker)
@@ -142,6 +143,9 @@ async def test_the_page_draws_what_was_earned(pool):
     assert f"{world.owner.address} --csv" in sections.earnings(page)
     assert "1 task paid" in sections.figures(page)
     assert earnings.today == earnings.week == earnings.all
+    measured = world.scheduler.metrics.registry.get_sample_value
+    assert measured("poolhand_earned_nrlc") == earnings.all.earned
+    assert measured("poolhand_lost_nrlc") == 0
 
 
 # --------------------------------------------------------------------------------- bounded

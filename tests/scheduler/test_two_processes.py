@@ -95,6 +95,8 @@ async def test_one_that_stands_by_says_so_and_sends_everybody_to_the_leader(pair
             "/join/x.whl",
             "/owner",
             "/owner/parts",
+            "/v1/owner/sign-in",
+            "/v1/owner/dashboard",
         ):
             refused = await http.get(path)
             assert (refused.status_code, refused.json()["code"]) == (503, "standing-by"), path

@@ -8,6 +8,7 @@ from prometheus_client import CollectorRegistry, Gauge
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from poolhand.chain.earnings_watch import EarningsRead
 from poolhand.scheduler.chain_feed import ChainFeed
 from poolhand.scheduler.collateral import Collateral
 from poolhand.scheduler.exclusions import Exclusions
@@ -57,6 +58,32 @@ class _FreeDisk(Collector):
         return GaugeMetricFamily("poolhand_disk_free_bytes", "Free on the database's disk")
 
 
+class _Earned(Collector):
+    """What the owner's account earned and lost; nothing before the chain was read."""
+
+    def __init__(self, read: Callable[[], EarningsRead | None]) -> None:
+        self._read = read
+
+    def describe(self) -> Iterable[Metric]:
+        yield from self._gauges()
+
+    def collect(self) -> Iterable[Metric]:
+        found, (earned, lost) = self._read(), self._gauges()
+        if found is not None:
+            total = found.book.total()
+            earned.add_metric([], total.earned)
+            lost.add_metric([], total.lost)
+        yield from (earned, lost)
+
+    @staticmethod
+    def _gauges() -> tuple[GaugeMetricFamily, GaugeMetricFamily]:
+        earned, lost = "What the owner's account earned", "Stake that failed tasks cost it"
+        return (
+            GaugeMetricFamily("poolhand_earned_nrlc", earned),
+            GaugeMetricFamily("poolhand_lost_nrlc", lost),
+        )
+
+
 def measure_for_owner(
     registry: CollectorRegistry,
     feed: ChainFeed,
@@ -68,6 +95,7 @@ def measure_for_owner(
     disk: Callable[[], int | None],
     slots: Callable[[], int],
     busy: Callable[[], int],
+    earnings: Callable[[], EarningsRead | None],
 ) -> None:
     """Have it shown in a registry: each gauge is read when it is asked for."""
     account = collateral
@@ -85,6 +113,7 @@ def measure_for_owner(
         Gauge(f"poolhand_{name}", meaning, registry=registry).set_function(_as_float(read))
     registry.register(_Judged(tallies))
     registry.register(_FreeDisk(disk))
+    registry.register(_Earned(earnings))
 
 
 def _free(collateral: Collateral) -> int:

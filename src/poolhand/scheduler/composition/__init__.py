@@ -232,6 +232,7 @@ class Scheduler:
             self._disk,
             lambda: sale.preflight.takers.slots,
             lambda: common.engine.index.busy,
+            lambda: self.earnings.read,
         )
         self._sign_ins = SignIns(CORE_NAME, hub.facts.chain_id, entropy, clock.steady)
 
