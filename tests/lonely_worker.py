@@ -24,7 +24,7 @@ from poolhand.store.section import Section
 from poolhand.transport.downloading import FetchRules, WebDownloads
 from poolhand.worker.doctor.page import nothing_examined
 from poolhand.worker.engines import WorkerEngine
-from poolhand.worker.main import World, work
+from poolhand.worker.main import World, followed_settings, work
 from poolhand.worker.pid_file import WORKER_PID_FILE, read
 from poolhand.worker.shell import REPLICATE_CODEC
 
@@ -78,12 +78,13 @@ class LonelyProgram:
             examine: What its doctor looks at.
         """
         assert self.running is None
+        live = followed_settings(self.settings)
         journal = FileJournal(self.base / "journal")
         pool = Workerpool(self.world.workerpool, self.world.owner.address, "", 35, 5)
         runtime, downloads = self.node.runtime, WebDownloads(FetchRules())
         engine = WorkerEngine(runtime, DiskKind.WATCH, self.settings.cpus)
         world = World(self.chain, pool, self.node.wallet, journal, engine, downloads)
-        world.examine = examine
+        world.examine, world.live = examine, live
         world.take_orders = lambda *told: self.orders_taken.append(told)
         self.running = asyncio.create_task(until_stopped(self._work(world)))
         self.running.add_done_callback(lambda _: journal.close())

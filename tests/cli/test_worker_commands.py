@@ -13,6 +13,7 @@ import time
 
 import pytest
 
+from poolhand.settings.load import BadSetting
 from poolhand.worker.page.sections import sections
 from poolhand.worker.pid_file import read
 
@@ -304,3 +305,64 @@ async def test_ctrl_c_leaves_the_worker_finishing_and_says_so(program, capsys):
     assert b"goes on finishing" in b" ".join((told + err).split())
     assert json.loads(await _status(program))["draining"]
     assert not program.running.done()
+
+
+async def test_a_setting_is_changed_while_the_worker_runs_and_undone(program, operator):
+    await program.starts()
+    code, told = await operator.reads("set")
+    assert (code, told["hours_a_week"], told["problem"]) == (0, 168.0, None)
+    wanted = "weekdays 22:00-07:00, weekend all day"
+    code, shown, _ = await operator.types("set", f"schedule={wanted}")
+    assert code == 0
+    for word in (wanted, "changed while it runs", "it works 86 h a week"):
+        assert word in " ".join(shown.split()), word
+    _, told = await operator.reads("status")
+    assert told["schedule"]["hours"] == wanted
+    code, shown, _ = await operator.types("status")
+    assert f"{wanted}: " in " ".join(shown.split())
+    file = program.base / "settings.toml"
+    assert f'schedule = "{wanted}"' in file.read_text()
+    file.write_text('schedule = "weekend all day"')
+    while told["schedule"]["hours"] != "weekend all day":
+        _, told = await operator.reads("status")
+    code, told = await operator.reads("set", "schedule=")
+    assert (code, told["hours_a_week"]) == (0, 168.0)
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        ("schedule=never", "the worker works 0 h a week"),
+        ("schedule=someday", "is no window of a week: write"),
+        ("cpus=3", "start it again with --cpus"),
+        ("colour=red", "there is no setting 'colour'"),
+        ("schedule", "write NAME=VALUE"),
+    ],
+)
+async def test_what_cannot_be_set_says_who_must_do_what(program, operator, typed, said):
+    await program.starts()
+    code, _, err = await operator.types("set", typed)
+    assert code == 2
+    assert said in " ".join(err.split())
+    assert not (program.base / "settings.toml").exists()
+
+
+async def test_a_worker_does_not_start_on_settings_that_cannot_be_read(program):
+    (program.base / "settings.toml").write_text("schedule = 'never'")
+    with pytest.raises(BadSetting, match=r"settings.toml.*0 h a week"):
+        await program.starts()
+    program.running = None
+
+
+async def test_a_notice_is_brought_to_see_that_it_arrives(program, operator):
+    await program.starts()
+    code, _, err = await operator.types("notify")
+    assert (code, "names who is" in " ".join(err.split())) == (2, True)
+    await operator.types("set", "notify=http://127.0.0.1:1/")
+    code, out, err = await operator.types("notify")
+    assert code == 4
+    assert "webhook 127.0.0.1: " in out
+    assert "was not reached" in " ".join(err.split())
+    code, told = await operator.reads("set")
+    shown = {each["name"]: each["value"] for each in told["settings"]}
+    assert "127.0.0.1" not in shown["notify"]

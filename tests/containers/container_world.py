@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from uuid import uuid4
 
+from aiodocker import Docker
 from tiny_image import NAME
 
 from poolhand.containers.engine import DEFAULT_URL
@@ -147,6 +148,12 @@ class DockerWorld(World):
     def release(self):
         (self.input / "go").touch()
 
+    async def cpus(self):
+        """Return how many processors the running program may use, as the engine has it."""
+        async with Docker(ENGINE) as docker:
+            found = await docker.containers.container(self.name).show()
+        return found["HostConfig"]["NanoCpus"] / 10**9
+
     async def python(self, code, **changes):
         return await self.runtime.run(self.spec("python3", "-c", code, **changes))
 
@@ -167,6 +174,9 @@ class NoopWorld(World):
 
     def release(self):
         self.runtime.gate.set()
+
+    async def cpus(self):
+        return self.runtime.cpus[self.name]
 
 
 def shrink(**changes):

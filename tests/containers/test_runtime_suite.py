@@ -181,3 +181,15 @@ async def test_what_an_app_uses_is_told_while_it_runs(world):
     world.release()
     await running
     assert await world.runtime.usage(world.name) is None
+
+
+async def test_a_running_app_is_given_other_processors_and_one_that_is_not_there_none(world):
+    await world.runtime.set_cpus(world.name, 0.5)
+    world.hold()
+    running = asyncio.create_task(world.runtime.run(world.program("token")))
+    await until(world.token)
+    await world.runtime.set_cpus(world.name, 0.25)
+    assert await world.cpus() == 0.25
+    world.release()
+    assert (await running).exit_code == 0
+    await world.runtime.set_cpus(world.name, 0.5)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -18,7 +19,7 @@ from poolhand.domain.orders.offering import (
 )
 from poolhand.domain.tag import NO_TAG, Tag
 from poolhand.domain.trust import Trust, Weight, group_weight, reaches_consensus
-from poolhand.domain.units import NanoRlc
+from poolhand.domain.units import NanoRlc, Seconds
 
 ONE, GPU = b"one result", Tag.of(["gpu"])
 ABLE = st.builds(
@@ -140,3 +141,27 @@ class Seen(dict):
     def __getitem__(self, key):
         self.count += 1
         return super().__getitem__(key)
+
+
+@given(st.lists(ABLE, max_size=6), st.integers(0, 3), st.integers(0, 99), st.integers(0, 99))
+def test_whoever_would_not_take_a_task_counts_as_away(able, index, time, reward):
+    """Conditions leave a worker out of what is sold just as its absence does."""
+    some, all_there = AbleWorkers(), AbleWorkers()
+    for number, free in enumerate(able):
+        name = Address(bytes([number + 1] * 20))
+        picky = replace(free, longest=Seconds(50), least_reward=NanoRlc(50))
+        each = picky if number % 4 == index else free
+        all_there.put(name, each)
+        if each.takes(Seconds(time), NanoRlc(reward)):
+            some.put(name, each)
+    asked = Trust(2), NO_TAG, NanoRlc(30)
+    told = {"time": Seconds(time), "reward": NanoRlc(reward)}
+    assert _refusal(all_there, asked, told) == _refusal(some, asked, {})
+
+
+def _refusal(workers, asked, told):
+    try:
+        workers.check(*asked, **told)
+    except (NoWorkerForIt, TrustOutOfReach) as fault:
+        return str(fault)
+    return None

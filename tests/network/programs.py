@@ -34,6 +34,7 @@ from poolhand.store.memory import MemoryJournal
 from poolhand.store.section import LogSection
 from poolhand.transport.clock import SeededEntropy
 from poolhand.transport.fake import TableFetcher
+from poolhand.transport.gate import Arrival
 from poolhand.wire.messages import AcknowledgeReports, Capacity, ReportBatch, Welcome
 from poolhand.worker.composition import HONEST, Worker
 from poolhand.worker.results_place import ResultsPlace
@@ -202,10 +203,10 @@ class Pool(Program):
             if not session.is_open:
                 continue
             self.fuse.point("before hearing")
-            if isinstance(item, ReportBatch) or hasattr(item, "task_id") or hasattr(item, "paused"):
-                sessions.received(worker, item)
-            else:
+            if isinstance(item, Arrival):
                 sessions.connected(item)
+            else:
+                sessions.received(worker, item)
 
     def _tell(self, worker, message) -> None:
         self.fuse.point(f"before telling {type(message).__name__}")

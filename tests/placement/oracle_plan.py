@@ -283,11 +283,23 @@ def _hindrance(task: Task, deal: Deal, room: _Room, rules: PlacementRules) -> Id
         (task.attempt(connected.worker) is not None, IdleReason.HAD_IT),
         (deal.tag.needs_gpu and not connected.gpu, IdleReason.NEEDS_GPU),
         (deal.tag.needs_tee and not connected.tee, IdleReason.NEEDS_TEE),
+        (_is_too_long(task, connected), IdleReason.TOO_LONG),
+        (_reward(deal) < connected.least_reward, IdleReason.REWARD_TOO_LOW),
         (room.slots <= 0, IdleReason.BUSY),
         (room.waiting >= room.usable * WAITING_PER_SLOT, IdleReason.TOO_MUCH_WAITS),
         (_missing(room, deal, rules) > 0, IdleReason.STAKE_TOO_LOW),
     )
     return next((reason for holds, reason in hindrances if holds), None)
+
+
+def _is_too_long(task: Task, connected: ConnectedWorker) -> bool:
+    return connected.longest is not None and task.facts.period > connected.longest
+
+
+def _reward(deal: Deal) -> int:
+    """Return what a fresh worker gets where all agree: weights of 2 multiply to the trust."""
+    workers = next(n for n in range(1, 64) if n and 2**n > deal.trust - 1)
+    return deal.workerpool.price * (100 - deal.scheduler_percent) // 100 // workers
 
 
 def fair_order(everything: Iterable[Task]) -> Order:

@@ -41,18 +41,24 @@ def address(number: int) -> Address:
     return Address(number.to_bytes(20, "big"))
 
 
-def deal_of(number=1, *, trust=1, size=1, tag=NO_TAG, stake=30, requester=0, at=NOW) -> Deal:
+def deal_of(
+    number=1, *, trust=1, size=1, tag=NO_TAG, stake=30, requester=0, at=NOW, price=0, period=PERIOD
+) -> Deal:
+    """Return a deal; its category has the number of its period."""
     nobody = Resource(ZERO_ADDRESS, ZERO_ADDRESS, NanoRlc(0))
+    pool = Resource(ZERO_ADDRESS, ZERO_ADDRESS, NanoRlc(price))
     who = address(requester)
     return Deal(
-        DealId(number.to_bytes(32, "big")), nobody, nobody, nobody, Trust(trust), 0, tag, who, who,
+        DealId(number.to_bytes(32, "big")), nobody, nobody, pool, Trust(trust), period, tag, who,
+        who,
         ZERO_ADDRESS, "", at, 0, size, NanoRlc(stake), 1, ZERO_ADDRESS,
     )  # fmt: skip
 
 
 def tasks_of(deal: Deal, now: UnixSeconds = NOW) -> list[Task]:
     flow = Flow.CONTRIBUTE_AND_FINALIZE if deal.trust == 1 else Flow.STANDARD
-    late, last = deal.start_time + 7 * PERIOD, deal.start_time + 10 * PERIOD
+    period = deal.category or PERIOD
+    late, last = deal.start_time + 7 * period, deal.start_time + 10 * period
     return [
         machine.receive(
             Received(

@@ -59,7 +59,8 @@ def nearest(planner, worker):
     if not waiting:
         obstacles = planner.board.obstacles.most_common(1)
         return obstacles[0][0] if obstacles else R.NO_OPEN_TASK
-    return R.STAKE_TOO_LOW if R.STAKE_TOO_LOW in hindrances else R.NEEDS_GPU
+    order = (R.STAKE_TOO_LOW, R.REWARD_TOO_LOW, R.TOO_LONG, R.NEEDS_GPU)
+    return next(each for each in order if each in hindrances)
 
 
 def test_who_rests_while_another_will_have_a_slot_counts_as_resting():

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from many import examples
-from placement.pool_model import TO_COMPUTED, Model, address, deal_of, worker_of
+from placement.pool_model import PERIOD, TO_COMPUTED, Model, address, deal_of, worker_of
 from poolhand.domain.errors import IllegalTransition
 from poolhand.domain.onchain import ChainTaskStatus
 from poolhand.domain.placement.rules import PlacementRules
@@ -26,7 +26,7 @@ SOURCES = ("", "203.0.113.1", "203.0.113.2")
 Step = st.tuples(
     st.sampled_from(
         ["buy", "buy", "join", "join", "leave", "time", "compute", "fail", "contribute", "complete",
-         "lose", "find", "doubt", "gas", "praise", "blame", "pause", "stake"]
+         "lose", "find", "doubt", "gas", "praise", "blame", "pause", "stake", "agree"]
     ),
     st.integers(0, 2**30),
 )  # fmt: skip
@@ -59,6 +59,8 @@ class Player:
                 size=size if self.many_deals else 8,
                 requester=number // 512 % self.requesters,
                 at=UnixSeconds(self.model.now - number // 2048 % 3),
+                price=(0, 100, 300)[number // 8192 % 3],
+                period=(PERIOD, 3 * PERIOD)[number // 32768 % 2],
             )
         )
 
@@ -101,6 +103,13 @@ class Player:
         if worker := self._worker(number):
             stake = NanoRlc(number // 8 % 5 * 15)
             self.model.join(replace(self.model.workers[worker], stake=stake))
+
+    def agree(self, number: int) -> None:
+        if worker := self._worker(number):
+            longest = (None, 100, PERIOD, 3 * PERIOD)[number // 8 % 4]
+            least = NanoRlc((0, 40, 120)[number // 32 % 3])
+            known = replace(self.model.workers[worker], longest=longest, least_reward=least)
+            self.model.join(known)
 
     def doubt(self, number: int) -> None:
         if self.model.tasks:

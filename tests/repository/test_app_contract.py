@@ -15,7 +15,7 @@ from poolhand.domain.archive_names import MAX_ARCHIVE_PATH
 from poolhand.domain.computed import MAX_COMPUTED
 from poolhand.domain.params import input_name
 from poolhand.settings.worker import WORKER_OPTIONS
-from poolhand.worker.main import TASK_LOG
+from poolhand.worker.composition.terms import TASK_LOG
 from poolhand.worker.result_files import MAX_ENTRIES
 from poolhand.worker.stages.compute import IN, OUT
 

@@ -24,13 +24,15 @@ from poolhand.domain.task.machine import Assigned, CheckResult, Received, Viewed
 from poolhand.domain.task.machine import Reported as Heard
 from poolhand.domain.task.model import Stored
 from poolhand.domain.trust import Trust, Weight
-from poolhand.domain.units import BlockNumber, NanoRlc
+from poolhand.domain.units import BlockNumber, NanoRlc, Seconds
 from poolhand.scheduler.idle_news import IDLE_WORKERS_PER_PLAN
 from poolhand.scheduler.preflight import Asked
 from poolhand.transport.session_hub import Arrival
 from poolhand.wire.messages import (
     About,
     Capacity,
+    Conditions,
+    Declined,
     Logs,
     ReportBatch,
     SchedulerBound,
@@ -118,11 +120,21 @@ async def say_in_what_apps_run(world, worker):
     says(world, worker, About("runc"))
 
 
+async def agree(world, worker):
+    says(world, worker, Conditions(Seconds(60), NanoRlc(5)))
+
+
+async def decline(world, worker):
+    says(world, worker, Declined(held(world, worker)))
+
+
 FRAMES = {
     ReportBatch: (begin, compute, fail, make_no_sense),
     Logs: (print_logs,),
     Capacity: (pause,),
     About: (say_in_what_apps_run,),
+    Conditions: (agree,),
+    Declined: (decline,),
 }
 
 # ---------------------------------------------------------------------------- what the chain says

@@ -58,7 +58,7 @@ def holds_on(asked, files, say):
 
 
 def speaks_out_of_turn(asked, _files, say):
-    say(Fetch(asked.number, "x", 1, 1))
+    say(Fetch(asked.number, "x", 1, 1, 0))
 
 
 def looks_up_too_much(_asked, _files, say):

@@ -24,7 +24,7 @@ from poolhand.transport.session_server import worker_endpoint
 from poolhand.transport.waiting import limits_for
 from poolhand.wire.frames import decode, encode
 from poolhand.wire.handshake import ClientHandshake, PoolFacts, socket_url
-from poolhand.wire.messages import Capabilities, Capacity, Close, Idle, Welcome
+from poolhand.wire.messages import SPOKEN, Capabilities, Capacity, Close, Idle, Welcome
 
 OWNER = Wallet.from_key(bytes([1] * 32))
 HUB, POOL = Address(bytes([7] * 20)), Address(bytes([8] * 20))
@@ -199,7 +199,7 @@ class Ground:
     ) -> Worker:
         made = Worker(Wallet.from_key(bytes([number] * 32)))
         made.client = SessionClient(
-            replace(self.facts, **changes),
+            replace(self.facts, **{"versions": SPOKEN, **changes}),
             OWNER.address,
             made.wallet,
             self.capabilities(),
@@ -250,6 +250,7 @@ async def ground(
     signer: Wallet = OWNER,
     sockets: SocketLimits = SocketLimits(),
     gate: Gate | None = None,
+    versions: tuple[int, ...] = SPOKEN,
     **rules,
 ) -> AsyncIterator[Ground]:
     """Run a pool behind a cable."""
@@ -257,7 +258,7 @@ async def ground(
     cable = Cable(port_of(listener))
     gate, clock, up = gate or Gate(), ManualClock(), asyncio.Event()
     hub = SessionHub(clock, SeededEntropy(1), "http://r", HubRules(**rules))
-    facts = PoolFacts(31337, HUB, POOL, await cable.lay())
+    facts = PoolFacts(31337, HUB, POOL, await cable.lay(), versions)
     app = application("pool", [worker_endpoint(hub, signer, facts)])
     limits = replace(limits_for(1_024), sockets=sockets)
     running = [

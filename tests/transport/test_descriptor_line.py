@@ -82,7 +82,7 @@ async def test_what_is_no_message_ends_the_line(data):
 async def test_a_message_that_brings_no_file_where_one_is_due_ends_it():
     ours, theirs = socket.socketpair()
     with ours:
-        ours.sendall(FETCHER_LINE.frame(Fetch(1, "x", 1, 1)))
+        ours.sendall(FETCHER_LINE.frame(Fetch(1, "x", 1, 1, 0)))
         line = DescriptorLine(theirs, FETCHER_LINE, takes_files=True)
         await line.receive()
         with pytest.raises(Malformed, match="came without"):

@@ -7,14 +7,15 @@ from dataclasses import replace
 import psutil
 import pytest
 from hostile_pool import CONTINUATION, PING, PONG, TEXT, frame, hostile
-from session_world import HUB, POOL, ground, until
+from session_world import HUB, POOL, capacity, ground, until
 
 from poolhand.domain.messages import Nonce
+from poolhand.domain.units import NanoRlc, Seconds
 from poolhand.transport.clock import ManualClock
 from poolhand.transport.listener import ClientRules
 from poolhand.transport.metering import SocketLimits
 from poolhand.wire.frames import encode
-from poolhand.wire.messages import Hello
+from poolhand.wire.messages import Conditions, Hello
 from poolhand.wire.session import Allowance
 
 SLOW = ClientRules(first_pause=1, last_pause=4)
@@ -92,3 +93,17 @@ async def test_a_pool_of_another_version_is_tried_again():
         reason, retry_in = worker.partings[0]
         assert "speaks versions (99,)" in reason
         assert 0 < retry_in <= 4
+
+
+async def test_a_pool_of_an_older_version_is_not_told_what_it_does_not_know():
+    async with ground(versions=(2,)) as g:
+        worker = await g.joined()
+        worker.client.send(Conditions(Seconds(300), NanoRlc(0)))
+        worker.client.send(capacity(1))
+        await until(lambda: g.gate.heard(worker.address))
+        assert g.gate.heard(worker.address) == [capacity(1)]
+    async with ground() as g:
+        worker = await g.joined()
+        worker.client.send(Conditions(Seconds(300), NanoRlc(0)))
+        await until(lambda: g.gate.heard(worker.address))
+        assert g.gate.heard(worker.address) == [Conditions(300, 0)]

@@ -37,6 +37,8 @@ from poolhand.wire.messages import (
     Capacity,
     Close,
     Completed,
+    Conditions,
+    Declined,
     Held,
     Hello,
     Idle,
@@ -111,6 +113,8 @@ MESSAGES = {
     Capacity: st.builds(Capacity, st.none() | sentence),
     OwnerMessage: st.builds(OwnerMessage, count, sentence),
     About: st.builds(About, word),
+    Conditions: st.builds(Conditions, st.none() | count, count),
+    Declined: st.builds(Declined, task),
     Close: st.builds(Close, word, sentence),
 }
 messages = st.one_of(*MESSAGES.values())
@@ -206,6 +210,8 @@ def test_a_frame_with_one_member_more_is_malformed(message, data):
         '{"v":2,"type":"capacity"}',
         '{"v":2,"type":["capacity"],"body":{"paused":null}}',
         '{"v":2,"type":"fire","body":{}}',
+        '{"v":2,"type":"conditions","body":{"longest":null,"least_reward":0}}',
+        '{"v":3,"type":"capacity","body":{"paused":null}}',
         '{"v":2,"type":"upload","body":{"link":"x","callback_data":null,"digest":"0x"}}',
         '{"v":2,"type":"acknowledged","body":{"task_id":"0x' + "00" * 32 + '","count":-1}}',
         '{"v":2,"type":"acknowledged","body":{"task_id":"0x'
@@ -226,6 +232,8 @@ def test_the_nearly_right_frames_of_these_tests_are_wrong_in_one_thing_only():
     assert read('{"v":2,"type":"capacity","body":{"paused":null}}') == Capacity(None)
     zero = '{"v":2,"type":"acknowledged","body":{"task_id":"0x' + "00" * 32 + '","count":0}}'
     assert read(zero) == AcknowledgeReports(TaskId(bytes(32)), 0)
+    newer = '{"v":3,"type":"conditions","body":{"longest":null,"least_reward":0}}'
+    assert read(newer) == Conditions(None, 0)
 
 
 def test_a_frame_of_another_version_is_named_so():

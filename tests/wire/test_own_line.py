@@ -39,7 +39,7 @@ def test_any_bytes_are_a_message_or_malformed_and_nothing_else(line, data):
 
 
 @given(
-    st.builds(Fetch, *[st.integers(0, 2**63 - 1)], st.text(max_size=40), *[st.integers(0, 9)] * 2)
+    st.builds(Fetch, *[st.integers(0, 2**63 - 1)], st.text(max_size=40), *[st.integers(0, 9)] * 3)
     | st.builds(
         NotFetched,
         st.integers(0, 9),
@@ -65,4 +65,4 @@ def test_what_is_said_arrives(message):
 @pytest.mark.parametrize("uri", ["\ud800", "x" * fetcher_api.MAX_FETCHER_FRAME])
 def test_what_no_frame_may_carry_is_not_said(uri):
     with pytest.raises(Malformed):
-        fetcher_api.FETCHER_LINE.frame(Fetch(1, uri, 1, 1))
+        fetcher_api.FETCHER_LINE.frame(Fetch(1, uri, 1, 1, 0))

@@ -93,7 +93,14 @@ class ScriptedPool:
         who = WorkerIdentity(
             node.name, node.folder, node.address, self.world.workerpool, node.slots, DiskKind.WATCH
         )
-        return WorkerTeller(who, worker.member, worker.wallet_watch, worker.head_watch)
+        return WorkerTeller(
+            who,
+            worker.member,
+            worker.wallet_watch,
+            worker.head_watch,
+            worker.hours,
+            worker.presence,
+        )
 
     def shown(self):
         """Return what the worker's status page tells."""

@@ -46,3 +46,21 @@ def test_what_apps_run_in_is_told_with_what_was_not_taken():
     assert "a promise" in shown
     assert "runsc: it &lt;hangs&gt;" in shown
     assert "Not taken" not in sections(told(sandbox={**found, "passed_over": []}))["facts"]
+
+
+def setting(**members):
+    return {
+        "name": "schedule", "value": "always", "origin": "default", "meaning": "when",
+        "default": "always", **members,
+    }  # fmt: skip
+
+
+def test_settings_stand_on_the_page_with_what_they_come_to():
+    hostile = setting(value='"><script>', meaning="<b>")
+    found = {"settings": [hostile], "hours_a_week": 49.5, "problem": "x.toml: <i> is no TOML"}
+    shown = sections(told(settings=found))["settings"]
+    assert "works 49.5 h a week" in shown
+    assert "&lt;i&gt; is no TOML" in shown
+    assert "<script>" not in shown
+    assert "<b>" not in shown
+    assert 'data-setting="schedule"' in shown

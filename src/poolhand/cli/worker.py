@@ -18,6 +18,7 @@ from poolhand.cli.parts import AmountArgument, TaskArgument, amount_of
 from poolhand.cli.plain import JsonFlag, Noun
 from poolhand.cli.programs import Ready, add_program
 from poolhand.cli.saying import say
+from poolhand.cli.setting import add_set
 from poolhand.domain.errors import Refused
 from poolhand.settings.load import Settings
 from poolhand.settings.worker import WORKER_OPTIONS, WorkerSettings, without_effect, worker_settings
@@ -260,6 +261,9 @@ def resume(
     """
     told = find_page(url, base, name).order("resume")
     _print(told, as_json, lambda: "the worker takes tasks again")
+
+
+add_set(app)
 
 
 @app.command("deposit")

@@ -38,6 +38,8 @@ def _rows(told: Mapping[str, Any]) -> list[tuple[str, Any]]:
         ("workerpool", told["workerpool"]),
         ("session", "connected" if told["connected"] else f"none: {told['problem']}"),
         ("takes tasks", "no: " + told["paused"] if told["paused"] else "yes"),
+        ("hours", _hours(told.get("schedule"))),
+        ("this computer", _machine(told.get("machine"))),
         ("chain", _chain(told.get("chain", {}))),
         ("slots", told["slots"]),
         ("task disks", "{kind}: {promise}".format(**told["disk"])),
@@ -48,6 +50,30 @@ def _rows(told: Mapping[str, Any]) -> list[tuple[str, Any]]:
         ("offers", f"{seen}; declined: {declined or 'none'}"),
         ("tasks seen by the pool", told["tasks_seen"] or None),
     ]  # fmt: skip
+
+
+def _hours(schedule: Mapping[str, Any] | None) -> str | None:
+    """Say when tasks are taken; a worker of an older version takes them at all hours."""
+    if schedule is None:
+        return None
+    changes = schedule["changes_at"]
+    if changes is None:
+        return str(schedule["hours"])
+    state = "open" if schedule["open"] else "closed"
+    return f"{schedule['hours']}: {state} until {moment(changes)}"
+
+
+def _machine(machine: Mapping[str, Any] | None) -> str | None:
+    """Say who uses it and what feeds it, where a setting depends on that."""
+    if machine is None:
+        return None
+    told = []
+    if machine["told_by"] is not None:
+        use = "in use" if machine["in_use"] else f"idle for {machine['idle_seconds']} s"
+        told.append(f"{use}, says {machine['told_by']}")
+    if machine["on_battery"] is not None:
+        told.append("on its battery" if machine["on_battery"] else "plugged in")
+    return "; ".join(told) or None
 
 
 def _chain(chain: Mapping[str, Any]) -> str | None:

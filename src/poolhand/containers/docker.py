@@ -35,7 +35,7 @@ from poolhand.containers.engine import (
 from poolhand.containers.errors import ContainerRefused, ContainerRemoved, DiskUnready, check_owner
 from poolhand.containers.host_paths import OutsidePaths
 from poolhand.containers.image_terms import ImageTerms
-from poolhand.containers.live import follow_logs, usage_of
+from poolhand.containers.live import follow_logs, set_cpus, usage_of
 from poolhand.containers.pulls import FindPullLogin, Puller, RegistryRule, any_registry, no_login
 from poolhand.containers.run_clock import RunClock, seconds_of
 from poolhand.containers.sandbox import SandboxTerms, container_config
@@ -198,6 +198,11 @@ class DockerRuntime:
         """Return what a container uses now; None where none of this name runs."""
         with working(self._url):
             return await usage_of(self._docker, name)
+
+    async def set_cpus(self, name: str, cpus: float) -> None:
+        """Give a running container so many processors from now on; none of this name is fine."""
+        with working(self._url):
+            await set_cpus(self._docker, name, cpus)
 
     async def kill(self, name: str) -> None:
         """Stop and remove a container; none of this name is fine."""

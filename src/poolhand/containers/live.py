@@ -14,13 +14,14 @@ from typing import Any, Final
 import aiohttp
 from aiodocker import Docker, DockerError
 
-from poolhand.containers.engine import STATUS_NOT_FOUND, frames
+from poolhand.containers.engine import CONFLICT, STATUS_NOT_FOUND, frames
 from poolhand.domain.json_text import parse_json
 from poolhand.ports.runtime import MOST_APP_LINE, ContainerUse, LogLine
 
 _STDERR: Final = 2
 _CONNECT: Final = 10
 _NANOSECONDS: Final = 1e9
+"""In a second; an engine tells of time, and of parts of a processor, in billionths."""
 
 
 class LineSplitter:
@@ -83,6 +84,14 @@ async def usage_of(docker: Docker, container: str) -> ContainerUse | None:
         if answer.status != 200:
             raise DockerError(answer.status, await answer.text())
         return _use(parse_json(await answer.read()))
+
+
+async def set_cpus(docker: Docker, container: str, cpus: float) -> None:
+    """Give a running container so many processors; one that is gone or has ended is fine."""
+    url = f"{docker.docker_host}/{docker.api_version}/containers/{container}/update"
+    async with docker.session.post(url, json={"NanoCpus": int(cpus * _NANOSECONDS)}) as answer:
+        if answer.status not in (200, STATUS_NOT_FOUND, CONFLICT):
+            raise DockerError(answer.status, await answer.text())
 
 
 def _use(told: dict[str, Any]) -> ContainerUse | None:

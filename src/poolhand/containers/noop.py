@@ -70,6 +70,7 @@ class NoopRuntime:
         gate: Computations end only while it is set; cleared by a test that holds them.
         pulled: References in the order they were pulled; what is present is not pulled again.
         computations: How often each container name was computed.
+        cpus: What running containers were given after their start, by name.
     """
 
     def __init__(self, apps: Mapping[str, NoopApp]) -> None:
@@ -80,6 +81,7 @@ class NoopRuntime:
         self.gate.set()
         self.pulled: list[str] = []
         self.computations: Counter[str] = Counter()
+        self.cpus: dict[str, float] = {}
         self._containers: dict[str, asyncio.Task[ContainerOutcome]] = {}
         self._printed: dict[str, tuple[LogLine, ...]] = {}
         self._labels: dict[str, Mapping[str, str]] = {}
@@ -127,6 +129,13 @@ class NoopRuntime:
         """Return what a container uses now, which is nothing; None where none runs."""
         self._check(name)
         return ContainerUse(0, 0.0, 1) if name in self._containers else None
+
+    async def set_cpus(self, name: str, cpus: float) -> None:
+        """Note it; see ``ContainerRuntime.set_cpus``."""
+        if self.is_down:
+            raise RuntimeDown("the simulated engine is down")
+        if name in self._containers:
+            self.cpus[name] = cpus
 
     async def kill(self, name: str) -> None:
         """Stop and remove a container; none of this name is fine."""

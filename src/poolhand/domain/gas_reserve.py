@@ -28,6 +28,8 @@ REVEAL_GAS: Final = Gas(150_000)
 """Limit under which no reveal is sent."""
 SETTLE_GAS: Final = Gas(850_000)
 """Limit of contributeAndFinalize with a callback."""
+USUAL_GAS: Final = {Flow.STANDARD: Gas(515_000), Flow.CONTRIBUTE_AND_FINALIZE: Gas(666_000)}
+"""What the transactions of one task use at most, by the measures above; limits are higher."""
 PRICE_MARGIN: Final = 2
 """Times the present price at which new work must be payable, within the operator's cap."""
 
@@ -92,6 +94,11 @@ class WalletGas:
     def is_short(self, was_short: bool) -> bool:
         """Whether nothing new may be taken; once so, it lasts until the margin is there, too."""
         return self.balance < (self.needed if was_short else self.least)
+
+
+def task_gas(flow: Flow) -> Gas:
+    """Return what the transactions of one task use."""
+    return USUAL_GAS[flow]
 
 
 def gas_lack(gas: WalletGas, wallet: Address) -> str:

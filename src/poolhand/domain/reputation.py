@@ -8,13 +8,15 @@ requester's first faults cost it nothing.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from poolhand.domain.units import Seconds, UnixSeconds
 
 FIRST_REST_OF_WALLET: Final = Seconds(30)
 """How long the first fault costs its wallet the turn; doubled with each further one."""
+REST_AFTER_CHOICE: Final = Seconds(5)
+"""How long whoever declines a task by choice lets others go first."""
 LONGEST_REST_OF_WALLET: Final = Seconds(6 * 3600)
 MOST_CREDIT: Final = 1 << 10
 """Times the newcomer's slots that a wallet may be lent, whatever it has proved."""
@@ -85,3 +87,15 @@ def blamed(known: Reputation, at: UnixSeconds, tolerated: int = 0) -> Reputation
         rest = min(FIRST_REST_OF_WALLET << min(counted - 1, 16), LONGEST_REST_OF_WALLET)
         until = UnixSeconds(max(until, at + rest))
     return Reputation(known.settled, faults, max(known.credit // 2, 1), until)
+
+
+def passed(known: Reputation, at: UnixSeconds) -> Reputation:
+    """Return the reputation after an offer was declined by choice, which is no fault.
+
+    It costs a moment all the same: who takes nothing is not asked before all others.
+
+    Args:
+        known: Before it.
+        at: When it happened (block time).
+    """
+    return replace(known, rests_until=UnixSeconds(max(known.rests_until, at + REST_AFTER_CHOICE)))

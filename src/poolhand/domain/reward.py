@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from poolhand.domain.ids import Address
-from poolhand.domain.trust import Weight
+from poolhand.domain.trust import Trust, Weight, newcomers_needed
 from poolhand.domain.units import NANO_PER_RLC, NanoRlc
 
 SCHEDULER_STAKE_PERCENT: Final = 30
@@ -42,6 +42,15 @@ def kitty_share(kitty: NanoRlc) -> NanoRlc:
 def worker_quota(pot: NanoRlc, scheduler_percent: int) -> NanoRlc:
     """Return what of a pot goes to the workers together, before it is split by weight."""
     return NanoRlc(pot * (100 - scheduler_percent) // 100)
+
+
+def worker_reward(pool_price: NanoRlc, scheduler_percent: int, trust: Trust) -> NanoRlc:
+    """Return what each of as many new workers as reach a trust gets for a task, if none lies.
+
+    Workers with a score are needed in smaller numbers and share the same; what the kitty adds, and
+    what a liar loses, comes on top.
+    """
+    return NanoRlc(worker_quota(pool_price, scheduler_percent) // newcomers_needed(trust))
 
 
 def finalize_shares(

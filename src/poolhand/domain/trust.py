@@ -6,6 +6,7 @@ Source: PoCo 6.x, IexecPoco2Facet.contribute and ``checkConsensus``.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from math import prod
 from typing import NewType
 
@@ -72,6 +73,7 @@ def contributions_needed(
     return count
 
 
+@lru_cache(maxsize=256)
 def newcomers_needed(trust: Trust) -> int:
     """Count fresh workers (weight 2) that alone reach a trust: 1, 2, 3, 4, 6, 7 for 1 … 100.
 

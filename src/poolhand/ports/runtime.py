@@ -133,6 +133,9 @@ class ContainerRuntime(Protocol):
     async def usage(self, name: str) -> ContainerUse | None:
         """Return what a container uses now; None where none of this name runs."""
 
+    async def set_cpus(self, name: str, cpus: float) -> None:
+        """Give a running container so many processors from now on; none of this name is fine."""
+
     async def kill(self, name: str) -> None:
         """Stop and remove a container; none of this name is fine."""
 

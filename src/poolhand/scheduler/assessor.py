@@ -15,7 +15,7 @@ from poolhand.domain.placement.reliance import is_taken_up, late_at
 from poolhand.domain.placement.rules import PlacementRules
 from poolhand.domain.reputation import REQUESTERS_TRIES
 from poolhand.domain.signal import Signal
-from poolhand.domain.task.judgement import Ending, Judgement, ending, judge
+from poolhand.domain.task.judgement import Ending, Judgement, ending, is_declined, judge
 from poolhand.domain.task.machine import is_settled
 from poolhand.domain.task.model import Attempt, Task
 from poolhand.domain.task.rules import is_working
@@ -92,6 +92,7 @@ class Assessor:
         self._memory, self._rules, self._now, self._is_sure = memory, rules, now, is_sure
         self._counted: dict[TaskId, dict[Address, Judgement]] = {}
         self._ended: dict[TaskId, Ending] = {}
+        self._excused: dict[TaskId, set[Address]] = {}
         self._due: list[tuple[UnixSeconds, TaskId, Address]] = []
         self.judged: Signal[[Task, Attempt, Judgement]] = Signal()
         engine.changed.connect(self.changed)
@@ -117,6 +118,13 @@ class Assessor:
             for moment in moments:
                 if moment > task.now:
                     heappush(self._due, (UnixSeconds(moment), task.facts.task_id, worker))
+
+    def excuse(self, worker: Address, task_id: TaskId) -> None:
+        """Hear that a worker declines a task by its operator's choice; its report comes next."""
+        task = self._engine.tasks.get(task_id)
+        attempt = task.attempt(worker) if task else None
+        if attempt is not None and not is_taken_up(attempt):
+            self._excused.setdefault(task_id, set()).add(worker)
 
     def notice_silence(self) -> None:
         """Blame whoever should have done something by now, and could have said so.
@@ -157,6 +165,7 @@ class Assessor:
         if is_settled(task):
             self._counted.pop(task_id, None)
             self._ended.pop(task_id, None)
+            self._excused.pop(task_id, None)
 
     def _tell(self, task: Task, attempt: Attempt, found: Judgement) -> Judgement:
         """Count a judgement; returns it, sharpened by what is known of the app."""
@@ -165,10 +174,18 @@ class Assessor:
             found = Judgement.WORKERS_FAULT
         if found is Judgement.SETTLED:
             self._directory.judged(attempt.worker, self._memory.workers.praise(attempt.worker))
+        elif found is Judgement.WORKERS_FAULT and self._is_choice(task, attempt):
+            known = self._memory.workers.pass_by(attempt.worker, self._now())
+            self._directory.judged(attempt.worker, known)
         elif found is Judgement.WORKERS_FAULT:
             self._blame(task, attempt.worker, f"it ended as {attempt.status}")
         self.judged(task, attempt, found)
         return found
+
+    def _is_choice(self, task: Task, attempt: Attempt) -> bool:
+        """Whether an offer was declined, as its worker had said, and nothing else was done."""
+        excused = self._excused.get(task.facts.task_id, ())
+        return attempt.worker in excused and is_declined(attempt)
 
     def _app_works(self, task: Task) -> bool:
         deal = self._deals.get(task.facts.deal_id)

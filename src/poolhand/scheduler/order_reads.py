@@ -13,7 +13,7 @@ from poolhand.domain.ids import Address, DealId, OrderHash
 from poolhand.domain.orders.eip712 import order_hash
 from poolhand.domain.orders.matching import Facts
 from poolhand.domain.orders.model import MatchOrders
-from poolhand.domain.units import UnixSeconds
+from poolhand.domain.units import Seconds, UnixSeconds
 from poolhand.ports.chain import Hub
 
 T = TypeVar("T")
@@ -71,6 +71,14 @@ class OrderReads:
     async def categories(self) -> int:
         """Return how many categories the hub has; raises ChainUnreachable."""
         return len(await self._once("categories", self._hub.categories))
+
+    async def category_time(self, category: int) -> Seconds:
+        """Return for how long tasks of a category may compute; 0 where there is none such.
+
+        Raises ChainUnreachable.
+        """
+        found = (await self._once("categories", self._hub.categories)).get(category)
+        return Seconds(0) if found is None else found.time_ref
 
     async def facts(self, orders: MatchOrders, domain: Domain) -> Facts:
         """Return what the chain knows of four orders; raises ChainUnreachable."""

@@ -12,7 +12,7 @@ from poolhand.domain.errors import EndsProgram, Refused, Unavailable
 from poolhand.domain.ids import ZERO_ADDRESS, Address
 from poolhand.domain.params import DealParams
 from poolhand.domain.reputation import Reputation
-from poolhand.domain.reward import scheduler_stake
+from poolhand.domain.reward import scheduler_stake, worker_reward
 from poolhand.domain.tag import NO_TAG, Tag
 from poolhand.domain.trust import Trust
 from poolhand.domain.units import NanoRlc, UnixSeconds, show_rlc
@@ -117,8 +117,11 @@ class Preflight:
         if not self._settings.preflight:
             return
         self._check_record(asked)
-        stake = await self._stake(price)
-        self.takers.now().check(asked.trust, asked.tag, stake, self._settings.spare_workers)
+        stake, reward = await self._terms(price, asked.trust)
+        time = await self._reads.category_time(asked.category)
+        self.takers.now().check(
+            asked.trust, asked.tag, stake, self._settings.spare_workers, time=time, reward=reward
+        )
         await self._check_owners_stake(asked, price)
 
     def obstacle(self, deal: Deal, had: Collection[Address] = ()) -> str | None:
@@ -167,9 +170,15 @@ class Preflight:
 
     async def _stake(self, price: NanoRlc) -> NanoRlc:
         """Return the stake that the deal would ask of each worker."""
+        return (await self._terms(price, Trust(1)))[0]
+
+    async def _terms(self, price: NanoRlc, trust: Trust) -> tuple[NanoRlc, NanoRlc]:
+        """Return the stake that a deal would ask of each worker, and the reward that it brings."""
         pool = await self._reads.workerpool(self._settings.workerpool)
-        percent = pool.worker_stake_percent if pool else 0
-        return NanoRlc(price * percent // 100)
+        if pool is None:
+            return NanoRlc(0), price
+        stake = NanoRlc(price * pool.worker_stake_percent // 100)
+        return stake, worker_reward(price, pool.scheduler_percent, trust)
 
     async def _check_owners_stake(self, asked: Asked, price: NanoRlc) -> None:
         needed = scheduler_stake(price) * asked.volume

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict
 from typing import Any, Generic, TypeVar
 
-from poolhand.domain.reputation import NEWCOMER, VOUCHED, Reputation, blamed, praised
+from poolhand.domain.reputation import NEWCOMER, VOUCHED, Reputation, blamed, passed, praised
 from poolhand.domain.units import UnixSeconds
 from poolhand.ports.journal import EventLog
 from poolhand.scheduler.journaled_map import MOST_KEYS_KNOWN, JournaledMap, MapCodec
@@ -52,6 +52,12 @@ class Reputations(Generic[W]):
     def blame(self, who: W, at: UnixSeconds) -> Reputation:
         """Remember a fault."""
         return self._remember(who, blamed(self.of(who), at, self._tolerated))
+
+    def pass_by(self, who: W, at: UnixSeconds) -> Reputation:
+        """Remember that something was declined by choice: for a moment, and not over restarts."""
+        now = passed(self.of(who), at)
+        self._known.put(who, now, durably=False)
+        return now
 
     def _remember(self, who: W, now: Reputation) -> Reputation:
         self._known.put(who, now, durably=_decides(self.of(who)) != _decides(now))

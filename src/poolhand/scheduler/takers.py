@@ -84,4 +84,6 @@ class Takers:
         stake = NanoRlc(connected.stake + connected.locked)
         if slots <= 0 or stake < rules.least_stake:
             return None
-        return Able(connected.weight, stake, connected.gpu and connected.reputation.is_proved)
+        gpu = connected.gpu and connected.reputation.is_proved
+        longest, least_reward = connected.longest, connected.least_reward
+        return Able(connected.weight, stake, gpu, longest, least_reward)

@@ -12,6 +12,7 @@ from poolhand.domain.placement.worker import ConnectedWorker
 from poolhand.domain.reputation import Reputation
 from poolhand.domain.signal import Signal
 from poolhand.domain.trust import Score
+from poolhand.domain.units import NanoRlc, Seconds
 
 
 class WorkerDirectory:
@@ -71,6 +72,12 @@ class WorkerDirectory:
         known = self._workers.get(worker)
         if known is not None:
             self.join(replace(known, drained=drained))
+
+    def agree(self, worker: Address, longest: Seconds | None, least_reward: NanoRlc) -> None:
+        """Note which tasks a worker takes: for how long at most, and for what reward at least."""
+        known = self._workers.get(worker)
+        if known is not None:
+            self.join(replace(known, longest=longest, least_reward=least_reward))
 
     def appraise(self, worker: Address, score: Score, account: Account) -> None:
         """Note what the chain says of a worker."""

@@ -47,6 +47,8 @@ from poolhand.wire.messages import (
     AskUpload,
     Capacity,
     Completed,
+    Conditions,
+    Declined,
     Login,
     Logs,
     OfferTask,
@@ -82,6 +84,7 @@ class WorkerSessions:
     Attributes:
         arrived: Tells of each worker that has come.
         adopted: Tells of tasks to which a replicate was added that is on chain already.
+        declines: Tells who takes a task not because its operator so chooses.
     """
 
     def __init__(
@@ -103,6 +106,7 @@ class WorkerSessions:
         self.arrived: Signal[[Address]] = Signal()
         self.adopted: Signal[[Iterable[TaskId]]] = Signal()
         self._leaps: OrderedDict[tuple[Address, TaskId], int] = OrderedDict()
+        self.declines: Signal[[Address, TaskId]] = Signal()
         self.logs = KeptLogs()
 
     # ------------------------------------------------------------------------------- out: effects
@@ -244,6 +248,11 @@ class WorkerSessions:
             case Capacity(reason):
                 if self._directory.pause(worker, paused=reason is not None, reason=reason):
                     self._wake()
+            case Conditions(longest, least_reward):
+                self._directory.agree(worker, longest, least_reward)
+                self._wake()
+            case Declined(task_id):
+                self.declines(worker, task_id)
 
     def _reported(self, worker: Address, message: ReportBatch) -> None:
         task_id = message.task_id

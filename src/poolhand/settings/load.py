@@ -7,7 +7,7 @@ ones, the printed configuration and the table in ``docs/settings.md``.
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
@@ -109,6 +109,26 @@ class Settings(Mapping[str, Any]):
         """Return where a value comes from, for a person."""
         return self._found[key].origin
 
+    def only(self, keys: Container[str]) -> Settings:
+        """Return some of the settings."""
+        return Settings(each for key, each in self._found.items() if key in keys)
+
+    def changed(self, texts: Mapping[str, str], origin: str) -> Settings:
+        """Return the same settings with some that were told later.
+
+        Args:
+            texts: By key, as written; each is one of these settings.
+            origin: Where they come from, for a person.
+
+        Raises:
+            BadSetting: One cannot be read.
+        """
+        made = {
+            key: _made(self._found[key].option, text, origin, Rank.DECIDED)
+            for key, text in texts.items()
+        }
+        return Settings({**self._found, **made}.values())
+
     def decided(self, key: str, value: Any, origin: str) -> Settings:
         """Return the same settings with a value that the program has found out itself."""
         option = self._found[key].option
@@ -139,13 +159,22 @@ def load(
     return Settings(_find(option, flags, environ, written, str(file)) for option in known)
 
 
-def _read(file: Path, keys: set[str]) -> Mapping[str, Any]:
+def read_toml(file: Path) -> dict[str, Any]:
+    """Read a file of settings.
+
+    Raises:
+        BadSetting: It cannot be read, or is not TOML.
+    """
     try:
-        content = tomllib.loads(file.read_text(encoding="utf-8"))
+        return tomllib.loads(file.read_text(encoding="utf-8"))
     except OSError as fault:
         raise BadSetting(f"cannot read {file}: {fault.strerror}") from fault
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as fault:
         raise BadSetting(f"{file} is not TOML: {fault}") from fault
+
+
+def _read(file: Path, keys: set[str]) -> Mapping[str, Any]:
+    content = read_toml(file)
     unknown = sorted(content.keys() - keys)
     if unknown:
         raise BadSetting(f"{file} has the unknown setting '{unknown[0]}': remove or correct it")
@@ -166,7 +195,7 @@ def _find(
         if environ.get(name):
             return _made(option, environ[name], f"environment {name}", Rank.ENVIRONMENT)
     if option.key in written:
-        return _made(option, _text(written[option.key]), file, Rank.FILE)
+        return _made(option, text_of(written[option.key]), file, Rank.FILE)
     if option.default is None:
         raise BadSetting(
             f"{option.meaning} is missing: set {option.variable} or give --{option.key}"
@@ -174,7 +203,8 @@ def _find(
     return _made(option, option.default, "default", Rank.DEFAULT)
 
 
-def _text(value: Any) -> str:
+def text_of(value: Any) -> str:
+    """Write a value of a file as a flag would have it."""
     if isinstance(value, list):
         return ",".join(map(str, value))
     return str(value).lower() if isinstance(value, bool) else str(value)

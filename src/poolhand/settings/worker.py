@@ -29,6 +29,7 @@ from poolhand.settings.load import (
     words,
 )
 from poolhand.settings.locks import LOCKS
+from poolhand.settings.preferences import LIVE_BY_KEY, LIVE_OPTIONS, preferences_of
 from poolhand.settings.registries import DOCKER_CONFIG, DOCKER_CONFIG_OPTION, RegistryLogin
 from poolhand.settings.wallets import wallet_options, wallet_path
 
@@ -77,6 +78,7 @@ class WorkerSettings:
         status_port: Of the local status page, on loopback; 0 chooses one.
         locks: Folder of this machine's wallet locks.
         most_deposit: RLC that a running worker turns into stake in all, at most (nRLC).
+        live: What may be changed while it runs, as it is started with.
     """
 
     chain: ChainSettings
@@ -117,6 +119,7 @@ class WorkerSettings:
     status_port: int
     locks: Path
     most_deposit: NanoRlc
+    live: Settings
 
 
 def _name(text: str) -> str:
@@ -256,10 +259,12 @@ WORKER_OPTIONS: Final[tuple[Option, ...]] = (
            "port of the local status page; 0: any free one"),
     Option("most-deposit", "POOLHAND_MOST_DEPOSIT", parse_rlc, "1000",
            "RLC that the worker turns into stake while it runs, in all, at most"),
+    *LIVE_OPTIONS,
     LOCKS,
     *chain_options("IEXEC_WORKER_OVERRIDE_BLOCKCHAIN_NODE_ADDRESS"),
 )  # fmt: skip
 """Every setting of a worker."""
+BY_KEY: Final[Mapping[str, Option]] = {option.key: option for option in WORKER_OPTIONS}
 
 
 def worker_settings(
@@ -287,6 +292,7 @@ def worker_settings(
             f"{machine_cpus} CPUs: give at most {machine_cpus}, or leave it out for "
             f"{usual_slots(machine_cpus)} (--oversubscribe lets tasks share CPUs)"
         )
+    preferences_of(found)
     name: str = found["name"]
     signer = _signer(found)
     return WorkerSettings(
@@ -328,6 +334,7 @@ def worker_settings(
         status_port=found["status-port"],
         locks=found["locks"],
         most_deposit=found["most-deposit"],
+        live=found.only(LIVE_BY_KEY),
     )
 
 

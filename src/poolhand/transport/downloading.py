@@ -23,6 +23,7 @@ from poolhand.domain.units import Seconds
 from poolhand.transport.address_rule import OPEN_RULE, AddressRule, ForbiddenAddress, guarded_client
 from poolhand.transport.addresses import Resolver, resolve
 from poolhand.transport.again import Sleep
+from poolhand.transport.byte_rate import ByteRate
 from poolhand.transport.errors import DownloadFailed, DownloadTooLarge, FileUnwritten, ForbiddenUri
 from poolhand.transport.ipfs import ipfs_path
 from poolhand.transport.passing import PassingFault, answered, broken_off, patiently
@@ -71,6 +72,7 @@ class WebDownloads:
         resolver: Asked once per connection.
         trust: Whose certificates count; None for the usual authorities.
         pause: Lets seconds pass between tries.
+        pace: Of all downloads together.
     """
 
     def __init__(
@@ -79,8 +81,9 @@ class WebDownloads:
         resolver: Resolver = resolve,
         trust: ssl.SSLContext | None = None,
         pause: Sleep = asyncio.sleep,
+        pace: ByteRate = ByteRate(),
     ) -> None:
-        self._rules, self._resolver, self._pause = rules, resolver, pause
+        self._rules, self._resolver, self._pause, self._pace = rules, resolver, pause, pace
         self._rule = rules.places
         self._tls = trust or trusted()
 
@@ -139,6 +142,7 @@ class WebDownloads:
                 sink = Sink(descriptor, limit)
                 async for data in body.pieces():  # raw, whatever encoding the server claims
                     sink.write(data)
+                    await self._pace.passed(len(data))
                 if not sink.size:
                     raise DownloadFailed(uri, "the file is empty")
         except ForbiddenAddress as fault:

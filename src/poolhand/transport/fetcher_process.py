@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Final, Self
 
@@ -42,6 +42,7 @@ class FetcherProcess:
         pause: Lets seconds pass between tries.
         silence: Seconds between two looks at whether it is alive.
         program: What is started.
+        rate: Tells how many bytes per second may come in all; 0: any.
     """
 
     def __init__(
@@ -52,12 +53,13 @@ class FetcherProcess:
         pause: Sleep = asyncio.sleep,
         silence: float = PAUSE_BETWEEN_PROCESS_LOOKS,
         program: tuple[str, ...] = PROGRAM,
+        rate: Callable[[], int] = lambda: 0,
     ) -> None:
         places = rules.places
         told = places.allow_http, places.allow_private, tuple(sorted(places.hosts))
         self._begin = BeginFetching(*told, rules.ipfs_gateways, most)
         self._resolver, self._pause, self._silence = resolver, pause, silence
-        self._program = program
+        self._program, self._rate = program, rate
         self._room = asyncio.Semaphore(DOWNLOADS_AT_ONCE)
         self._starting = asyncio.Lock()
         self._running: RunningFetcher | None = None
@@ -96,7 +98,7 @@ class FetcherProcess:
         async def once() -> None:
             try:
                 running = await self._process()
-                await running.download(uri, descriptor, limit, timeout)
+                await running.download(uri, descriptor, limit, timeout, self._rate())
             except FetcherGone as fault:
                 raise PassingFault(
                     str(fault), tries=UNKNOWN_HOST_TRIES, kind=FetcherLost

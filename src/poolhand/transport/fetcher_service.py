@@ -15,6 +15,7 @@ from poolhand.domain.text import repaired
 from poolhand.domain.units import Seconds
 from poolhand.transport.addresses import IPAddress
 from poolhand.transport.again import Sleep
+from poolhand.transport.byte_rate import ByteRate
 from poolhand.transport.descriptor_line import DescriptorLine
 from poolhand.transport.downloading import FetchRules, WebDownloads
 from poolhand.transport.errors import (
@@ -61,7 +62,9 @@ class FetcherService:
         pause: Sleep = asyncio.sleep,
     ) -> None:
         self._line = line
-        self._downloads = WebDownloads(rules, self._resolve, trust, pause)
+        self._rate = 0
+        pace = ByteRate(lambda: self._rate)
+        self._downloads = WebDownloads(rules, self._resolve, trust, pause, pace)
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self._names: dict[int, asyncio.Future[LookedUp]] = {}
         self._numbers = count()
@@ -86,6 +89,7 @@ class FetcherService:
                 raise Malformed(f"{type(asked).__name__} is no request to a fetcher at work")
 
     def _begin(self, asked: Fetch, descriptor: int) -> None:
+        self._rate = asked.rate
         self._tasks[asked.number] = asyncio.create_task(self._fetch(asked, descriptor))
 
     async def _fetch(self, asked: Fetch, descriptor: int) -> None:

@@ -25,6 +25,7 @@ from poolhand.ports.files import UploadRefused
 from poolhand.ports.signer import Signer
 from poolhand.transport.address_rule import AddressRule, ForbiddenAddress, guarded_client
 from poolhand.transport.again import Sleep, a_few_times, again
+from poolhand.transport.byte_rate import ByteRate
 from poolhand.transport.web import (
     BODY_READ_SIZE,
     AnswerTooLarge,
@@ -74,6 +75,7 @@ class HttpResults:
         clock: The system's, or a fake.
         rule: Where the service may be: it is the pool that says so.
         transport: Replaces the network in tests (``httpx.ASGITransport``).
+        pace: Of what is brought there.
     """
 
     def __init__(
@@ -84,7 +86,9 @@ class HttpResults:
         clock: Clock,
         rule: AddressRule = AddressRule(),
         transport: httpx.AsyncBaseTransport | None = None,
+        pace: ByteRate = ByteRate(),
     ) -> None:
+        self._pace = pace
         self._url, self._signer, self._domain, self._clock = url, signer, facts.domain, clock
         self._rule, self._transport = rule, transport
 
@@ -118,7 +122,7 @@ class HttpResults:
                         "Poolhand-Authorization": "0x" + offer.authorization.hex(),
                         "Poolhand-Signature": "0x" + self._signer.sign_message(signed).hex(),
                     },
-                    content=_chunks(archive),
+                    content=self._pace.paced(_chunks(archive)),
                 )
         except ForbiddenAddress as fault:
             raise UploadRefused(

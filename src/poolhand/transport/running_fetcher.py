@@ -127,8 +127,12 @@ class RunningFetcher:
         """Its number."""
         return self._child.pid
 
-    async def download(self, uri: str, descriptor: int, limit: int, timeout: Seconds) -> None:
+    async def download(
+        self, uri: str, descriptor: int, limit: int, timeout: Seconds, rate: int = 0
+    ) -> None:
         """Have a file written; who cancels this has it abandoned.
+
+        ``rate`` (bytes per second) is of all downloads together from now on; 0: any.
 
         Raises:
             FetcherGone: The process has ended meanwhile.
@@ -137,7 +141,7 @@ class RunningFetcher:
         number = next(self._numbers)
         answer = self._waiting[number] = asyncio.get_running_loop().create_future()
         try:
-            self._line.put(Fetch(number, uri, limit, int(timeout * 1000)), descriptor)
+            self._line.put(Fetch(number, uri, limit, int(timeout * 1000), rate), descriptor)
             told = await answer
         except Malformed as fault:
             raise ForbiddenUri(uri, "it is too long, or no text") from fault

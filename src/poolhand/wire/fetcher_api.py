@@ -63,12 +63,14 @@ class Fetch:
         number: Names it from now on; it is never used again.
         limit: Bytes.
         milliseconds: As long as it is worth trying.
+        rate: Bytes per second of all downloads together from now on; 0: any.
     """
 
     number: Annotated[int, _NUMBER]
     uri: Annotated[str, _URI]
     limit: Annotated[int, _NUMBER]
     milliseconds: Annotated[int, _NUMBER]
+    rate: Annotated[int, _NUMBER]
 
 
 @dataclass(frozen=True, slots=True)

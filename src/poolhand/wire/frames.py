@@ -38,6 +38,8 @@ _BY_NAME: Final[Mapping[str, type[SessionMessage]]] = {
     "logs": messages.Logs,
     "capacity": messages.Capacity,
     "about": messages.About,
+    "conditions": messages.Conditions,
+    "declined": messages.Declined,
     "close": messages.Close,
 }
 """What a message is called on the wire, whatever its class is called here."""

@@ -165,12 +165,16 @@ def socket_url(url: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class PoolFacts:
-    """What both sides know about the pool before they speak; the worker reads it on chain."""
+    """What both sides know about the pool before they speak; the worker reads it on chain.
+
+    ``versions`` are those of the protocol that this side speaks.
+    """
 
     chain_id: int
     hub: Address
     workerpool: Address
     url: str
+    versions: tuple[int, ...] = SPOKEN
 
     @property
     def domain(self) -> Domain:
@@ -198,8 +202,8 @@ class ServerHandshake:
     def hello(self, now: UnixSeconds) -> Hello:
         """Return the first message."""
         facts = self._facts
-        url = normal_url(facts.url)
-        return Hello(SPOKEN, facts.chain_id, facts.hub, facts.workerpool, url, self._nonce, now)
+        url, versions = normal_url(facts.url), facts.versions
+        return Hello(versions, facts.chain_id, facts.hub, facts.workerpool, url, self._nonce, now)
 
     def login(self, message: SessionMessage, now: UnixSeconds) -> tuple[Login, PoolProof]:
         """Check the worker's answer; the nonce is used up whatever comes of it.
@@ -216,8 +220,9 @@ class ServerHandshake:
         spent, self._spent = self._spent, True
         if spent or not isinstance(message, Login):
             raise Malformed("one login was due")
-        if message.version not in SPOKEN:
-            raise VersionRefused(f"version {message.version} was not offered, {SPOKEN} were")
+        offered = self._facts.versions
+        if message.version not in offered:
+            raise VersionRefused(f"version {message.version} was not offered, {offered} were")
         _check_expiry("login", message.expiry, now)
         signed = WorkerLogin(
             domain=self._facts.domain,
@@ -255,7 +260,7 @@ class ServerHandshake:
 
 
 class ClientHandshake:
-    """The worker's side of one connection."""
+    """The worker's side of one connection; ``version`` is that of the session, after the hello."""
 
     def __init__(self, facts: PoolFacts, worker: Address, challenge: Nonce) -> None:
         self._facts, self._worker, self._challenge = facts, worker, challenge
@@ -276,10 +281,11 @@ class ClientHandshake:
             raise Rejected(message)
         if not isinstance(message, Hello) or self._login is not None:
             raise Malformed("one hello was due")
-        common = set(message.versions).intersection(SPOKEN)
+        spoken = self._facts.versions
+        common = set(message.versions).intersection(spoken)
         if not common:
             raise VersionRefused(
-                f"the pool speaks versions {message.versions}, this worker {SPOKEN}: update one"
+                f"the pool speaks versions {message.versions}, this worker {spoken}: update one"
             )
         self._version = max(common)
         self._check_pool(message)

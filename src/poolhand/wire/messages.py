@@ -14,7 +14,7 @@ from typing import Annotated, Final, Self, TypeAlias
 from poolhand.domain.ids import Address, DealId, ResultDigest, TaskId, TxHash
 from poolhand.domain.messages import Nonce
 from poolhand.domain.replicate.machine import Flow
-from poolhand.domain.units import BlockNumber, Seconds, UnixSeconds
+from poolhand.domain.units import BlockNumber, NanoRlc, Seconds, UnixSeconds
 from poolhand.wire.fields import (
     FLAG_FIELD,
     blob,
@@ -254,6 +254,26 @@ class About:
 
 
 @dataclass(frozen=True, slots=True)
+class Conditions:
+    """Which tasks the worker takes, until it says otherwise.
+
+    Attributes:
+        longest: The longest computing time that a task's category may allow; None: any.
+        least_reward: What one task must bring its worker at least (nRLC).
+    """
+
+    longest: Annotated[Seconds | None, optional(_COUNT)]
+    least_reward: Annotated[NanoRlc, _COUNT]
+
+
+@dataclass(frozen=True, slots=True)
+class Declined:
+    """The worker does not take an offer because its operator so chooses; its report follows."""
+
+    task_id: Annotated[TaskId, _TASK]
+
+
+@dataclass(frozen=True, slots=True)
 class Close:
     """The connection ends, and the session with it."""
 
@@ -273,12 +293,20 @@ WorkerBound: TypeAlias = (
     | OwnerMessage
 )
 """Scheduler to worker, after the handshake."""
-SchedulerBound: TypeAlias = ReportBatch | Logs | Capacity | About
+SchedulerBound: TypeAlias = ReportBatch | Logs | Capacity | About | Conditions | Declined
 """Worker to scheduler, after the handshake."""
 Handshaking: TypeAlias = Hello | Login | Welcome | Reject
 SessionMessage: TypeAlias = WorkerBound | SchedulerBound | Handshaking | Close
 
+_SINCE: Final[Mapping[type[SessionMessage], int]] = {
+    OwnerMessage: OWNER_MESSAGES,
+    About: OWNER_MESSAGES,
+    Conditions: 3,
+    Declined: 3,
+}
+"""Messages that the first version does not have, and that which brought them."""
+
 
 def version_of(kind: type[SessionMessage]) -> int:
     """Return the version of the protocol that gave a kind of message its form."""
-    return OWNER_MESSAGES if kind in (OwnerMessage, About) else FIRST_SESSION_VERSION
+    return _SINCE.get(kind, FIRST_SESSION_VERSION)

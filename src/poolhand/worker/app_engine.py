@@ -122,6 +122,14 @@ class AppEngine:
             self._unready.over()
         return outcome
 
+    async def set_cpus(self, tasks: Collection[TaskId], cpus: float) -> None:
+        """Give the containers of some tasks so many processors, as far as the engine answers."""
+        for each in tasks:
+            try:
+                await self._runtime.set_cpus(self.container(each), cpus)
+            except RuntimeDown as fault:
+                log.warning("task_cpus_unchanged", task_id=str(each), cause=str(fault))
+
     async def kill(self, task_id: TaskId) -> None:
         """Remove the task's container, however long that takes; none is fine."""
         name = self.container(task_id)

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from poolhand.domain.doctor.machine import GOES_ON_BY_ITSELF, full_disk
+from poolhand.domain.doctor.machine import GOES_ON_BY_ITSELF, LEAST_DISK, full_disk
 from poolhand.observe.disk_space import free_bytes
 from poolhand.observe.outage_log import OutageLog
 from poolhand.ports.clock import Clock
@@ -30,20 +30,33 @@ class DiskRoom:
     Args:
         base: The folder.
         clock: For pauses between looks.
+        free: Tells how much there is at a place.
+        least: Tells how much must be left before anything new is taken (bytes).
 
     Attributes:
         free: Reads the room at a place that is there (bytes).
         outage: Told of a full disk by whoever finds it so.
     """
 
-    def __init__(self, base: Path, clock: Clock, free: Callable[[Path], int] = free_bytes) -> None:
-        self._base, self._clock, self.free = base, clock, free
+    def __init__(
+        self,
+        base: Path,
+        clock: Clock,
+        free: Callable[[Path], int] = free_bytes,
+        least: Callable[[], int] = lambda: LEAST_DISK,
+    ) -> None:
+        self._base, self._clock, self.free, self._least = base, clock, free, least
         self.outage = OutageLog(
             "disk_full",
             "disk_has_room",
             acts="operator of the worker",
             next_step=f"free some space; {GOES_ON_BY_ITSELF}",
         )
+
+    @property
+    def too_little(self) -> str | None:
+        """Why nothing new is taken: less than the operator wants to be left; None where more is."""
+        return full_disk(self.free(nearest(self._base)), str(self._base), self._least())
 
     @property
     def lack(self) -> str | None:
@@ -76,7 +89,7 @@ class DiskWatch:
 
     def look(self) -> None:
         """See whether there is room."""
-        before, self._lack = self._lack, self._room.lack
+        before, self._lack = self._lack, self._room.too_little
         if self._lack is not None:
             self._room.outage.tell(self._lack)
         elif before is not None:

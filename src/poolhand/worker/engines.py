@@ -15,9 +15,11 @@ from poolhand.containers.docker import DockerRuntime
 from poolhand.containers.docker_logins import RegistryLogins
 from poolhand.containers.engine import DEFAULT_URL
 from poolhand.containers.host_paths import own_container
+from poolhand.containers.images import DockerImages
 from poolhand.containers.pulls import FindPullLogin, RegistryRule
 from poolhand.domain.ids import Address
 from poolhand.domain.sandbox_level import Sandbox, SandboxLevel
+from poolhand.ports.images import EngineImages
 from poolhand.ports.runtime import ContainerRuntime
 from poolhand.settings.cluster import KubernetesSettings, SlurmSettings
 from poolhand.settings.worker import WorkerSettings
@@ -37,6 +39,7 @@ class WorkerEngine:
         slots: Tasks at once.
         sandbox: Tells what they run in; None: not known yet, for the engine has not answered.
         lack: Of a cluster's room; None on this computer, which has room for all its slots.
+        images: Which it keeps; None: they are not ours to remove.
     """
 
     runtime: ContainerRuntime
@@ -44,6 +47,7 @@ class WorkerEngine:
     slots: int
     sandbox: Callable[[], Sandbox | None] = lambda: Sandbox(SandboxLevel.RUNC)
     lack: Lack | None = None
+    images: EngineImages | None = None
 
 
 @asynccontextmanager
@@ -68,17 +72,21 @@ async def open_engine(settings: WorkerSettings) -> AsyncIterator[WorkerEngine]:
     disks = await asyncio.to_thread(
         choose, settings.disk, settings.base / "tasks", settings.docker or DEFAULT_URL
     )
-    async with DockerRuntime.open(
-        settings.docker,
-        login_of=login_of,
-        absent_ok=True,
-        may_ask=may_ask,
-        sandbox=settings.sandbox,
-        network=settings.allow_network,
-        disks=disks,
-        inside=own_container(),
-    ) as docker:
-        yield WorkerEngine(docker, disks.kind, settings.cpus, lambda: docker.sandbox)
+    async with (
+        DockerRuntime.open(
+            settings.docker,
+            login_of=login_of,
+            absent_ok=True,
+            may_ask=may_ask,
+            sandbox=settings.sandbox,
+            network=settings.allow_network,
+            disks=disks,
+            inside=own_container(),
+        ) as docker,
+        DockerImages.open(settings.docker) as images,
+    ):
+        slots = settings.cpus
+        yield WorkerEngine(docker, disks.kind, slots, lambda: docker.sandbox, images=images)
 
 
 @asynccontextmanager

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from poolhand.domain.ids import TaskId
+from poolhand.domain.replicate.model import Replicate
 from poolhand.wire.messages import Held
 from poolhand.worker.chain_watch import ChainWatch
 from poolhand.worker.shell import ReplicateShell
 from poolhand.worker.task_folders import TaskFolders
+
+
+def slots_taken(replicates: Iterable[Replicate]) -> int:
+    """Count the replicates that occupy a slot: what waits for others does not."""
+    return sum(not (e.is_over or e.has_contributed or e.parked) for e in replicates)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +39,11 @@ class HeldReplicates:
             for task_id, replicate in self.shell.replicates.items()
             if not replicate.is_over
         )
+
+    @property
+    def working(self) -> int:
+        """How many occupy a slot."""
+        return slots_taken(self.shell.replicates.values())
 
     @property
     def has_stake(self) -> bool:

@@ -105,6 +105,9 @@ def _pool(standing: WorkerStanding) -> Iterator[IdleCause]:
 
 _HELD: Final = {
     Hold.OPERATOR: ("paused", "paused by the operator: {}", "`poolhand worker resume`"),
+    Hold.SCHEDULE: ("schedule", "{}", "`poolhand worker set schedule=always`"),
+    Hold.IN_USE: ("in-use", "{}", "`poolhand worker set in-use=work`"),
+    Hold.BATTERY: ("battery", "{}", "plug it in, or `poolhand worker set on-battery=work`"),
     Hold.DRAIN: ("draining", "{}", "`poolhand worker resume` takes it back"),
     Hold.DISK: ("disk", "{}", f"free some space; {GOES_ON_BY_ITSELF}"),
     Hold.CLUSTER: (

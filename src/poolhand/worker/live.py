@@ -26,6 +26,7 @@ from poolhand.domain.trust import Score
 from poolhand.domain.units import UnixSeconds
 from poolhand.ports.runtime import ContainerRuntime
 from poolhand.worker.app_output import line_members, use_members
+from poolhand.worker.live_settings import LiveSettings
 from poolhand.worker.pool_member import PoolMember
 from poolhand.worker.progress import progress_of
 from poolhand.worker.status import WorkerTeller
@@ -48,6 +49,7 @@ class LiveTeller:
         runtime: Has the containers.
         container: Names that of a task.
         score: On chain; None before the first look.
+        settings: What may be changed meanwhile.
     """
 
     def __init__(
@@ -59,10 +61,11 @@ class LiveTeller:
         runtime: ContainerRuntime,
         container: Callable[[TaskId], str],
         score: Callable[[], Score | None],
+        settings: LiveSettings,
     ) -> None:
         self._teller, self._member, self._wallet = teller, member, wallet
         self._earnings, self._runtime, self._container = earnings, runtime, container
-        self._score = score
+        self._score, self._settings = score, settings
 
     async def show(self) -> dict[str, Any]:
         """Tell it all; asks the engine what the apps that run have printed."""
@@ -76,6 +79,7 @@ class LiveTeller:
             "locks": _locks(told),
             "progress": self._progress(),
             "output": await self._output(),
+            "settings": self._settings.show(),
         }
 
     def _gas_days(self, read: EarningsRead | None) -> float | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Final
 
@@ -21,20 +21,23 @@ from poolhand.keys.lock import WalletLock
 from poolhand.keys.own_signer import OwnSigner
 from poolhand.observe.fault_boundary import FaultBoundary
 from poolhand.observe.groups import unwrapped
+from poolhand.observe.machine_use import ThisMachine
 from poolhand.observe.private import private_folder
+from poolhand.observe.processors import usable_cpus
 from poolhand.observe.recursion import guard_recursion
 from poolhand.observe.retry import ChainRetry, chain_outage
 from poolhand.ports.chain import Hub, HubFacts
 from poolhand.ports.clock import Clock
 from poolhand.ports.files import ResultsClient
 from poolhand.ports.journal import Journal
-from poolhand.ports.runtime import Limits
 from poolhand.ports.signer import WalletKey
+from poolhand.settings.preferences import CHANGES_FILE
 from poolhand.settings.wallets import DEFAULT_KEYSTORE
 from poolhand.settings.worker import WorkerSettings
 from poolhand.store.file import FileJournal
 from poolhand.store.section import Section
 from poolhand.transport.bearer import bearer_guard, behind_token
+from poolhand.transport.byte_rate import ByteRate
 from poolhand.transport.clock import SystemClock, SystemEntropy
 from poolhand.transport.downloading import Downloads, FetchRules
 from poolhand.transport.fetcher import SafeFetcher
@@ -52,6 +55,7 @@ from poolhand.worker.capabilities import capabilities_of
 from poolhand.worker.composition import HONEST, Worker
 from poolhand.worker.composition.cluster import cluster_watch
 from poolhand.worker.composition.live import LiveParts
+from poolhand.worker.composition.terms import rules_of
 from poolhand.worker.control import LONGEST_WORKER_FAREWELL, Control
 from poolhand.worker.control_page import NoOrderToken, control_routes
 from poolhand.worker.doctor.checks import NoSuchPool
@@ -59,17 +63,15 @@ from poolhand.worker.doctor.main import running_doctor, tell_at_start
 from poolhand.worker.doctor.page import Examine, doctor_routes, nothing_examined
 from poolhand.worker.engines import WorkerEngine, open_engine, tasks_folder
 from poolhand.worker.life import Life, Machine
+from poolhand.worker.live_settings import LiveSettings
 from poolhand.worker.membership import keep_membership
 from poolhand.worker.page.serving import page_routes
 from poolhand.worker.parts import WorkerParts
 from poolhand.worker.pid_file import post, remove
 from poolhand.worker.reports import PoolReports
 from poolhand.worker.results_place import ResultsPlace
+from poolhand.worker.settings_page import settings_routes
 from poolhand.worker.status import OPEN_PATHS, WorkerIdentity, left_behind, routes
-from poolhand.worker.task_rules import Rules
-
-TASK_LOG: Final = 1024 * 1024
-"""Bytes kept of what an app prints, per stream."""
 
 FAULTS_FOLDER: Final = "faults"
 """Where in the worker's folder traces and quarantined stories lie."""
@@ -89,6 +91,7 @@ class World:
     downloads: Downloads
     take_orders: Callable[[str, str], None] = lambda _url, _token: None
     examine: Examine = nothing_examined
+    live: LiveSettings = field(default_factory=LiveSettings.usual)
 
 
 async def run(
@@ -141,7 +144,8 @@ async def _find_world(
         private_folder(settings.base)
         journal = FileJournal(settings.base / "journal")
         stack.callback(journal.close)
-        downloads = await stack.enter_async_context(_downloads(settings).at_work())
+        live = followed_settings(settings)
+        downloads = await stack.enter_async_context(_downloads(settings, live).at_work())
         engine = await stack.enter_async_context(open_engine(settings))
         settings = replace(settings, cpus=engine.slots)
         retry = _retry(journal)
@@ -151,7 +155,8 @@ async def _find_world(
         if pool is None:
             raise NoSuchPool(no_such_pool(settings.pool, chain.facts.chain_id))
         examine = running_doctor(settings, chain, wallet.address)
-        world = World(chain, pool, wallet, journal, engine, downloads, lock.take_orders, examine)
+        asked = lock.take_orders, examine
+        world = World(chain, pool, wallet, journal, engine, downloads, *asked, live)
         looking = asyncio.create_task(tell_at_start(examine))
         try:
             await work(settings, world, ready, parts)
@@ -160,9 +165,20 @@ async def _find_world(
             await asyncio.gather(looking, return_exceptions=True)
 
 
-def _downloads(settings: WorkerSettings) -> FetcherProcess:
+def followed_settings(settings: WorkerSettings) -> LiveSettings:
+    """Return what may be changed of a worker while it runs, as it was left.
+
+    Raises:
+        BadSetting: The file with the changes cannot be read.
+    """
+    live = LiveSettings(settings.live, settings.base / CHANGES_FILE)
+    live.recover()
+    return live
+
+
+def _downloads(settings: WorkerSettings, live: LiveSettings) -> FetcherProcess:
     rules = FetchRules(AllowedPlaces.of(settings).rule, settings.ipfs_gateways)
-    return FetcherProcess(rules, settings.input_bytes)
+    return FetcherProcess(rules, settings.input_bytes, rate=lambda: live.now.download_rate)
 
 
 def _retry(journal: Journal) -> ChainRetry:
@@ -221,6 +237,7 @@ async def _attend(
         control = Control(worker.member, orders, clock, _farewell(client))
         await _take_up(world.chain.hub, worker, control, life, clock, tasks)
         live.follow(tasks)
+        tasks.create_task(world.live.keep_reading(clock))
         tasks.create_task(keep_membership(client, worker.member, clock))
         watch = cluster_watch(world.engine, worker.member, clock)
         if watch is not None:
@@ -245,10 +262,11 @@ def _worker(
     tasks: asyncio.TaskGroup,
 ) -> Worker:
     """Put the worker together over the world that it found."""
-    places = AllowedPlaces.of(settings)
+    places, pace = AllowedPlaces.of(settings), ByteRate(lambda: world.live.now.upload_rate)
 
     async def results() -> ResultsClient:
-        return HttpResults(await place.url(), world.wallet, facts, clock, places.rule)
+        url = await place.url()
+        return HttpResults(url, world.wallet, facts, clock, places.rule, pace=pace)
 
     return Worker(
         world.wallet.address,
@@ -256,7 +274,7 @@ def _worker(
         f"poolhand-{settings.name}",
         tasks_folder(settings, world.wallet.address),
         settings.cpus,
-        _rules(settings),
+        rules_of(settings),
         hub=world.chain.hub,
         watcher=world.chain.watcher,
         sender=world.chain.sender(world.wallet, Section(world.journal, "tx")),
@@ -271,6 +289,11 @@ def _worker(
         boundary=FaultBoundary(settings.base / FAULTS_FOLDER),
         places=places,
         remembered=settings.metrics_window,
+        live=world.live,
+        machine=ThisMachine(),
+        cpus=usable_cpus(),
+        images=world.engine.images,
+        kept=settings.base,
         parts=parts,
     )
 
@@ -328,6 +351,7 @@ def _pages(
         *page_routes(live.live, live.feed),
         *doctor_routes(world.examine),
         *control_routes(control, worker.depositor),
+        *settings_routes(worker.live, live.notices),
         output_route(world.engine.runtime, worker.engine.container),
     )
     return behind_token(told, bearer_guard(token, NoOrderToken), OPEN_PATHS)
@@ -365,26 +389,3 @@ def _farewell(client: SessionClient) -> Callable[[], Awaitable[None]]:
 async def _when_let_in(place: ResultsPlace, ready: Callable[[], None]) -> None:
     await place.url()
     ready()
-
-
-def _rules(settings: WorkerSettings) -> Rules:
-    limits = Limits(
-        memory=settings.memory,
-        cpus=1.0,
-        pids=settings.pids,
-        tmp=settings.tmp,
-        log=TASK_LOG,
-        output=settings.output,
-        work=settings.work,
-    )
-    return Rules(
-        limits,
-        settings.allow_network,
-        settings.input_bytes,
-        settings.all_input_bytes,
-        settings.download_timeout,
-        settings.least_pull_timeout,
-        settings.pull_timeout,
-        settings.developer_logger,
-        settings.claim_grace,
-    )

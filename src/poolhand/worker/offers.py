@@ -19,6 +19,8 @@ from poolhand.worker.briefs import Briefs
 from poolhand.worker.held_replicates import HeldReplicates
 from poolhand.worker.reports import PoolReports
 from poolhand.worker.standing import WorkerStanding
+from poolhand.worker.task_choice import TaskChoice
+from poolhand.worker.working_hours import Unwanted
 
 MOST_HELD_PER_SLOT: Final = 16
 """Replicates that the worker holds at once, per slot; more are declined."""
@@ -43,6 +45,7 @@ class OfferIntake:
         briefs: Of the deals that are offered.
         held: Where what is taken goes.
         reports: Tells the pool what is declined.
+        choice: Says what the operator wants.
         clock: For the events made here.
         boundary: Takes what an offer raises.
     """
@@ -53,11 +56,13 @@ class OfferIntake:
         briefs: Briefs,
         held: HeldReplicates,
         reports: PoolReports,
+        choice: TaskChoice,
         clock: Clock,
         boundary: FaultBoundary,
     ) -> None:
         self._terms, self._briefs, self._held = terms, briefs, held
-        self._reports, self._clock, self._boundary = reports, clock, boundary
+        self._reports, self._choice = reports, choice
+        self._clock, self._boundary = clock, boundary
         self.standing = WorkerStanding()
         self._taking: set[TaskId] = set()
 
@@ -84,6 +89,9 @@ class OfferIntake:
             await self._accept(message)
         except EndsProgram:
             raise
+        except Unwanted as fault:
+            self._reports.chosen(task_id)
+            self._decline(task_id, fault)
         except (PeerFault, Refused) as fault:
             self._decline(task_id, fault)
         except Exception as fault:  # noqa: BLE001 - the boundary lets through what is not the offer's
@@ -109,6 +117,7 @@ class OfferIntake:
             return  # the pool has taken the offer back meanwhile
         deadline = brief.category.contribution_deadline(brief.deal.start_time)
         self._check_holds()
+        self._choice.check(brief, offer.flow)
         self._held.shell.accept(Accepted(self._clock.now(), offer, deadline))
         self.standing.offers.accepted += 1
         self.standing.idle = {}

@@ -17,7 +17,7 @@ from poolhand.domain.replicate import machine
 from poolhand.domain.replicate.machine import Entry, Replicate, Report
 from poolhand.domain.replicate.status import FAILURES, FINAL, STATUSES, Status
 from poolhand.domain.signal import Signal
-from poolhand.domain.units import UnixSeconds
+from poolhand.domain.units import NanoRlc, Seconds, UnixSeconds
 from poolhand.observe.fault_boundary import FaultBoundary
 from poolhand.ports.clock import Clock
 from poolhand.wire import messages
@@ -107,6 +107,8 @@ class PoolMember:
         log.info("pool_joined")
         self._tasks.create_task(self._check_results(welcome.results_url))
         self.shell.unreported()
+        if self.standing.has_conditions:
+            self._tell_conditions()
         self._reports.capacity(self.standing.paused)
         self.joined()
         self.chain_watch.look_at_all()
@@ -186,6 +188,19 @@ class PoolMember:
         self.standing.hold(kind, reason, ends)
         if self.standing.paused != before:
             self._reports.capacity(self.standing.paused)
+
+    def limit_time(self, longest: Seconds | None) -> None:
+        """Take no task whose category allows more computing time; None: any."""
+        if self.standing.limit(longest, self.standing.least_reward):
+            self._tell_conditions()
+
+    def limit_reward(self, least: NanoRlc) -> None:
+        """Take no task that brings less (nRLC)."""
+        if self.standing.limit(self.standing.longest, least):
+            self._tell_conditions()
+
+    def _tell_conditions(self) -> None:
+        self._reports.conditions(self.standing.longest, self.standing.least_reward)
 
     # ------------------------------------------------------------------------------------- the end
 

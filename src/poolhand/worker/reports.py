@@ -7,7 +7,7 @@ from typing import Protocol
 from poolhand.domain.ids import TaskId
 from poolhand.domain.replicate.machine import Replicate, Report
 from poolhand.domain.replicate.status import Status
-from poolhand.domain.units import UnixSeconds
+from poolhand.domain.units import NanoRlc, Seconds, UnixSeconds
 from poolhand.wire.fields import clip
 from poolhand.wire.messages import (
     DETAIL,
@@ -16,6 +16,8 @@ from poolhand.wire.messages import (
     MOST_REPORTS,
     About,
     Capacity,
+    Conditions,
+    Declined,
     Logs,
     ReportBatch,
     SchedulerBound,
@@ -51,6 +53,10 @@ class PoolReports:
         entry = StatusReport(Status.FAILED, at, None, clip(detail, DETAIL))
         self._link.send(ReportBatch(task_id, 0, (entry,), None))
 
+    def chosen(self, task_id: TaskId) -> None:
+        """Say that what is declined next is the operator's choice."""
+        self._link.send(Declined(task_id))
+
     def logs(self, task_id: TaskId, stdout: bytes, stderr: bytes) -> None:
         """Tell what an app printed, as much of its end as a message may hold."""
         out, err = stdout.decode(errors="replace"), stderr.decode(errors="replace")
@@ -63,6 +69,10 @@ class PoolReports:
     def about(self, sandbox: str) -> None:
         """Tell in what apps run here."""
         self._link.send(About(clip(sandbox, MAX_WORD)))
+
+    def conditions(self, longest: Seconds | None, least_reward: NanoRlc) -> None:
+        """Tell which tasks are taken: see ``wire.messages.Conditions``."""
+        self._link.send(Conditions(longest, least_reward))
 
 
 def _report(report: Report) -> StatusReport:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from poolhand.domain.units import UnixSeconds
+from poolhand.domain.units import NanoRlc, Seconds, UnixSeconds
 from poolhand.worker.owner_messages import OwnerMessages
 
 
@@ -16,6 +16,9 @@ class Hold(StrEnum):
 
     DRAIN = "draining"
     OPERATOR = "paused"
+    SCHEDULE = "schedule"
+    IN_USE = "in-use"
+    BATTERY = "battery"
     DISK = "disk"
     CLUSTER = "cluster"
     GAS = "gas"
@@ -45,6 +48,8 @@ class WorkerStanding:
         idle: The pool's reasons for giving nothing, see ``domain.task.idle``.
         holds: Why nothing new is taken, each with its sentence.
         ends: When those of them end of which that is known.
+        longest: The longest computing time for which a task is taken; None: any.
+        least_reward: For which a task is taken (nRLC).
         offers: Counted.
         owner_messages: What the pool's owner says.
     """
@@ -57,8 +62,15 @@ class WorkerStanding:
     idle: Mapping[str, int] = field(default_factory=dict)
     holds: dict[Hold, str] = field(default_factory=dict)
     ends: dict[Hold, UnixSeconds] = field(default_factory=dict)
+    longest: Seconds | None = None
+    least_reward: NanoRlc = NanoRlc(0)
     offers: Offers = field(default_factory=Offers)
     owner_messages: OwnerMessages = field(default_factory=OwnerMessages)
+
+    @property
+    def has_conditions(self) -> bool:
+        """Whether not every task is taken."""
+        return self.longest is not None or self.least_reward > 0
 
     @property
     def paused(self) -> str | None:
@@ -78,6 +90,13 @@ class WorkerStanding:
             self.holds[kind] = reason
             if ends is not None:
                 self.ends[kind] = ends
+
+    def limit(self, longest: Seconds | None, least_reward: NanoRlc) -> bool:
+        """Note which tasks are taken; True where that is news."""
+        if (self.longest, self.least_reward) == (longest, least_reward):
+            return False
+        self.longest, self.least_reward = longest, least_reward
+        return True
 
     def is_held(self, kind: Hold) -> bool:
         """Whether one of them keeps the worker from taking anything new."""

@@ -27,11 +27,14 @@ from poolhand.transport.described import DescribedRoute
 from poolhand.transport.faults import ENDPOINT_FAULT_ANSWERS
 from poolhand.transport.json_answer import JsonAnswer
 from poolhand.worker.head_watch import HeadWatch
+from poolhand.worker.held_replicates import slots_taken
 from poolhand.worker.idle import IdleFacts, idle_causes, show_moment
 from poolhand.worker.pool_member import PoolMember
+from poolhand.worker.presence_watch import PresenceWatch
 from poolhand.worker.stakes import ReplicateStake
 from poolhand.worker.standing import Hold
 from poolhand.worker.wallet_watch import WalletWatch
+from poolhand.worker.working_hours import WorkingHours
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +68,21 @@ class WorkerTeller:
         member: How it stands with its pool, and what it holds.
         wallet: Its gas and stake.
         heads: The chain as it sees it.
+        hours: At which it takes tasks.
+        presence: Of somebody at its computer.
     """
 
     def __init__(
-        self, who: WorkerIdentity, member: PoolMember, wallet: WalletWatch, heads: HeadWatch
+        self,
+        who: WorkerIdentity,
+        member: PoolMember,
+        wallet: WalletWatch,
+        heads: HeadWatch,
+        hours: WorkingHours,
+        presence: PresenceWatch,
     ) -> None:
         self._who, self._member, self._wallet, self._heads = who, member, wallet, heads
+        self._hours, self._presence = hours, presence
 
     def show(self) -> dict[str, Any]:
         """Show its standing, its money, what it holds and why it takes nothing new."""
@@ -91,6 +103,8 @@ class WorkerTeller:
             "paused": standing.paused,
             "paused_until": standing.paused_until,
             "draining": Hold.DRAIN in standing.holds,
+            "schedule": self._hours.show(),
+            "machine": self._presence.show(),
             "idle": dict(standing.idle),
             "idle_causes": [asdict(cause) for cause in idle_causes(self.idle_facts())],
             "tasks_seen": tasks_seen(standing.idle),
@@ -118,7 +132,7 @@ class WorkerTeller:
 
     def _working(self) -> int:
         """Count the replicates that occupy a slot."""
-        return sum(map(_occupies_slot, self._member.shell.replicates.values()))
+        return slots_taken(self._member.shell.replicates.values())
 
     def idle_facts(self) -> IdleFacts:
         """Gather what the causes of idleness are told from."""
@@ -202,10 +216,6 @@ def _sandbox(found: Sandbox | None) -> dict[str, Any] | None:
         "runtime": found.runtime or None,
         "passed_over": [{"runtime": name, "cause": why} for name, why in found.passed_over],
     }
-
-
-def _occupies_slot(replicate: Replicate) -> bool:
-    return not (replicate.is_over or replicate.has_contributed or replicate.parked)
 
 
 def _chain(heads: HeadWatch) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from poolhand.domain.ids import Address, TaskId
 from poolhand.domain.onchain import Head
 from poolhand.domain.replicate.machine import Refilled, Replicate
 from poolhand.domain.replicate.status import Status
-from poolhand.domain.units import Seconds, UnixSeconds
+from poolhand.domain.units import Seconds, UnixSeconds, Wei
 from poolhand.observe.fault_boundary import FaultBoundary
 from poolhand.ports.chain import Hub
 from poolhand.ports.clock import Clock
@@ -69,6 +69,7 @@ class WalletWatch:
     Attributes:
         gas, account: Gas and stake as last seen; None before the first look.
         capped: Says that the cap on the price of gas is too low; None while it is not.
+        gas_price: What a transaction would be offered (wei per gas); 0 before the first look.
     """
 
     def __init__(
@@ -88,13 +89,14 @@ class WalletWatch:
         self.gas: WalletGas | None = None
         self.capped: str | None = None
         self.account: Account | None = None
+        self.gas_price = Wei(0)
 
     async def look(self, head: Head) -> None:
         """Read the wallet, at most once per second of block time; raises ChainUnreachable."""
         if head.timestamp == self._looked:
             return
         means = await self._wallet.means()
-        self._looked = head.timestamp
+        self._looked, self.gas_price = head.timestamp, means.price
         self._judge(means)
         self._wake(means)
         if head.timestamp >= self._appraised + ACCOUNT_PATROL:

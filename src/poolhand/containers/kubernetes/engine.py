@@ -206,6 +206,9 @@ class KubernetesRuntime:
         used = of_container.get("usage") or {}
         return ContainerUse(bytes_of(str(used.get("memory", "0"))), 0.0, 1)
 
+    async def set_cpus(self, name: str, cpus: float) -> None:
+        """Change nothing: what a job was given when it began stays its own to its end."""
+
     async def kill(self, name: str) -> None:
         """Stop and remove a container; none of this name is fine."""
         await self._births.over(name)

@@ -161,6 +161,9 @@ class SlurmRuntime:
             return None
         return ContainerUse(int(told["memory"]), float(told["cpu_seconds"]), int(told["processes"]))
 
+    async def set_cpus(self, name: str, cpus: float) -> None:
+        """Change nothing: what a job was given when it began stays its own to its end."""
+
     async def kill(self, name: str) -> None:
         """Stop and remove a container; none of this name is fine."""
         await self._births.over(name)

@@ -76,16 +76,18 @@ def judge_memory(total: int, task: int, slots: int) -> Finding:
     return passed(Check.MEMORY, f"{there}, {show_bytes(task)} for each of {slots} tasks")
 
 
-def full_disk(free: int, place: str) -> str | None:
+def full_disk(free: int, place: str, least_free: int | None = None) -> str | None:
     """Say that a disk is full, as a sentence; None where there is room.
 
     Args:
         free: What may still be written (bytes).
         place: A folder on it.
+        least_free: What must be left (bytes); None: as little as a worker can do with.
     """
-    if free >= LEAST_DISK:
+    wanted = LEAST_DISK if least_free is None else least_free
+    if free >= wanted:
         return None
-    least = f"less than {LEAST_DISK // MIB} MiB are free, or no more files can be made"
+    least = f"less than {wanted // MIB} MiB are free, or no more files can be made"
     return f"the disk at {place} is full: {least}"
 
 

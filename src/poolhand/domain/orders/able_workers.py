@@ -14,7 +14,7 @@ from poolhand.domain.ids import Address
 from poolhand.domain.orders.offering import MOST_TRUST, JointReach, check_in_reach, trust_in_reach
 from poolhand.domain.tag import Tag
 from poolhand.domain.trust import Trust, Weight
-from poolhand.domain.units import NanoRlc
+from poolhand.domain.units import NanoRlc, Seconds
 
 ENOUGH_WORKERS: Final = MOST_TRUST.bit_length()
 """Workers that reach the highest trust there is, for each weighs 2 at least."""
@@ -25,12 +25,25 @@ _LAST: Final = b"\xff" * 32
 class Able:
     """A worker that would take tasks now.
 
-    ``stake`` is what it owns on the hub (nRLC), ``gpu`` what is known, not only claimed.
+    ``stake`` is what it owns on the hub (nRLC), ``gpu`` what is known, not only claimed. It takes
+    a task for ``longest`` seconds at most (None: any time), and for ``least_reward`` (nRLC).
     """
 
     weight: Weight
     stake: NanoRlc
     gpu: bool
+    longest: Seconds | None = None
+    least_reward: NanoRlc = NanoRlc(0)
+
+    @property
+    def has_conditions(self) -> bool:
+        """Whether it does not take every task."""
+        return self.longest is not None or self.least_reward > 0
+
+    def takes(self, time: Seconds, reward: NanoRlc | None) -> bool:
+        """Whether it takes a task of some time, for some reward (None: whatever that is)."""
+        fits = self.longest is None or time <= self.longest
+        return fits and (reward is None or reward >= self.least_reward)
 
 
 class AbleWorkers:
@@ -40,15 +53,19 @@ class AbleWorkers:
         self._known: dict[Address, Able] = {}
         self._every: list[tuple[int, Address]] = []
         self._gpu: list[tuple[int, Address]] = []
+        self._with_conditions: dict[Address, Able] = {}
 
     def put(self, worker: Address, able: Able | None) -> None:
         """Take note of what a worker can do now; None: it would take nothing."""
         before = self._known.pop(worker, None)
+        self._with_conditions.pop(worker, None)
         if before is not None:
             for order in self._orders(before):
                 del order[bisect_left(order, (-before.stake, worker))]
         if able is not None:
             self._known[worker] = able
+            if able.has_conditions:
+                self._with_conditions[worker] = able
             for order in self._orders(able):
                 insort(order, (-able.stake, worker))
 
@@ -64,6 +81,9 @@ class AbleWorkers:
         stake: NanoRlc,
         spare: int = 0,
         without: Collection[Address] = (),
+        *,
+        time: Seconds = Seconds(0),
+        reward: NanoRlc | None = None,
     ) -> None:
         """Check that workers can do a task.
 
@@ -73,6 +93,8 @@ class AbleWorkers:
             stake: That each of them needs.
             spare: How many of them may fail, where the trust asks for more than one.
             without: Some that do not count; few.
+            time: For which the task may compute.
+            reward: That it brings each of them; None: enough.
 
         Raises:
             NoWorkerForIt: Not one of them can.
@@ -80,6 +102,8 @@ class AbleWorkers:
         """
         order = self._gpu if tag.needs_gpu else self._every
         out = {worker: self._known[worker] for worker in without if worker in self._known}
+        unwilling = self._with_conditions.items()
+        out |= {worker: able for worker, able in unwilling if not able.takes(time, reward)}
         fit = {worker: able for worker, able in out.items() if able.gpu or not tag.needs_gpu}
         staked = bisect_right(order, (-stake, _LAST))
         weights = self._weights(order[: min(staked, ENOUGH_WORKERS + spare + len(fit))], out)

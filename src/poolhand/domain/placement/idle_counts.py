@@ -11,16 +11,20 @@ from bisect import bisect_left, insort
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from poolhand.domain.placement.board import Board
 from poolhand.domain.placement.room import WorkerRoom
 from poolhand.domain.placement.turns import Demand
 from poolhand.domain.task.idle import IdleReason
-from poolhand.domain.units import NanoRlc
+from poolhand.domain.units import NanoRlc, Seconds
 
-MachineKind: TypeAlias = tuple[bool, bool]
-"""Of a machine, or what a task needs of one: a GPU, a TEE."""
+MachineKind: TypeAlias = tuple[bool, bool, int, int]
+"""Of a machine, or what a task needs of one: a GPU, a TEE; the longest time, and the least reward.
+
+Who takes a task for any time has ``ANY_TIME`` of it.
+"""
+ANY_TIME: Final = 1 << 62
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +32,8 @@ class WaitingWork:
     """What those that are free are measured by.
 
     Attributes:
-        least: The least stake (nRLC) that tasks ask which wait and may be given, by kind.
+        least: The least stake (nRLC) that tasks ask which wait and may be given, by kind; the time
+            that these may take, and what they bring.
         unmet: Why who fits none of these is idle; None where that follows from what it lacks.
     """
 
@@ -44,7 +49,8 @@ class WaitingWork:
             if key.is_unset and not can_initialize:
                 is_shut = True
                 continue
-            kind = key.demand.gpu, key.demand.tee
+            asked = key.demand
+            kind = asked.gpu, asked.tee, asked.time, asked.reward
             least[kind] = min(key.demand.stake, least.get(kind, key.demand.stake))
         if is_shut:
             return cls(least, IdleReason.POOL_OUT_OF_GAS)
@@ -99,7 +105,7 @@ class IdleCounts:
             fitting = {each: stake for each, stake in work.least.items() if _runs(kind, each)}
             short = bisect_left(stakes, min(fitting.values())) if fitting else len(stakes)
             found[work.unmet or _lack(kind, work, has_any=bool(fitting))] += short
-            waits = is_resting and all(others_soon(Demand(*each, NanoRlc(0))) for each in fitting)
+            waits = is_resting and all(others_soon(_demand(each)) for each in fitting)
             found[IdleReason.RESTING if waits else IdleReason.HAD_IT] += len(stakes) - short
         return {reason: count for reason, count in found.most_common() if count}
 
@@ -116,16 +122,44 @@ def held_by(room: WorkerRoom) -> IdleReason | None:
 
 
 def _class_of(room: WorkerRoom) -> tuple[MachineKind, bool]:
-    return (room.worker.gpu, bool(room.worker.tee)), room.is_resting
+    known = room.worker
+    longest = ANY_TIME if known.longest is None else known.longest
+    return (known.gpu, bool(known.tee), longest, known.least_reward), room.is_resting
+
+
+def _demand(asked: MachineKind) -> Demand:
+    """Return what is asked, but for stake."""
+    gpu, tee, time, reward = asked
+    return Demand(gpu, tee, NanoRlc(0), Seconds(time), NanoRlc(reward))
 
 
 def _runs(machine: MachineKind, asked: MachineKind) -> bool:
-    return (machine[0] or not asked[0]) and (machine[1] or not asked[1])
+    return _lacks(machine, asked) is None
+
+
+def _lacks(machine: MachineKind, asked: MachineKind) -> IdleReason | None:
+    """Say what a machine lacks for what is asked, None where it is only stake, if anything."""
+    if asked[0] and not machine[0]:
+        return IdleReason.NEEDS_GPU
+    if asked[1] and not machine[1]:
+        return IdleReason.NEEDS_TEE
+    if machine[2] < asked[2]:
+        return IdleReason.TOO_LONG
+    return IdleReason.REWARD_TOO_LOW if machine[3] > asked[3] else None
+
+
+_NEAREST: Final = (
+    IdleReason.REWARD_TOO_LOW,
+    IdleReason.TOO_LONG,
+    IdleReason.NEEDS_GPU,
+    IdleReason.NEEDS_TEE,
+)
+"""What a machine lacks, the nearest to a task first: settings of its operator before its parts."""
 
 
 def _lack(machine: MachineKind, work: WaitingWork, *, has_any: bool) -> IdleReason:
     """Say what a machine lacks for tasks that wait, none of which it is given."""
     if has_any:
         return IdleReason.STAKE_TOO_LOW
-    gpu = any(asked[0] and not machine[0] for asked in work.least)
-    return IdleReason.NEEDS_GPU if gpu else IdleReason.NEEDS_TEE
+    lacks = {_lacks(machine, asked) for asked in work.least}
+    return next(each for each in _NEAREST if each in lacks)

@@ -12,6 +12,7 @@ from poolhand.domain.placement.reliance import is_vouched_for, missing
 from poolhand.domain.placement.room import Occupied, holds
 from poolhand.domain.placement.rules import PlacementRules
 from poolhand.domain.placement.turns import Demand
+from poolhand.domain.reward import worker_reward
 from poolhand.domain.task.idle import IdleReason
 from poolhand.domain.task.model import Task
 from poolhand.domain.task.rules import is_open
@@ -81,7 +82,9 @@ def need_of(task: Task, deal: Deal | None, rules: PlacementRules, *, sure: bool)
     level = _level(task, rules, obstacle) if sure else None
     queue = None
     if level is not None and deal is not None:
-        demand = Demand(deal.tag.needs_gpu, deal.tag.needs_tee, deal.worker_stake)
+        reward = worker_reward(deal.workerpool.price, deal.scheduler_percent, deal.trust)
+        period = task.facts.period
+        demand = Demand(deal.tag.needs_gpu, deal.tag.needs_tee, deal.worker_stake, period, reward)
         queue = QueueKey(level, demand, task.chain_status is ChainTaskStatus.UNSET)
     return Need(task, deal, tuple(holds(task, deal)), queue, obstacle)
 

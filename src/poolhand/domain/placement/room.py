@@ -17,7 +17,7 @@ from poolhand.domain.replicate.status import Status
 from poolhand.domain.task.idle import IdleReason
 from poolhand.domain.task.model import Task
 from poolhand.domain.task.rules import is_working
-from poolhand.domain.units import NanoRlc, UnixSeconds
+from poolhand.domain.units import NanoRlc, Seconds, UnixSeconds
 
 WAITING_PER_SLOT: Final = 8
 """Computed replicates per slot that may wait for the chain while the slot computes on."""
@@ -44,6 +44,11 @@ class Occupied:
     worker: Address
     computes: bool
     locks: NanoRlc
+
+
+def is_too_long(longest: Seconds | None, time: Seconds) -> bool:
+    """Whether a task may compute for longer than a worker takes one; None: it takes any."""
+    return longest is not None and longest < time
 
 
 def holds(task: Task, deal: Deal | None) -> Iterator[Occupied]:
@@ -133,7 +138,15 @@ class WorkerRoom:
     @property
     def ability(self) -> Ability:
         """What it fits."""
-        return Ability(self.worker.gpu, bool(self.worker.tee), self.stake, self.worker.source)
+        known = self.worker
+        return Ability(
+            known.gpu,
+            bool(known.tee),
+            self.stake,
+            known.source,
+            known.longest,
+            known.least_reward,
+        )
 
     @property
     def is_full(self) -> IdleReason | None:
@@ -161,6 +174,8 @@ class WorkerRoom:
             (worker.drained, IdleReason.DRAINED),
             (demand.gpu and not worker.gpu, IdleReason.NEEDS_GPU),
             (demand.tee and not worker.tee, IdleReason.NEEDS_TEE),
+            (is_too_long(worker.longest, demand.time), IdleReason.TOO_LONG),
+            (worker.least_reward > demand.reward, IdleReason.REWARD_TOO_LOW),
             (self.is_full is not None, self.is_full),
             (self.missing(demand) > 0, IdleReason.STAKE_TOO_LOW),
         )

@@ -1,72 +1,145 @@
 """Workers in the order of their turn: the first that fits is found without going through all.
 
-Every branch knows the most stake there is in it for each kind of machine, and where its workers
-connect from as long as that is few places.
+Every branch knows what there is in it for each kind of machine: the best means, as long as that is
+few that differ, and where its workers connect from, as long as that is few places.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Final, NamedTuple, TypeAlias
+from typing import Final, TypeAlias
 
 from poolhand.domain.ids import Address
 from poolhand.domain.placement.rank_tree import RankTree
-from poolhand.domain.units import NanoRlc
+from poolhand.domain.units import NanoRlc, Seconds
 
 Turn: TypeAlias = tuple[bool, bool, float, float]
 """Resting last, proved first, then the least loaded, then chance."""
 
 PLACES_COUNTED: Final = 8
 """Places of which a branch keeps account."""
+MEANS_COUNTED: Final = 8
+"""WorkerMeans of workers with conditions of which a branch keeps account."""
+_ANY_TIME: Final = 1 << 62
+"""Seconds for which anything is done."""
+WorkerMeans: TypeAlias = tuple[int, int, int, int, int]
+"""GPU, TEE, stake, longest time, and least reward as a negative number: more of each fits more."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ability:
-    """What decides whether a worker fits a task: machine and stake (nRLC); ``source`` may be ''."""
+    """What decides whether a worker fits a task; ``source`` may be ''.
+
+    Attributes:
+        gpu, tee: Of the machine.
+        stake: Free (nRLC).
+        source: Where it connects from.
+        longest: For which it takes a task; None: for any time.
+        least_reward: For which it takes one (nRLC).
+    """
 
     gpu: bool
     tee: bool
     stake: NanoRlc
     source: str = ""
+    longest: Seconds | None = None
+    least_reward: NanoRlc = NanoRlc(0)
+
+    @property
+    def has_conditions(self) -> bool:
+        """Whether not every task is taken that the machine could do."""
+        return self.longest is not None or self.least_reward > 0
+
+    @property
+    def means(self) -> WorkerMeans:
+        """What it has to offer."""
+        longest = _ANY_TIME if self.longest is None else self.longest
+        return self.gpu, self.tee, self.stake, longest, -self.least_reward
 
 
 @dataclass(frozen=True, slots=True)
 class Demand:
-    """What a task asks of a worker; ``stake`` in nRLC."""
+    """What a task asks of a worker, and brings it.
+
+    Attributes:
+        gpu, tee: Whether the machine must have one.
+        stake: That it locks (nRLC).
+        time: For which it may compute.
+        reward: That it brings a worker (nRLC).
+    """
 
     gpu: bool
     tee: bool
     stake: NanoRlc
+    time: Seconds = Seconds(0)
+    reward: NanoRlc = NanoRlc(0)
 
     @property
     def kind(self) -> int:
         """Number of the kind of machine."""
         return self.gpu + 2 * self.tee
 
+    @property
+    def least(self) -> WorkerMeans:
+        """What who is given it must have to offer."""
+        return self.gpu, self.tee, self.stake, self.time, -self.reward
 
-class _Abilities(NamedTuple):
-    """Of several workers: the most stake for each kind of machine, and whence; None: many places.
 
-    A stake of -1 stands for a kind of machine that none of them is; see ``Demand.kind``.
-    """
+_Abilities: TypeAlias = tuple[tuple[int, ...], frozenset[str] | None, tuple[WorkerMeans, ...]]
+"""Of several workers. A plain tuple: one is made for each branch that a change touches.
 
-    most: tuple[int, ...]
-    sources: frozenset[str] | None
+First of those that take every task: the most stake for each kind of machine, see ``Demand.kind``;
+-1 stands for a kind that none of them is. Then whence all connect; None: many places. Then of those
+with conditions: the best means, of which none has more of everything than another; where they are
+many it is the most of each, which nobody may have together.
+"""
+
+
+def _may(known: _Abilities, demand: Demand) -> bool:
+    """Whether one of them may fit; of one worker: fits."""
+    most, _, others = known
+    if most[demand.kind] >= demand.stake:
+        return True
+    return bool(others) and any(_has(means, demand.least) for means in others)
+
+
+def _has(means: WorkerMeans, least: WorkerMeans) -> bool:
+    return all(own >= asked for own, asked in zip(means, least, strict=True))
 
 
 def _of_one(able: Ability) -> _Abilities:
+    sources = frozenset((able.source,)) if able.source else None
+    if able.has_conditions:
+        return (-1, -1, -1, -1), sources, (able.means,)
     gpu, tee, stake = able.gpu, able.tee, able.stake
     most = stake, stake if gpu else -1, stake if tee else -1, stake if gpu and tee else -1
-    return _Abilities(most, frozenset((able.source,)) if able.source else None)
+    return most, sources, ()
 
 
 def _of_both(one: _Abilities, other: _Abilities) -> _Abilities:
-    sources = one.sources
-    if sources is not None and sources is not other.sources:
-        sources = None if other.sources is None else sources | other.sources
+    most, sources, others = one
+    its_most, its_sources, its_others = other
+    if sources is not None and sources is not its_sources:
+        sources = None if its_sources is None else sources | its_sources
         sources = sources if sources is None or len(sources) <= PLACES_COUNTED else None
-    return _Abilities(tuple(map(max, one.most, other.most)), sources)
+    if not others:
+        others = its_others
+    elif its_others:
+        others = _better(others, its_others)
+    return tuple(map(max, most, its_most)), sources, others
+
+
+def _better(
+    some: tuple[WorkerMeans, ...], others: tuple[WorkerMeans, ...]
+) -> tuple[WorkerMeans, ...]:
+    """Return the best means of both."""
+    every = {*some, *others}
+    best = [a for a in every if not any(a != b and _has(b, a) for b in every)]
+    if len(best) > MEANS_COUNTED:
+        gpu, tee, stake, longest, least = (max(each) for each in zip(*best, strict=True))
+        return ((gpu, tee, stake, longest, least),)
+    return tuple(sorted(best))
 
 
 class WorkerTurns:
@@ -97,7 +170,12 @@ class WorkerTurns:
     def has(self, demand: Demand) -> bool:
         """Whether anybody fits."""
         known = self._tree.sum
-        return known is not None and known.most[demand.kind] >= demand.stake
+        if known is None:
+            return False
+        most, _, others = known
+        return most[demand.kind] >= demand.stake or (
+            bool(others) and self.first(demand) is not None
+        )
 
     def first(
         self, demand: Demand, but: Collection[Address] = (), not_from: Collection[str] = ()
@@ -112,8 +190,9 @@ class WorkerTurns:
         kind, stake, taken = demand.kind, demand.stake, frozenset(not_from)
 
         def may(known: _Abilities) -> bool:
-            if known.most[kind] < stake:
+            most, sources, others = known
+            if most[kind] < stake and not (others and _may(known, demand)):
                 return False
-            return not taken or known.sources is None or not known.sources <= taken
+            return not taken or sources is None or not sources <= taken
 
         return next((key for key, worker in self._tree.walk(may) if worker not in but), None)

@@ -8,12 +8,15 @@ from ipaddress import ip_address, ip_network
 from poolhand.domain.ids import Address
 from poolhand.domain.reputation import NEWCOMER, Reputation
 from poolhand.domain.trust import Score, Weight, worker_weight
-from poolhand.domain.units import NanoRlc
+from poolhand.domain.units import NanoRlc, Seconds
 
 
 @dataclass(frozen=True, slots=True)
 class ConnectedWorker:
     """A connected worker. ``stake`` is free, ``locked`` at risk on the hub (nRLC), as last read.
+
+    It takes no task whose category allows more than ``longest`` seconds (None: any), and none that
+    brings it less than ``least_reward`` (nRLC).
 
     ``slots`` and ``cpus`` are its own word, ``reputation`` is ours. ``source`` names where it
     connects from, as far as that tells one owner from another; empty where it does not.
@@ -35,6 +38,8 @@ class ConnectedWorker:
     reputation: Reputation = NEWCOMER
     source: str = ""
     locked: NanoRlc = NanoRlc(0)
+    longest: Seconds | None = None
+    least_reward: NanoRlc = NanoRlc(0)
     drained: bool = False
     protocol: int = 0
     sandbox: str = ""

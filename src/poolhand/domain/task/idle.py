@@ -24,6 +24,8 @@ class IdleReason(StrEnum):
     HAD_IT = "has had a replicate of this task"
     NEEDS_GPU = "task needs a GPU"
     NEEDS_TEE = "task needs a TEE"
+    TOO_LONG = "task may take longer than the worker works"
+    REWARD_TOO_LOW = "task brings less than the worker asks"
     BUSY = "all slots busy"
     TOO_MUCH_WAITS = "too many results wait for the chain"
     STAKE_TOO_LOW = "stake too low"
@@ -42,6 +44,8 @@ REMEDIES: Final[Mapping[IdleReason, str]] = {
     IdleReason.HAD_IT: "wait for another task: a task is given once to a worker",
     IdleReason.NEEDS_GPU: "wait for another task, or run the worker where there is a GPU",
     IdleReason.NEEDS_TEE: "wait for another task, or run the worker where there is a TEE",
+    IdleReason.TOO_LONG: "wait until its hours begin anew, or widen its schedule",
+    IdleReason.REWARD_TOO_LOW: "wait for a better-paid task, or lower the least reward",
     IdleReason.BUSY: "wait for a slot, or raise the number of slots",
     IdleReason.TOO_MUCH_WAITS: "wait for the chain; if it lasts, check the worker's gas and nodes",
     IdleReason.STAKE_TOO_LOW: "deposit RLC as stake",

@@ -40,14 +40,15 @@ def _is_workers_fault(task: Task, attempt: Attempt) -> bool:
         return len(attempt.log) - 1 not in attempt.told  # we had to say how it ended
     if attempt.status is Status.WORKER_LOST:
         return task.chain_status in _OPEN
-    if task.chain_status is ChainTaskStatus.UNSET and not _declined(attempt):
+    if task.chain_status is ChainTaskStatus.UNSET and not is_declined(attempt):
         return False  # nobody can settle what the pool has not put on chain
     ended = attempt.status if attempt.is_over else verdict(task, attempt)
     failed = ended is Status.FAILED and task.chain_status in _OPEN
     return failed or ended in _OVERDUE
 
 
-def _declined(attempt: Attempt) -> bool:
+def is_declined(attempt: Attempt) -> bool:
+    """Whether an offer was declined: it ended before anything was begun."""
     return attempt.is_over and attempt.log[-2:-1] == attempt.log[:1]
 
 

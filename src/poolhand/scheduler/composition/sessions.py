@@ -83,6 +83,7 @@ class SessionParts:
         returns = Returns(engine, clock, directory.has, now, wake)
         workers.arrived.connect(appraisal.arrived)
         workers.arrived.connect(returns.arrived)
+        workers.declines.connect(proved.assessor.excuse)
         return cls(accounts, appraisal, sessions, mail, workers, returns)
 
 

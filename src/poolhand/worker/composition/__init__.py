@@ -19,10 +19,13 @@ from poolhand.domain.replicate.machine import Replicate, Report
 from poolhand.domain.signal import Signal
 from poolhand.domain.units import BlockNumber
 from poolhand.observe.fault_boundary import FaultBoundary
+from poolhand.observe.simulated_machine import SimulatedMachine
 from poolhand.ports.chain import Hub, TransactionSender, Watcher
 from poolhand.ports.clock import Clock
 from poolhand.ports.files import Fetcher, ResultsClient
+from poolhand.ports.images import EngineImages
 from poolhand.ports.journal import Journal
+from poolhand.ports.machine_use import MachineUse
 from poolhand.ports.runtime import ContainerRuntime
 from poolhand.worker.allowed_places import AllowedPlaces
 from poolhand.worker.composition.chain import ChainParts
@@ -31,17 +34,22 @@ from poolhand.worker.composition.stages import all_stages
 from poolhand.worker.composition.watches import WatchParts
 from poolhand.worker.computations import Computations
 from poolhand.worker.deposit import Depositor
-from poolhand.worker.held_replicates import HeldReplicates
+from poolhand.worker.held_replicates import HeldReplicates, slots_taken
+from poolhand.worker.image_cache import UntouchedImages
+from poolhand.worker.live_settings import LiveSettings
 from poolhand.worker.offers import OfferIntake, OfferTerms
 from poolhand.worker.parts import WorkerParts
 from poolhand.worker.pool_member import PoolMember
+from poolhand.worker.presence_watch import PresenceWatch
 from poolhand.worker.reports import PoolLink, PoolReports
 from poolhand.worker.results_place import ResultsPlace
 from poolhand.worker.shell import ReplicateShell
 from poolhand.worker.standing import Hold
 from poolhand.worker.sweep import Sweep
+from poolhand.worker.task_choice import TaskChoice
 from poolhand.worker.task_rules import Rules
 from poolhand.worker.worker_wallet import WorkerWallet
+from poolhand.worker.working_hours import WorkingHours
 
 HONEST: Final = WorkerParts()
 
@@ -68,6 +76,11 @@ class Worker:
         boundary: Takes what the work on one task raises and nobody expected.
         places: Where images may come from, and results go.
         remembered: Computations whose durations are kept.
+        live: What the operator may change meanwhile.
+        machine: The computer that it runs on, beside its own work.
+        cpus: The processors of that.
+        images: Of the engine; None: they are left alone.
+        kept: Folder for what outlives tasks; None: nothing does.
         parts: What is put together in another way, by an adversary.
     """
 
@@ -94,6 +107,11 @@ class Worker:
         boundary: FaultBoundary,
         places: AllowedPlaces = AllowedPlaces(),
         remembered: int = 1000,
+        live: LiveSettings | None = None,
+        machine: MachineUse | None = None,
+        cpus: int = 1,
+        images: EngineImages | None = None,
+        kept: Path | None = None,
         parts: WorkerParts = HONEST,
     ) -> None:
         replicates = dict[TaskId, Replicate]()
@@ -107,11 +125,43 @@ class Worker:
 
         # what the stages work with, and the replicates that they carry on
         chain = ChainParts.of(address, hub, watcher, clock)
-        sandbox = SandboxParts.of(address, name, base, rules, places, runtime, clock)
+        self.live = live or LiveSettings.usual()
+        sandbox = SandboxParts.of(
+            address,
+            name,
+            base,
+            rules,
+            places,
+            runtime,
+            clock,
+            self.live,
+            images or UntouchedImages(),
+            kept,
+            lambda: [name for name, each in replicates.items() if not each.is_over],
+        )
         wallet = WorkerWallet(address, parts.sender(sender), replicates)
         ended = self.computations.ended
+        self.presence = PresenceWatch(
+            self.live,
+            machine or SimulatedMachine(),
+            cpus,
+            lambda: slots_taken(replicates.values()),
+            held_back,
+            clock,
+            lambda share: sandbox.engine.set_cpus(tuple(replicates), share),
+        )
         self.stages = all_stages(
-            slots, rules, chain, sandbox, wallet, fetcher, results_there, watcher, clock, ended
+            slots,
+            rules,
+            lambda: self.presence.task_cpus,
+            chain,
+            sandbox,
+            wallet,
+            fetcher,
+            results_there,
+            watcher,
+            clock,
+            ended,
         )
         runner = parts.stages(self.stages, address, hub, watcher, clock)
         self.shell = ReplicateShell(
@@ -134,9 +184,12 @@ class Worker:
         )
         held = HeldReplicates(self.shell, watches.chain, sandbox.folders)
         terms = OfferTerms(address, pool, slots)
-        offers = OfferIntake(terms, chain.briefs, held, reports, clock, boundary)
+        self.hours = WorkingHours(self.live, clock)
+        self.choice = TaskChoice(self.live, self.hours, lambda: watches.wallet.gas_price, clock)
+        offers = OfferIntake(terms, chain.briefs, held, reports, self.choice, clock, boundary)
         self.member = PoolMember(offers, held, reports, place, places, clock, boundary, tasks)
         told.connect(self.member.tell)
+        told.connect(lambda *_: self.presence.slots_changed())
         held_back.connect(self.member.hold)
         self.depositor = Depositor(wallet, chain.stake, watcher, watches.wallet.deposited)
         self.sweep = Sweep(self.shell, sandbox.engine, sandbox.folders, boundary, tasks)
@@ -147,8 +200,9 @@ class Worker:
         self.briefs, self.views = chain.briefs, chain.views
         self.engine, self.pull = sandbox.engine, sandbox.pull
         self.folders, self.room = sandbox.folders, sandbox.room
+        self.images = sandbox.images
         self.wallet_watch, self.head_watch = watches.wallet, watches.heads
-        self._chain_watch, self._tasks = watches.chain, tasks
+        self._chain_watch, self._tasks, self._hub = watches.chain, tasks, hub
         self._follow_events = partial(watches.chain.follow_events, watcher, pool)
 
     def follow(self, first: BlockNumber) -> None:
@@ -158,10 +212,20 @@ class Worker:
             first: From which on events are followed: seen before the journal was read.
         """
         self._chain_watch.look_at_all()
+        self.choice.look(self.member)
         for keep in (
+            self._keep_choosing,
+            self.presence.keep_looking,
+            self.images.keep_clean,
             self._chain_watch.keep_looking,
             partial(self._follow_events, first),
             self.head_watch.follow_heads,
             self.head_watch.watch_for_heads,
         ):
             self._tasks.create_task(keep())
+
+    async def _keep_choosing(self) -> None:
+        """Follow what the operator wants, with what the hub says of how long tasks may compute."""
+        categories = await self.retry.ask(self._hub.categories)
+        self.hours.learn(each.time_ref for each in categories.values())
+        await self.choice.keep_telling(self.member)

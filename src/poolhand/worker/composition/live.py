@@ -10,13 +10,16 @@ from prometheus_client import CollectorRegistry
 
 from poolhand.chain import Chain
 from poolhand.chain.earnings_watch import EarningsWatch
+from poolhand.domain.units import NanoRlc
 from poolhand.ports.clock import Clock
 from poolhand.ports.runtime import ContainerRuntime
+from poolhand.transport.notifying import TargetNotifier
 from poolhand.transport.page.live_feed import LiveFeed
 from poolhand.worker.composition import Worker
 from poolhand.worker.earnings_file import EarningsFile
 from poolhand.worker.live import LiveTeller
 from poolhand.worker.metrics import gauges
+from poolhand.worker.notice_watch import NoticeWatch
 from poolhand.worker.score_watch import ScoreWatch
 from poolhand.worker.status import WorkerIdentity, WorkerTeller
 
@@ -31,6 +34,7 @@ class LiveParts:
         live: Both, and what the apps print.
         feed: The same, again whenever it changes.
         registry: What Prometheus reads.
+        notices: Tells the owner of what they must see to.
     """
 
     status: WorkerTeller
@@ -38,6 +42,7 @@ class LiveParts:
     live: LiveTeller
     feed: LiveFeed
     registry: CollectorRegistry
+    notices: NoticeWatch
 
     @classmethod
     def of(
@@ -50,7 +55,7 @@ class LiveParts:
     ) -> LiveParts:
         """Make them for a worker."""
         member, wallet = worker.member, worker.wallet_watch
-        status = WorkerTeller(who, member, wallet, worker.head_watch)
+        status = WorkerTeller(who, member, wallet, worker.head_watch, worker.hours, worker.presence)
         facts = chain.facts
         owner = f"{who.worker}@{facts.hub}@{facts.chain_id}"
         file = EarningsFile(Path(who.folder), owner)
@@ -60,11 +65,34 @@ class LiveParts:
         )
         worker.told.connect(lambda *_: earnings.stir())
         container = worker.engine.container
-        live = LiveTeller(status, member, wallet, earnings, runtime, container, lambda: score.score)
+        live = LiveTeller(
+            status,
+            member,
+            wallet,
+            earnings,
+            runtime,
+            container,
+            lambda: score.score,
+            worker.live,
+        )
         registry = gauges(member, wallet, worker.computations.durations)
-        return cls(status, earnings, live, LiveFeed(live.show, clock.sleep), registry)
+        wanted = worker.live
+        notifier = TargetNotifier(lambda: wanted.now.notify, lambda: wanted.now.mail_server)
+
+        def lost() -> NanoRlc | None:
+            read = earnings.read
+            return read.book.total().lost if read is not None and read.book.is_whole else None
+
+        notices = NoticeWatch(
+            who.name, member.standing, lost, notifier, lambda: wanted.now.notify.is_any, clock
+        )
+        return cls(status, earnings, live, LiveFeed(live.show, clock.sleep), registry, notices)
 
     def follow(self, tasks: asyncio.TaskGroup) -> None:
         """Read from the chain what was earned, from now on."""
-        for keep in (self.earnings.keep_looking, self.earnings.keep_reading_back):
+        for keep in (
+            self.earnings.keep_looking,
+            self.earnings.keep_reading_back,
+            self.notices.keep_looking,
+        ):
             tasks.create_task(keep())

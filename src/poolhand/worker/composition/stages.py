@@ -27,6 +27,7 @@ from poolhand.worker.worker_wallet import WorkerWallet
 def all_stages(
     slots: int,
     rules: Rules,
+    cpus: Callable[[], float],
     chain: ChainParts,
     sandbox: SandboxParts,
     wallet: WorkerWallet,
@@ -36,13 +37,13 @@ def all_stages(
     clock: Clock,
     ended: Callable[[TaskId, ContainerOutcome], None],
 ) -> Stages:
-    """Make them; ``ended`` is told of every computation that is over."""
+    """Make them; ``ended`` hears of each computation that is over, ``cpus`` tells its share."""
     briefs, views, stake, retry = chain.briefs, chain.views, chain.stake, chain.retry
     engine, pull, folders = sandbox.engine, sandbox.pull, sandbox.folders
     stages: dict[Action, Stage] = {
         Action.DOWNLOAD_APP: AppStage(briefs, pull, clock),
-        Action.DOWNLOAD_DATA: DataStage(briefs, folders, fetcher, rules, clock),
-        Action.COMPUTE: ComputeStage(briefs, folders, engine, pull, rules, ended, clock),
+        Action.DOWNLOAD_DATA: DataStage(briefs, folders, fetcher, rules, sandbox.datasets, clock),
+        Action.COMPUTE: ComputeStage(briefs, folders, engine, pull, rules, cpus, ended, clock),
         Action.CHECK: CheckStage(briefs, views, stake, clock),
         Action.CONTRIBUTE: ContributeStage(briefs, views, stake, wallet, watcher, retry, clock),
         Action.REVEAL: RevealStage(views, wallet, retry, clock),

@@ -202,6 +202,29 @@ def _locks(told: ToldStatus) -> str:
     return f"<h2>Locked stake</h2>{found or '<p class=empty>No stake is locked.</p>'}"
 
 
+def _settings(told: ToldStatus) -> str:
+    found = told["settings"]
+    rows = "".join(map(_setting, found["settings"]))
+    problem = found["problem"]
+    unread = f'<p class="note trouble">{text(problem)}</p>' if problem else ""
+    hours = f"{found['hours_a_week']:g} h a week"
+    return (
+        f'<h2>Settings</h2>{unread}<p class="faint">Changed at once and over restarts; an empty '
+        f"value takes a change back. With these it works {hours}.</p>{rows}"
+    )
+
+
+def _setting(each: ToldStatus) -> str:
+    name = text(each["name"])
+    return (
+        f'<form class="card setting" data-setting="{name}"><label for="set-{name}">{name}</label>'
+        f'<div class="row"><input id="set-{name}" name="value" value="{text(each["value"])}" '
+        f'aria-describedby="about-{name}" autocomplete="off" spellcheck="false">'
+        f'<button type="submit">Set</button></div><p class="faint" id="about-{name}">'
+        f"{text(each['meaning'])} ({text(each['origin'])})</p></form>"
+    )
+
+
 def _facts(told: ToldStatus) -> str:
     rows = [
         ("Wallet", f'<span class="id">{text(told["worker"])}</span>'),
@@ -231,6 +254,7 @@ PAGE_SECTIONS: Final[Mapping[str, Callable[[ToldStatus], str]]] = {
     "tasks": _tasks,
     "earnings": _earnings,
     "locks": _locks,
+    "settings": _settings,
     "facts": _facts,
 }
 """In the order in which they stand on the page."""

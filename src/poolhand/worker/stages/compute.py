@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Final
 
 import structlog
@@ -56,6 +57,7 @@ class ComputeStage:
         engine: Runs it.
         pull: Makes its image present.
         rules: What it may do.
+        cpus: Tells how many processors it may use.
         ended: Told how each run of it ended.
         clock: Tells when the stage ended.
     """
@@ -67,18 +69,19 @@ class ComputeStage:
         engine: AppEngine,
         pull: ImagePull,
         rules: Rules,
+        cpus: Callable[[], float],
         ended: Callable[[TaskId, ContainerOutcome], None],
         clock: Clock,
     ) -> None:
         self._briefs, self._folders, self._engine, self._pull = briefs, folders, engine, pull
-        self._rules, self._ended, self._clock = rules, ended, clock
+        self._rules, self._cpus, self._ended, self._clock = rules, cpus, ended, clock
 
     async def __call__(self, replicate: Replicate) -> Finished:
         """Compute."""
         brief = await self._briefs.of(replicate.offer)
         folder = self._folders.of(replicate.offer.task_id)
         try:
-            image = await self._pull(brief)
+            image = await self._pull(brief, replicate.offer.task_id)
             folder.create()
             spec = self._spec(replicate, brief, folder, image)
             outputs = await self._compute(replicate.offer.task_id, brief, folder, spec)
@@ -126,7 +129,7 @@ class ComputeStage:
                 Mount(str(folder.input), IN, writable=False),
                 Mount(str(folder.output), OUT, writable=True),
             ),
-            limits=rules.limits,
+            limits=replace(rules.limits, cpus=self._cpus()),
             workplace=str(folder.work) if rules.limits.work else "",
             timeout=brief.category.time_ref,
             network=rules.allow_network,

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from pathlib import Path
 
+from poolhand.containers.image_name import ImageName
 from poolhand.domain.errors import EndsProgram, PoolhandError, Refused, RuntimeDown, Unavailable
+from poolhand.domain.ids import TaskId
 from poolhand.domain.multiaddr import decode
 from poolhand.domain.params import input_name
 from poolhand.domain.replicate.machine import Action, Finished, Replicate
@@ -17,6 +20,8 @@ from poolhand.worker.allowed_places import AllowedPlaces
 from poolhand.worker.app_engine import AppEngine
 from poolhand.worker.brief import Brief
 from poolhand.worker.briefs import Briefs
+from poolhand.worker.dataset_cache import DatasetCache
+from poolhand.worker.image_cache import ImageCache
 from poolhand.worker.task_folders import Folder, TaskFolders
 from poolhand.worker.task_rules import Rules
 
@@ -42,17 +47,27 @@ class ImagePull:
         engine: Pulls.
         places: Says from where.
         rules: Say how long that may take.
+        cache: Told of what is used.
     """
 
-    def __init__(self, engine: AppEngine, places: AllowedPlaces, rules: Rules) -> None:
+    def __init__(
+        self, engine: AppEngine, places: AllowedPlaces, rules: Rules, cache: ImageCache
+    ) -> None:
         self._engine, self._places, self._rules = engine, places, rules
+        self._cache = cache
 
-    async def __call__(self, brief: Brief) -> str:
-        """Make the app's image present; returns the reference to run."""
+    async def __call__(self, brief: Brief, task_id: TaskId) -> str:
+        """Make the app's image present for a task; returns the reference to run."""
         image, digest = image_of(brief)
         await self._places.check_image(image)
         least, most = self._rules.least_pull_timeout, self._rules.pull_timeout
-        return await self._engine.pull(image, digest, brief.category.pull_timeout(least, most))
+        timeout = brief.category.pull_timeout(least, most)
+        exact = ImageName.parse(image).at(digest)
+        self._cache.wants(task_id, exact)
+        is_foreign = await self._cache.is_foreign(exact)
+        reference = await self._engine.pull(image, digest, timeout)
+        await self._cache.used(exact, is_foreign=is_foreign)
+        return reference
 
 
 def image_of(brief: Brief) -> tuple[str, str]:
@@ -71,7 +86,7 @@ class AppStage:
         brief = await self._briefs.of(replicate.offer)
         outcome, detail = Status.APP_DOWNLOADED, None
         try:
-            await self._pull(brief)
+            await self._pull(brief, replicate.offer.task_id)
         except EndsProgram:
             raise
         except RuntimeDown as fault:  # the worker's own trouble
@@ -89,14 +104,21 @@ class DataStage:
         folders: Where they go.
         fetcher: Brings them.
         rules: Say how much may come.
+        kept: Datasets that earlier tasks have had.
         clock: Tells when it ended.
     """
 
     def __init__(
-        self, briefs: Briefs, folders: TaskFolders, fetcher: Fetcher, rules: Rules, clock: Clock
+        self,
+        briefs: Briefs,
+        folders: TaskFolders,
+        fetcher: Fetcher,
+        rules: Rules,
+        kept: DatasetCache,
+        clock: Clock,
     ) -> None:
         self._briefs, self._folders, self._fetcher = briefs, folders, fetcher
-        self._rules, self._clock = rules, clock
+        self._rules, self._kept, self._clock = rules, kept, clock
 
     async def __call__(self, replicate: Replicate) -> Finished:
         """Download everything."""
@@ -106,7 +128,7 @@ class DataStage:
         try:
             folder.create()
             data = _Data(self._fetcher, self._rules, folder, self._rules.all_input_bytes)
-            await _dataset(data, brief)
+            await _dataset(data, brief, self._kept)
             for uri in brief.params.input_files:
                 await data.fetch(uri, input_name(uri))
         except EndsProgram:
@@ -123,15 +145,19 @@ class DataStage:
         return Finished(self._clock.now(), Action.DOWNLOAD_DATA, outcome, detail)
 
 
-async def _dataset(data: _Data, brief: Brief) -> None:
+async def _dataset(data: _Data, brief: Brief, kept: DatasetCache) -> None:
     if brief.dataset is None:
         return
-    uri = decode(brief.dataset.multiaddr)
+    uri, target = decode(brief.dataset.multiaddr), data.folder.input / dataset_name(brief)
+    expected, is_checked = brief.dataset.checksum.hex(), any(brief.dataset.checksum)
+    if is_checked and await data.take(kept, expected, target):
+        return
     found = await data.fetch(uri, dataset_name(brief))
-    expected = brief.dataset.checksum.hex()
-    if any(brief.dataset.checksum) and found != expected:
-        (data.folder.input / dataset_name(brief)).unlink()
+    if is_checked and found != expected:
+        target.unlink()
         raise WrongChecksum(uri, expected, found)
+    if is_checked:
+        await kept.keep(expected, target)
 
 
 def dataset_name(brief: Brief) -> str:
@@ -147,6 +173,12 @@ class _Data:
     rules: Rules
     folder: Folder
     left: int
+
+    async def take(self, kept: DatasetCache, checksum: str, target: Path) -> bool:
+        """Take a file that an earlier task has had; tells whether it was kept."""
+        size = await kept.take(checksum, target, min(self.rules.input_bytes, self.left))
+        self.left -= size or 0
+        return size is not None
 
     async def fetch(self, uri: str, name: str) -> str:
         """Download a file and return its sha256 (hexadecimal).

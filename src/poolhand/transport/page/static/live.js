@@ -81,6 +81,24 @@
     button.disabled = false;
   }
 
+  async function set(form) {
+    const button = form.querySelector("button");
+    button.disabled = true;
+    try {
+      const body = JSON.stringify({ changes: { [form.dataset.setting]: form.elements.value.value } });
+      const answer = await fetch("/v1/settings", { method: "POST", headers, body });
+      const told = await answer.json();
+      say(answer.ok ? form.dataset.setting + " is set." : told.message, !answer.ok);
+    } catch {
+      say("The worker does not answer: nothing was set.", true);
+    }
+    button.disabled = false;
+  }
+
+  place.addEventListener("submit", (event) => {
+    event.preventDefault();
+    set(event.target);
+  });
   addEventListener("hashchange", () => location.reload());
   for (const each of orders.querySelectorAll("button")) each.addEventListener("click", () => order(each));
   if (token) keep();

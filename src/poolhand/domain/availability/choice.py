@@ -1,0 +1,76 @@
+"""Which tasks an operator wants, and why another is not taken: before anything is staked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from poolhand.domain.availability.preferences import Preferences
+from poolhand.domain.gas_reserve import task_gas
+from poolhand.domain.ids import Address
+from poolhand.domain.replicate.events import Flow
+from poolhand.domain.units import WEI_PER_COIN, NanoRlc, Wei, show_rlc
+
+_DIGITS: Final = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """A task as far as an operator may choose by it.
+
+    Attributes:
+        requester, app: Whose it is, and what is run.
+        registry: Of the app's image.
+        reward: What it brings the worker (nRLC).
+        flow: By which it is settled.
+    """
+
+    requester: Address
+    app: Address
+    registry: str
+    reward: NanoRlc
+    flow: Flow
+
+
+def why_not(wanted: Preferences, task: Proposal, gas_price: Wei) -> str | None:
+    """Say why a task is not taken, as a sentence; None: it is.
+
+    Args:
+        wanted: By the operator.
+        task: What is offered.
+        gas_price: What a transaction would be offered now (wei per gas).
+    """
+    lists = (
+        ("requester", task.requester, wanted.only_requesters, wanted.not_requesters),
+        ("app", task.app, wanted.only_apps, wanted.not_apps),
+    )
+    for what, who, only, but in lists:
+        if who in but:
+            return f"{what} {who} is one that this worker's operator has left out (not-{what}s)"
+        if only and who not in only:
+            return f"{what} {who} is none of those that this worker works for (only-{what}s)"
+    if task.registry in wanted.not_registries:
+        return f"this worker takes no image from {task.registry} (not-registries)"
+    least = least_reward(wanted, gas_price, task.flow)
+    if task.reward < least:
+        return (
+            f"the task brings {show_rlc(task.reward)} RLC, and this worker asks "
+            f"{show_rlc(least)} RLC, its gas included (least-reward)"
+        )
+    return None
+
+
+def least_reward(wanted: Preferences, gas_price: Wei, flow: Flow) -> NanoRlc:
+    """Return what a task must bring, with what its gas is worth (nRLC)."""
+    gas = task_gas(flow) * gas_price * wanted.coin_price
+    return NanoRlc(wanted.least_reward + -(-gas // WEI_PER_COIN))
+
+
+def told_reward(wanted: Preferences, gas_price: Wei) -> NanoRlc:
+    """Return what a pool is told to be the least: never more than what is asked.
+
+    The price of gas moves with every block, and a pool need not hear of that: two digits are told.
+    """
+    least = min(least_reward(wanted, gas_price, each) for each in Flow)
+    step = 10 ** max(len(str(least)) - _DIGITS, 0)
+    return NanoRlc(least // step * step)

@@ -1,0 +1,191 @@
+"""Settings that a running worker takes up at once: by order, from its page, or by its file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from poolhand.domain.availability.moments import parse_duration
+from poolhand.domain.availability.preferences import Preferences, contradiction
+from poolhand.domain.availability.schedule import parse_schedule
+from poolhand.domain.doctor.machine import LEAST_DISK
+from poolhand.domain.ids import Address
+from poolhand.domain.notice_targets import parse_mail_server, parse_targets
+from poolhand.domain.units import parse_rlc
+from poolhand.settings.load import BadSetting, Option, address, fraction, size, whole, words
+
+CHANGES_FILE: Final = "settings.toml"
+"""In a worker's folder: what was changed while it ran; it wins over all that it is started with."""
+
+LEAST_RATE: Final = 16 * 1024
+"""Bytes per second: with less hardly a task would end in its time."""
+
+
+def _addresses(text: str) -> frozenset[Address]:
+    return frozenset(map(address, words(text)))
+
+
+def _registries(text: str) -> frozenset[str]:
+    return frozenset(each.lower() for each in words(text))
+
+
+def _cpus(text: str) -> float:
+    value = fraction(text)
+    if not 0.01 <= value <= 1024:
+        raise ValueError("it must be between 0.01 and 1024")
+    return value
+
+
+def _cpus_or_none(text: str) -> float | None:
+    return _cpus(text) if text.strip() else None
+
+
+def _in_use(text: str) -> int | None:
+    word = text.strip().lower()
+    if word == "work":
+        return None
+    if word == "pause":
+        return 0
+    if not word.isdecimal():
+        raise ValueError("write work, pause, or a number of tasks")
+    return whole(0, 65_535)(word)
+
+
+def _on_battery(text: str) -> bool:
+    word = text.strip().lower()
+    if word not in {"work", "pause"}:
+        raise ValueError("write work or pause")
+    return word == "pause"
+
+
+def _room(text: str) -> int:
+    value = size(text)
+    if value < LEAST_DISK:
+        raise ValueError(f"it must be at least {LEAST_DISK // 2**20}m")
+    return value
+
+
+def _rate(text: str) -> int:
+    value = size(text)
+    if 0 < value < LEAST_RATE:
+        raise ValueError(f"it must be 0, or at least {LEAST_RATE // 1024}k")
+    return value
+
+
+LIVE_OPTIONS: Final[tuple[Option, ...]] = (
+    Option("schedule", "POOLHAND_SCHEDULE", parse_schedule, "always",
+           "hours at which tasks are taken, by this computer's clock: weekdays 22:00-07:00, "
+           "weekend all day; always: at all hours"),
+    Option("least-reward", "POOLHAND_LEAST_REWARD", parse_rlc, "0",
+           "RLC that a task must bring this worker at least, what its gas is worth taken off"),
+    Option("coin-price", "POOLHAND_COIN_PRICE", parse_rlc, "0",
+           "RLC that one coin of the chain (gas is paid in it) is worth; 0: gas is not counted"),
+    Option("only-requesters", "POOLHAND_ONLY_REQUESTERS", _addresses, "",
+           "addresses whose tasks are taken, separated by commas; empty: anybody's"),
+    Option("not-requesters", "POOLHAND_NOT_REQUESTERS", _addresses, "",
+           "addresses whose tasks are not taken"),
+    Option("only-apps", "POOLHAND_ONLY_APPS", _addresses, "",
+           "addresses of the apps that are run; empty: any"),
+    Option("not-apps", "POOLHAND_NOT_APPS", _addresses, "", "addresses of apps that are not run"),
+    Option("not-registries", "POOLHAND_NOT_REGISTRIES", _registries, "",
+           "image registries from which nothing is run: docker.io,host:port"),
+    Option("task-cpus", "POOLHAND_TASK_CPUS", _cpus, "1",
+           "processors that one task may use, in parts if you like: 0.5"),
+    Option("in-use", "POOLHAND_IN_USE", _in_use, "work",
+           "tasks at once while somebody uses this computer: work: as many as ever; pause: nothing "
+           "is begun; or a number"),
+    Option("in-use-cpus", "POOLHAND_IN_USE_CPUS", _cpus_or_none, "",
+           "processors of one task meanwhile, of those that run already as well; empty: as ever"),
+    Option("idle-after", "POOLHAND_IDLE_AFTER", parse_duration, "5m",
+           "time without input after which nobody uses this computer"),
+    Option("on-battery", "POOLHAND_ON_BATTERY", _on_battery, "work",
+           "while a battery feeds this computer: work, or pause: nothing is begun"),
+    Option("notify", "POOLHAND_NOTIFY", parse_targets, "",
+           "where this worker tells that it is out of gas, has lost stake, is outdated or off: "
+           "desktop, https://… (a webhook), mailto:you@example.com, separated by commas",
+           secret=True),
+    Option("notify-smtp", "POOLHAND_NOTIFY_SMTP", parse_mail_server, "",
+           "server that takes e-mail: smtp://user:password@host:587, or smtps:// with TLS from the "
+           "start",
+           secret=True),
+    Option("least-free-disk", "POOLHAND_LEAST_FREE_DISK", _room, "16m",
+           "room that is left on the worker's disk: with less free, nothing new is taken"),
+    Option("image-cache", "POOLHAND_IMAGE_CACHE", size, "20g",
+           "images that this worker has pulled and no task wants are kept up to this size; the "
+           "engine's other images are nobody's to remove"),
+    Option("dataset-cache", "POOLHAND_DATASET_CACHE", size, "0",
+           "datasets are kept up to this size for the next task that has them; 0: none is"),
+    Option("download-rate", "POOLHAND_DOWNLOAD_RATE", _rate, "0",
+           "bytes per second that the data of all tasks come with (2m); 0: as fast as it gets. "
+           "Images come through the engine, which has no such limit"),
+    Option("upload-rate", "POOLHAND_UPLOAD_RATE", _rate, "0",
+           "bytes per second that results of tasks leave with; 0: as fast as it gets"),
+)  # fmt: skip
+"""Every setting that may be changed while a worker runs."""
+LIVE_BY_KEY: Final[Mapping[str, Option]] = {option.key: option for option in LIVE_OPTIONS}
+
+
+class NotLive(BadSetting):
+    """A setting that is read when a worker starts, and then no more."""
+
+
+def preferences_of(found: Mapping[str, Any]) -> Preferences:
+    """Return what settings come to together.
+
+    Args:
+        found: Values of ``LIVE_OPTIONS``, by key.
+
+    Raises:
+        BadSetting: They contradict one another; the message says who must change what.
+    """
+    wanted = Preferences(
+        schedule=found["schedule"],
+        least_reward=found["least-reward"],
+        coin_price=found["coin-price"],
+        only_requesters=found["only-requesters"],
+        not_requesters=found["not-requesters"],
+        only_apps=found["only-apps"],
+        not_apps=found["not-apps"],
+        not_registries=found["not-registries"],
+        task_cpus=found["task-cpus"],
+        image_cache=found["image-cache"],
+        dataset_cache=found["dataset-cache"],
+        notify=found["notify"],
+        mail_server=found["notify-smtp"],
+        in_use_slots=found["in-use"],
+        in_use_cpus=found["in-use-cpus"],
+        idle_after=found["idle-after"],
+        pauses_on_battery=found["on-battery"],
+        least_free_disk=found["least-free-disk"],
+        download_rate=found["download-rate"],
+        upload_rate=found["upload-rate"],
+    )
+    told = contradiction(wanted)
+    if told is not None:
+        raise BadSetting(told)
+    return wanted
+
+
+def check_live(keys: Iterable[str], started_with: Mapping[str, Option]) -> None:
+    """Check that settings may be changed while a worker runs.
+
+    Args:
+        keys: Names, as typed.
+        started_with: Every setting of a worker.
+
+    Raises:
+        NotLive: One is read at the start alone.
+        BadSetting: There is none of a name.
+    """
+    for key in keys:
+        if key in LIVE_BY_KEY:
+            continue
+        if (known := started_with.get(key)) is not None:
+            raise NotLive(
+                f"{key} is read when a worker starts: start it again with --{key} or "
+                f"{known.variable}; while it runs these can be changed: {', '.join(LIVE_BY_KEY)}"
+            )
+        raise BadSetting(
+            f"there is no setting '{key[:60]}'; while a worker runs these can be changed: "
+            f"{', '.join(LIVE_BY_KEY)}"
+        )

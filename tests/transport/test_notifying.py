@@ -1,0 +1,122 @@
+"""Notices arrive: at a webhook, at a mail server, as a window; or it is told why not."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+import sys
+from contextlib import asynccontextmanager
+
+from local_http import Handler, serving
+from poolhand.domain.notice_targets import MailServer, NoticeTargets
+from poolhand.domain.notices import NoticeKind, WorkerNotice
+from poolhand.domain.units import UnixSeconds
+from poolhand.transport.notifying import TargetNotifier
+
+NOTICE = WorkerNotice(NoticeKind.OUT_OF_GAS, "ann", "send 0.1 coins to 0xaa", UnixSeconds(7))
+ANN = ("ann@example.com",)
+
+
+def notifier(server=None, window="notify-send", **targets):
+    return TargetNotifier(lambda: NoticeTargets(**targets), lambda: server, window)
+
+
+async def fault_of(made):
+    (fault,) = (await made.bring(NOTICE)).values()
+    return fault
+
+
+async def test_a_webhook_gets_what_happened_as_json():
+    got = []
+
+    class Hook(Handler):
+        def do_POST(self):  # noqa: N802 - the name that http.server calls
+            got.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            self.send_response(204 if self.path == "/well" else 500)
+            self.end_headers()
+
+    with serving(Hook) as url:
+        well = notifier(webhooks=(f"{url}/well",))
+        assert await well.bring(NOTICE) == {"webhook 127.0.0.1": None}
+        assert await fault_of(notifier(webhooks=(f"{url}/ill",))) == "it answered 500"
+    assert got[0] == {
+        "kind": "out-of-gas",
+        "worker": "ann",
+        "text": "send 0.1 coins to 0xaa",
+        "at": 7,
+        "title": "Poolhand worker ann: out of gas",
+    }
+
+
+async def test_a_webhook_that_is_not_there_is_told():
+    assert await fault_of(notifier(webhooks=("http://127.0.0.1:1/",)))
+
+
+@asynccontextmanager
+async def mail_server(*, refuses=False):
+    """Take e-mail as RFC 5321 has it, without TLS and login; yields its port and what came."""
+    mails = []
+
+    async def take(reader, writer):
+        async def says(text):
+            writer.write(f"{text}\r\n".encode())
+            await writer.drain()
+
+        await says("220 test")
+        while line := (await reader.readline()).decode().strip():
+            verb = line[:4].upper()
+            if verb == "DATA":
+                await says("354 go on")
+                mails.append((await reader.readuntil(b"\r\n.\r\n")).decode())
+            if verb == "QUIT":
+                await says("221 bye")
+                break
+            await says("550 no" if refuses and verb == "RCPT" else "250 well")
+        writer.close()
+
+    server = await asyncio.start_server(take, "127.0.0.1", 0)
+    try:
+        yield server.sockets[0].getsockname()[1], mails
+    finally:
+        server.close()
+        await server.wait_closed()
+
+
+async def test_a_mail_arrives_and_says_who_must_act():
+    async with mail_server() as (port, mails):
+        server = MailServer("127.0.0.1", port, False, "", "")
+        assert await fault_of(notifier(server, mails=ANN)) is None
+    (mail,) = mails
+    assert "Subject: Poolhand worker ann: out of gas" in mail
+    assert "To: ann@example.com" in mail
+    assert "send 0.1 coins to 0xaa" in mail
+
+
+async def test_a_mail_server_that_refuses_is_missing_or_has_no_tls_for_a_login_is_told():
+    async with mail_server(refuses=True) as (port, mails):
+        server = MailServer("127.0.0.1", port, False, "", "")
+        assert "550" in await fault_of(notifier(server, mails=ANN))
+        login = MailServer("127.0.0.1", port, False, "ann", "secret")
+        found = await fault_of(notifier(login, mails=ANN))
+        assert found == "the server takes no login without TLS"
+    assert mails == []
+    assert "notify-smtp" in await fault_of(notifier(mails=ANN))
+
+
+async def test_a_window_is_shown_by_the_desktops_program(tmp_path):
+    shown, program = tmp_path / "shown", tmp_path / "notify-send"
+    program.write_text(f'#!/bin/sh\nprintf "%s\\n" "$@" > {shown}\n')
+    program.chmod(0o755)
+    made = notifier(window=str(program), desktop=True)
+    assert await made.bring(NOTICE) == {"desktop": None}
+    assert shown.read_text().splitlines()[1:] == ["--", NOTICE.title, NOTICE.text]
+    program.write_text("#!/bin/sh\nexit 1\n")
+    assert "no desktop to show it on" in await fault_of(made)
+    assert "install it" in await fault_of(notifier(window="/nowhere/x", desktop=True))
+
+
+def test_what_sends_mail_loads_where_one_is_sent():
+    code = "import sys, poolhand.transport.notifying; print('smtplib' in sys.modules)"
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert told.stdout.strip() == "False"

@@ -1,0 +1,101 @@
+"""A worker tells its owner of gas, stake, version and absence, and of nothing else."""
+
+from __future__ import annotations
+
+import pytest
+
+from poolhand.domain.notices import FIRST_NOTICE_AFTER, NoticeKind
+from poolhand.domain.units import NanoRlc
+from poolhand.transport.clock import ManualClock
+from poolhand.worker.notice_watch import NoticeWatch
+from poolhand.worker.standing import Hold, WorkerStanding
+
+RLC = 10**9
+
+
+class Notebook:
+    """A simulated notifier: notes what it is given."""
+
+    def __init__(self) -> None:
+        self.notices, self.fault = [], None
+
+    async def bring(self, notice):
+        self.notices.append(notice)
+        return {"notebook": self.fault}
+
+
+class Owner:
+    """Whom a worker tells."""
+
+    def __init__(self) -> None:
+        self.clock, self.notebook = ManualClock(1_700_000_000), Notebook()
+        self.standing, self.lost, self.is_wanted = WorkerStanding(), None, True
+        self.standing.joined()
+        self.watch = NoticeWatch(
+            "ann",
+            self.standing,
+            lambda: self.lost,
+            self.notebook,
+            lambda: self.is_wanted,
+            self.clock,
+        )
+
+    async def told(self, seconds=0):
+        """Look, let time pass, look again; return the kinds that were told."""
+        before = len(self.notebook.notices)
+        await self.watch.look()
+        self.clock.advance(seconds)
+        await self.watch.look()
+        return [each.kind for each in self.notebook.notices[before:]]
+
+
+@pytest.fixture
+def owner():
+    return Owner()
+
+
+async def test_a_worker_that_fares_well_tells_nothing(owner):
+    assert await owner.told(FIRST_NOTICE_AFTER) == []
+
+
+async def test_want_of_gas_is_told_with_what_to_send(owner):
+    owner.standing.hold(Hold.GAS, "gas: send 0.1 coins to 0xaa")
+    assert await owner.told(FIRST_NOTICE_AFTER) == [NoticeKind.OUT_OF_GAS]
+    (notice,) = owner.notebook.notices
+    assert (notice.worker, notice.text) == ("ann", "gas: send 0.1 coins to 0xaa")
+
+
+async def test_absence_is_told_once_it_lasts(owner):
+    owner.standing.left("the pool at x does not answer", owner.clock.now(), 1.0)
+    assert await owner.told(FIRST_NOTICE_AFTER - 1) == []
+    assert await owner.told(1) == [NoticeKind.OFFLINE]
+    owner.standing.joined()
+    owner.standing.hold(Hold.CHAIN, "no block since noon")
+    assert await owner.told(FIRST_NOTICE_AFTER) == []  # of one kind not again for hours
+
+
+async def test_an_outdated_worker_is_told_at_once(owner):
+    why = "the pool refused the login (worker-outdated): install poolhand 2 or newer"
+    owner.standing.left(why, owner.clock.now(), None)
+    assert await owner.told() == [NoticeKind.OUTDATED]
+    assert owner.notebook.notices[0].text == why
+
+
+async def test_stake_that_is_lost_from_now_on_is_told_and_old_losses_are_not(owner):
+    owner.lost = NanoRlc(5 * RLC)
+    assert await owner.told() == []
+    owner.lost = NanoRlc(12 * RLC)
+    assert await owner.told() == [NoticeKind.STAKE_LOST]
+    assert owner.notebook.notices[0].text.startswith("7 RLC of stake was lost")
+
+
+async def test_where_nobody_wants_to_be_told_nothing_is(owner):
+    owner.is_wanted = False
+    owner.standing.hold(Hold.GAS, "gas")
+    assert await owner.told(FIRST_NOTICE_AFTER) == []
+
+
+async def test_a_trial_goes_out_at_once_and_says_what_came_of_it(owner):
+    owner.notebook.fault = "no answer"
+    assert await owner.watch.test() == {"notebook": "no answer"}
+    assert [each.kind for each in owner.notebook.notices] == [NoticeKind.TEST]
