@@ -40,6 +40,7 @@ READ_THE_ENVIRONMENT = {
     "devnet/faults/grounds.py": "where an engine is that the faults stand in front of",
     "devnet/info.py": "the devnet's home, which every verb looks into",
     "keys/own_signer.py": "passed on to the signer, without secrets",
+    "observe/machine_use.py": "DISPLAY, whether X11 can be asked",
     "observe/time_zone.py": "TZ",
     "transport/running_fetcher.py": "passed on to the fetcher, without secrets",
     "transport/trusted.py": "the system's variables for certificates",

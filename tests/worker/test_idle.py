@@ -98,6 +98,9 @@ def test_several_causes_come_in_the_order_in_which_they_must_be_fixed():
     assert codes(held, gas=SHORT, is_short=True) == [
         "pool-unreachable",
         "paused",
+        "schedule",
+        "in-use",
+        "battery",
         "draining",
         "disk",
         "cluster",

@@ -222,6 +222,8 @@ async def test_its_page_describes_what_it_answers_and_which_orders_it_takes(prog
         **{path: ["get"] for path in OPEN_PATHS - FOR_BROWSERS},
         **{path: ["get"] for path in ("/v1/live", "/v1/live/events")},
         **{f"/v1/{verb}": ["post"] for verb in ("pause", "resume", "drain", "stop", "deposit")},
+        "/v1/settings": ["get", "post"],
+        "/v1/notify": ["post"],
         "/v1/tasks/{task_id}/output": ["get"],
     }
     forms = {
@@ -229,7 +231,11 @@ async def test_its_page_describes_what_it_answers_and_which_orders_it_takes(prog
         for path, told in paths.items()
         if "requestBody" in told.get("post", ())
     }
-    assert forms == {"/v1/pause": ["reason"], "/v1/deposit": ["nrlc", "name"]}
+    assert forms == {
+        "/v1/pause": ["reason"],
+        "/v1/deposit": ["nrlc", "name"],
+        "/v1/settings": ["changes"],
+    }
     output = paths["/v1/tasks/{task_id}/output"]["get"]
     assert [each["name"] for each in output["parameters"]] == ["task_id", "follow", "tail"]
 

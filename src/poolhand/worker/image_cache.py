@@ -18,6 +18,7 @@ import structlog
 from poolhand.domain.cache import CacheEntry, let_go
 from poolhand.domain.errors import RuntimeDown
 from poolhand.domain.ids import TaskId
+from poolhand.domain.json_text import parse_json
 from poolhand.domain.units import UnixSeconds
 from poolhand.ports.clock import Clock
 from poolhand.ports.images import EngineImages
@@ -150,7 +151,7 @@ class ImageCache:
 def _read(file: Path) -> dict[str, CacheEntry]:
     """Return what is known; nothing where the file is not there, or is none of ours."""
     try:
-        told = json.loads(file.read_text(encoding="utf-8"))
+        told = parse_json(file.read_bytes())
         if told["version"] != _VERSION:
             return {}
         return {
