@@ -6,11 +6,12 @@ import asyncio
 
 import pytest
 
-from network.world import RLC
+from network.world import RLC, T
 from poolhand.domain.errors import ChainUnreachable
 from poolhand.domain.ids import Address
+from poolhand.domain.orders.offering import NoWorkerForIt
 from poolhand.domain.trust import Trust
-from poolhand.domain.units import NanoRlc, UnixSeconds
+from poolhand.domain.units import NanoRlc, Seconds, UnixSeconds
 from poolhand.scheduler.order_reads import MOST_ANSWERS_OF_A_BLOCK, OrderReads
 from poolhand.scheduler.preflight import Asked
 
@@ -58,6 +59,20 @@ async def test_the_chain_is_asked_three_times_a_block_by_however_many(shop):
     for caller in range(50):
         assert await pricing.order(by(caller))
     assert slow.count == 6
+
+
+async def test_what_a_category_takes_is_asked_for_once_where_a_worker_limits_its_time(shop):
+    world, pricing, slow = shop
+    (worker,) = (known.worker for known in world.scheduler.directory.page(None, 2))
+    world.scheduler.directory.agree(worker, Seconds(T), NanoRlc(0))
+    for blocks in range(1, 4):
+        for caller in range(50):
+            assert await pricing.order(by(caller))
+        assert slow.count == 3 * blocks + 1
+        await world.step()
+    world.scheduler.directory.agree(worker, Seconds(T - 1), NanoRlc(0))
+    with pytest.raises(NoWorkerForIt):
+        await pricing.order(by(1))
 
 
 async def test_orders_asked_for_at_once_wait_for_one_answer(shop):

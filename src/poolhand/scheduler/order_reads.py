@@ -39,6 +39,7 @@ class OrderReads:
         self._read_at = now()
         self._asked: dict[Hashable, asyncio.Task[Any]] = {}
         self._answered: deque[Hashable] = deque()
+        self._times: dict[int, Seconds] = {}
 
     async def workerpool(self, address: Address) -> Workerpool | None:
         """Return a workerpool; raises ChainUnreachable."""
@@ -75,10 +76,14 @@ class OrderReads:
     async def category_time(self, category: int) -> Seconds:
         """Return for how long tasks of a category may compute; 0 where there is none such.
 
+        A category never changes: it is asked for once.
+
         Raises ChainUnreachable.
         """
-        found = (await self._once("categories", self._hub.categories)).get(category)
-        return Seconds(0) if found is None else found.time_ref
+        if category not in self._times:
+            found = await self._once("categories", self._hub.categories)
+            self._times |= {index: each.time_ref for index, each in found.items()}
+        return self._times.get(category, Seconds(0))
 
     async def facts(self, orders: MatchOrders, domain: Domain) -> Facts:
         """Return what the chain knows of four orders; raises ChainUnreachable."""

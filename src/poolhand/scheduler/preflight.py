@@ -15,7 +15,7 @@ from poolhand.domain.reputation import Reputation
 from poolhand.domain.reward import scheduler_stake, worker_reward
 from poolhand.domain.tag import NO_TAG, Tag
 from poolhand.domain.trust import Trust
-from poolhand.domain.units import NanoRlc, UnixSeconds, show_rlc
+from poolhand.domain.units import NanoRlc, Seconds, UnixSeconds, show_rlc
 from poolhand.scheduler.assessor import Memory
 from poolhand.scheduler.open_tasks import OpenTasks
 from poolhand.scheduler.order_reads import OrderReads
@@ -118,7 +118,9 @@ class Preflight:
             return
         self._check_record(asked)
         stake, reward = await self._terms(price, asked.trust)
-        time = await self._reads.category_time(asked.category)
+        time = Seconds(0)
+        if self.takers.now().limits_time:
+            time = await self._reads.category_time(asked.category)
         self.takers.now().check(
             asked.trust, asked.tag, stake, self._settings.spare_workers, time=time, reward=reward
         )

@@ -121,6 +121,11 @@ class AbleWorkers:
         weights = self._weights(self._every[: min(staked, ENOUGH_WORKERS + spare)], ())
         return trust_in_reach(weights, spare)
 
+    @property
+    def limits_time(self) -> bool:
+        """Whether one of them does not take tasks of any time."""
+        return any(able.longest is not None for able in self._with_conditions.values())
+
     def __len__(self) -> int:
         return len(self._every)
 
