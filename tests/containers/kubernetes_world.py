@@ -38,6 +38,9 @@ async def play(words, folders, tell):
 class KubernetesWorld(World):
     """A simulated cluster, with the tiny image."""
 
+    cpus = None
+    """A job keeps the processors that it began with."""
+
     has_two_streams = False
 
     def __init__(self, runtime, cluster: SimulatedKubernetes, folder: Path, image: str) -> None:

@@ -51,6 +51,9 @@ def lay_images(shared: Path, variants: dict[str, dict[str, object]]) -> dict[str
 class SlurmWorld(World):
     """A cluster, with the tiny image."""
 
+    cpus = None
+    """A job keeps the processors that it began with."""
+
     def __init__(self, runtime, folder: Path, images: dict[str, str]) -> None:
         folder.mkdir()
         super().__init__(folder)

@@ -134,7 +134,10 @@ class ContainerRuntime(Protocol):
         """Return what a container uses now; None where none of this name runs."""
 
     async def set_cpus(self, name: str, cpus: float) -> None:
-        """Give a running container so many processors from now on; none of this name is fine."""
+        """Give a running container so many processors from now on; none of this name is fine.
+
+        What a cluster runs keeps those that it began with.
+        """
 
     async def kill(self, name: str) -> None:
         """Stop and remove a container; none of this name is fine."""
