@@ -15,6 +15,7 @@ from poolhand.domain.notice_targets import (
 from poolhand.domain.notices import (
     FIRST_NOTICE_AFTER,
     MOST_NOTICES_A_DAY,
+    PAUSE_AFTER_UNBROUGHT,
     PAUSE_BETWEEN_NOTICES,
     NoticeBook,
     NoticeKind,
@@ -58,6 +59,15 @@ def test_what_passes_soon_is_not_told_and_what_lasts_is():
     assert book.due(trouble, again) == ((K.OFFLINE, "no session"),)
 
 
+def test_what_has_reached_nobody_is_tried_again_soon_and_counts_for_nothing():
+    book, now = NoticeBook(), UnixSeconds(0)
+    for _ in range(2 * MOST_NOTICES_A_DAY):
+        assert book.due({K.OUTDATED: "update"}, now) == ((K.OUTDATED, "update"),)
+        book.unbrought(K.OUTDATED, now)
+        assert book.due({K.OUTDATED: "update"}, UnixSeconds(now + PAUSE_AFTER_UNBROUGHT - 1)) == ()
+        now = UnixSeconds(now + PAUSE_AFTER_UNBROUGHT)
+
+
 def test_what_does_not_pass_by_itself_is_told_at_once():
     told = NoticeBook().due({K.STAKE_LOST: "1 RLC", K.OUTDATED: "update"}, UnixSeconds(9))
     assert told == ((K.STAKE_LOST, "1 RLC"), (K.OUTDATED, "update"))
@@ -83,7 +93,21 @@ def test_targets_are_read(text, targets):
 
 
 @pytest.mark.parametrize(
-    "text", ["sms:1", "https://", "ann", "ann@", "a b@example.com", "a@b.example\nBcc: c@d.example"]
+    "text",
+    [
+        "sms:1",
+        "https://",
+        "https://a b.example/",
+        "https://h.example:99999/",
+        "https://[::1",
+        "https://h.example/\x1b",
+        "ann",
+        "ann@",
+        "a b@example.com",
+        '"@example.com',
+        "ä@example.com",
+        "a@b.example\nBcc: c@d.example",
+    ],
 )
 def test_what_is_no_target_is_refused(text):
     with pytest.raises(ValueError, match="write desktop"):
@@ -104,6 +128,12 @@ def test_what_is_no_target_is_refused(text):
 )
 def test_a_mail_server_is_read(text, server):
     assert parse_mail_server(text) == server
+
+
+@pytest.mark.parametrize("text", ["smtp://ann:pä@h.example", "smtp://a%0Ab%40c:x@h.example"])
+def test_a_login_that_mail_cannot_carry_is_refused(text):
+    with pytest.raises(ValueError, match="plain ASCII"):
+        parse_mail_server(text)
 
 
 @pytest.mark.parametrize("text", ["mail.example", "http://mail.example", "smtp://", "smtp://h:x"])

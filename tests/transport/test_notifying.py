@@ -7,6 +7,9 @@ import json
 import subprocess
 import sys
 from contextlib import asynccontextmanager
+from dataclasses import replace
+
+import pytest
 
 from local_http import Handler, serving
 from poolhand.domain.notice_targets import MailServer, NoticeTargets
@@ -49,8 +52,47 @@ async def test_a_webhook_gets_what_happened_as_json():
     }
 
 
+async def test_two_webhooks_of_one_host_are_both_told():
+    got = []
+
+    class Hook(Handler):
+        def do_POST(self):  # noqa: N802 - the name that http.server calls
+            got.append(self.path)
+            self.send_response(204 if self.path == "/one" else 404)
+            self.end_headers()
+
+    with serving(Hook) as url:
+        brought = await notifier(webhooks=(f"{url}/one", f"{url}/two")).bring(NOTICE)
+    assert sorted(got) == ["/one", "/two"]
+    assert brought == {"webhook 127.0.0.1": None, "webhook 127.0.0.1 (2)": "it answered 404"}
+
+
 async def test_a_webhook_that_is_not_there_is_told():
     assert await fault_of(notifier(webhooks=("http://127.0.0.1:1/",)))
+
+
+@pytest.mark.parametrize(
+    "url", ["http://a b/", "http://h:99999/", "http://" + "a" * 70 + ".test/", "http://[v1.x]/"]
+)
+async def test_a_target_that_no_client_takes_is_told_and_ends_nothing(url):
+    assert await fault_of(notifier(webhooks=(url,)))
+
+
+@pytest.mark.parametrize("user", ["a\n@b.test", "\x00@b.test", "ä"])
+async def test_a_login_that_no_mail_can_carry_is_told_and_ends_nothing(user):
+    async with mail_server() as (port, _):
+        server = MailServer("127.0.0.1", port, False, user, "p")
+        assert await fault_of(notifier(server, mails=ANN))
+
+
+async def test_no_text_becomes_a_header():
+    sly = replace(NOTICE, worker="ann\nBcc: eve@example.com", text="hi\n.\nQUIT\nBcc: eve@x.test")
+    async with mail_server() as (port, mails):
+        server = MailServer("127.0.0.1", port, False, "", "")
+        assert await notifier(server, mails=ANN).bring(sly) != {ANN[0]: None}
+        assert await notifier(server, mails=ANN).bring(replace(sly, worker="ann")) == {ANN[0]: None}
+    (mail,) = mails
+    assert "Bcc" not in mail.split("\r\n\r\n", 1)[0]
 
 
 @asynccontextmanager
@@ -111,6 +153,10 @@ async def test_a_window_is_shown_by_the_desktops_program(tmp_path):
     made = notifier(window=str(program), desktop=True)
     assert await made.bring(NOTICE) == {"desktop": None}
     assert shown.read_text().splitlines()[1:] == ["--", NOTICE.title, NOTICE.text]
+    sly = replace(NOTICE, text='<img src="http://x.test"/> & so')
+    assert await made.bring(sly) == {"desktop": None}
+    assert shown.read_text().splitlines()[-1] == '&lt;img src="http://x.test"/&gt; &amp; so'
+    assert await made.bring(replace(NOTICE, text="\x00")) == {"desktop": "embedded null byte"}
     program.write_text("#!/bin/sh\nexit 1\n")
     assert "no desktop to show it on" in await fault_of(made)
     assert "install it" in await fault_of(notifier(window="/nowhere/x", desktop=True))

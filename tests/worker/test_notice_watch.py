@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from poolhand.domain.notices import FIRST_NOTICE_AFTER, NoticeKind
+from poolhand.domain.notices import (
+    FIRST_NOTICE_AFTER,
+    MOST_NOTICE_TEXT,
+    PAUSE_AFTER_UNBROUGHT,
+    PAUSE_BETWEEN_NOTICES,
+    NoticeKind,
+)
 from poolhand.domain.units import NanoRlc
 from poolhand.transport.clock import ManualClock
 from poolhand.worker.notice_watch import NoticeWatch
@@ -87,6 +93,47 @@ async def test_stake_that_is_lost_from_now_on_is_told_and_old_losses_are_not(own
     owner.lost = NanoRlc(12 * RLC)
     assert await owner.told() == [NoticeKind.STAKE_LOST]
     assert owner.notebook.notices[0].text.startswith("7 RLC of stake was lost")
+
+
+async def test_a_second_loss_is_told_later_and_adds_up(owner):
+    owner.lost = NanoRlc(0)
+    assert await owner.told() == []
+    owner.lost = NanoRlc(2 * RLC)
+    assert await owner.told() == [NoticeKind.STAKE_LOST]
+    owner.lost = NanoRlc(5 * RLC)
+    assert await owner.told(PAUSE_BETWEEN_NOTICES - 1) == []
+    owner.lost = NanoRlc(6 * RLC)
+    assert await owner.told(1) == [NoticeKind.STAKE_LOST]
+    assert owner.notebook.notices[1].text.startswith("4 RLC of stake was lost")
+    assert await owner.told(PAUSE_BETWEEN_NOTICES) == []
+
+
+async def test_a_loss_that_reached_nobody_is_told_again(owner):
+    owner.lost = NanoRlc(0)
+    await owner.told()
+    owner.lost, owner.notebook.fault = NanoRlc(RLC), "no route"
+    assert await owner.told() == [NoticeKind.STAKE_LOST]
+    owner.notebook.fault = None
+    assert await owner.told(PAUSE_AFTER_UNBROUGHT) == [NoticeKind.STAKE_LOST]
+    assert await owner.told(PAUSE_BETWEEN_NOTICES) == []
+
+
+async def test_a_loss_before_anybody_wanted_to_know_is_no_news(owner):
+    owner.lost, owner.is_wanted = NanoRlc(0), False
+    await owner.told()
+    owner.lost = NanoRlc(RLC)
+    await owner.told()
+    owner.is_wanted = True
+    assert await owner.told() == []
+
+
+async def test_a_pools_words_are_told_without_what_commands_and_not_without_end(owner):
+    owner.standing.left("gone\n\x1b[2J" + "!" * 5_000, owner.clock.now(), 1.0)
+    assert await owner.told(FIRST_NOTICE_AFTER) == [NoticeKind.OFFLINE]
+    (notice,) = owner.notebook.notices
+    assert "\\x1b[2J" in notice.text
+    assert "\n" not in notice.text
+    assert len(notice.text) == MOST_NOTICE_TEXT
 
 
 async def test_where_nobody_wants_to_be_told_nothing_is(owner):

@@ -8,7 +8,10 @@ from typing import Final
 from urllib.parse import unquote, urlsplit
 
 DESKTOP: Final = "desktop"
-_MAIL: Final = re.compile(r"[^@\s<>,;]{1,64}@[A-Za-z0-9.-]{1,190}")
+_MAIL: Final = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,64}@[A-Za-z0-9.-]{1,190}")
+_LOGIN: Final = re.compile(r"[!-~ ]*")
+"""What SMTP's logins and the header of a mail can hold as it is."""
+_HOST: Final = re.compile(r"[^\s/?#@\\\x00-\x20]{1,253}")
 _SMTP_PORTS: Final = {"smtp": 587, "smtps": 465}
 
 
@@ -49,13 +52,23 @@ def parse_targets(text: str) -> NoticeTargets:
     for each in (part.strip() for part in text.split(",") if part.strip()):
         if each.lower() == DESKTOP:
             desktop = True
-        elif each.startswith(("https://", "http://")) and urlsplit(each).hostname:
+        elif _is_webhook(each):
             webhooks.append(each)
         elif _MAIL.fullmatch(each.removeprefix("mailto:")):
             mails.append(each.removeprefix("mailto:"))
         else:
             raise ValueError("write desktop, https://…, or mailto:you@example.com")
     return NoticeTargets(desktop, tuple(webhooks), tuple(mails))
+
+
+def _is_webhook(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        is_port = parts.port != 0
+    except ValueError:
+        return False
+    is_web = parts.scheme in ("https", "http") and text.isprintable() and " " not in text
+    return is_web and is_port and _HOST.fullmatch(parts.hostname or "") is not None
 
 
 def parse_mail_server(text: str) -> MailServer | None:
@@ -72,5 +85,7 @@ def parse_mail_server(text: str) -> MailServer | None:
             "write smtp://user:password@host:port, or smtps:// with TLS from the start"
         )
     user, password = (unquote(each or "") for each in (parts.username, parts.password))
+    if not (_LOGIN.fullmatch(user) and _LOGIN.fullmatch(password)):
+        raise ValueError("user and password must be plain ASCII, special characters as %40")
     is_tls = parts.scheme == "smtps"
     return MailServer(parts.hostname, port or _SMTP_PORTS[parts.scheme], is_tls, user, password)

@@ -13,7 +13,11 @@ FIRST_NOTICE_AFTER: Final = Seconds(600)
 """What lasts for less is not told: a pool that is restarted, a line that is cut."""
 PAUSE_BETWEEN_NOTICES: Final = Seconds(6 * 3_600)
 """Of one kind, while its trouble lasts or comes again."""
+PAUSE_AFTER_UNBROUGHT: Final = Seconds(900)
+"""Before one that has reached nobody is tried again."""
 MOST_NOTICES_A_DAY: Final = 12
+MOST_NOTICE_TEXT: Final = 2_000
+"""Characters: a pool's words may stand in it."""
 
 
 class NoticeKind(StrEnum):
@@ -49,12 +53,12 @@ class WorkerNotice:
 class NoticeBook:
     """What has been told, and since when what lasts.
 
-    ``since``: of each trouble that lasts; ``told``: when each kind was told last; ``day``: when any
-    was told, within the last day.
+    ``since``: of each trouble that lasts; ``rests``: until when nothing is told of a kind; ``day``:
+    when any was told, within the last day.
     """
 
     since: dict[NoticeKind, UnixSeconds] = field(default_factory=dict)
-    told: dict[NoticeKind, UnixSeconds] = field(default_factory=dict)
+    rests: dict[NoticeKind, UnixSeconds] = field(default_factory=dict)
     day: list[UnixSeconds] = field(default_factory=list)
 
     def due(
@@ -71,12 +75,16 @@ class NoticeBook:
         made = []
         for kind, text in troubles.items():
             if self._is_due(kind, now) and len(self.day) < MOST_NOTICES_A_DAY:
-                self.told[kind] = now
+                self.rests[kind] = UnixSeconds(now + PAUSE_BETWEEN_NOTICES)
                 self.day.append(now)
                 made.append((kind, text))
         return tuple(made)
 
+    def unbrought(self, kind: NoticeKind, now: UnixSeconds) -> None:
+        """Note that what was due a moment ago has reached nobody: it counts for none."""
+        self.day.pop()
+        self.rests[kind] = UnixSeconds(now + PAUSE_AFTER_UNBROUGHT)
+
     def _is_due(self, kind: NoticeKind, now: UnixSeconds) -> bool:
         lasts = kind in AT_ONCE or now - self.since[kind] >= FIRST_NOTICE_AFTER
-        last = self.told.get(kind)
-        return lasts and (last is None or now - last >= PAUSE_BETWEEN_NOTICES)
+        return lasts and now >= self.rests.get(kind, now)

@@ -8,18 +8,22 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Coroutine, Mapping
 from contextlib import suppress
+from html import escape
 from typing import Final
 from urllib.parse import urlsplit
 
 from poolhand.domain.notice_targets import DESKTOP, MailServer, NoticeTargets
 from poolhand.domain.notices import WorkerNotice
+from poolhand.domain.text import shown
 
 LONGEST_NOTICE: Final = 20.0
 """Seconds for one target."""
-MAX_WEBHOOK_ANSWER: Final = 65_536
 WINDOW_PROGRAM: Final = "notify-send"
+_MOST_SHOWN_OF_FAULT: Final = 200
+"""Characters: a mail server may say anything."""
 
 
 class TargetNotifier:
@@ -41,15 +45,15 @@ class TargetNotifier:
 
     async def bring(self, notice: WorkerNotice) -> Mapping[str, str | None]:
         """Bring it everywhere at once; see ``Notifier.bring``."""
-        targets, brought = self._targets(), {}
+        targets, ways = self._targets(), list[tuple[str, Coroutine[None, None, None]]]()
         if targets.desktop:
-            brought[DESKTOP] = self._show(notice)
+            ways.append((DESKTOP, self._show(notice)))
         for url in targets.webhooks:
-            brought[f"webhook {urlsplit(url).hostname}"] = self._post(url, notice)
+            ways.append((f"webhook {urlsplit(url).hostname}", self._post(url, notice)))
         for address in targets.mails:
-            brought[address] = self._mail(address, notice)
-        found = await asyncio.gather(*map(_told, brought.values()))
-        return dict(zip(brought, found, strict=True))
+            ways.append((address, self._mail(address, notice)))
+        found = await asyncio.gather(*(_told(way) for _, way in ways))
+        return dict(zip(_numbered([name for name, _ in ways]), found, strict=True))
 
     async def _post(self, url: str, notice: WorkerNotice) -> None:
         import httpx  # noqa: PLC0415 - see above
@@ -83,7 +87,7 @@ class TargetNotifier:
             "--app-name=poolhand",
             "--",
             notice.title,
-            notice.text,
+            escape(notice.text, quote=False),  # desktops read markup in it
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.DEVNULL,
@@ -98,17 +102,27 @@ class TargetNotifier:
             raise OSError(f"{self._window} failed: this program has no desktop to show it on")
 
 
-async def _told(bringing: object) -> str | None:
+def _numbered(names: list[str]) -> list[str]:
+    """Return names of which no two are alike: two webhooks may have one host."""
+    seen = Counter[str]()
+    made = []
+    for name in names:
+        seen[name] += 1
+        made.append(name if seen[name] == 1 else f"{name} ({seen[name]})")
+    return made
+
+
+async def _told(bringing: Coroutine[None, None, None]) -> str | None:
     """Return why a target has not been reached; None where it was."""
     import httpx  # noqa: PLC0415 - see above
 
     try:
         async with asyncio.timeout(LONGEST_NOTICE):
-            await bringing  # type: ignore[misc]
+            await bringing
     except TimeoutError:
         return f"no answer within {LONGEST_NOTICE:.0f} s"
-    except (OSError, httpx.HTTPError) as fault:
-        return str(fault) or type(fault).__name__
+    except (OSError, ValueError, httpx.HTTPError, httpx.InvalidURL) as fault:
+        return shown(str(fault), _MOST_SHOWN_OF_FAULT) or type(fault).__name__
     return None
 
 

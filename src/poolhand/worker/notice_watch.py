@@ -7,7 +7,8 @@ from typing import Final
 
 import structlog
 
-from poolhand.domain.notices import NoticeBook, NoticeKind, WorkerNotice
+from poolhand.domain.notices import MOST_NOTICE_TEXT, NoticeBook, NoticeKind, WorkerNotice
+from poolhand.domain.text import shown
 from poolhand.domain.units import NanoRlc, show_rlc
 from poolhand.ports.clock import Clock
 from poolhand.ports.notifier import Notifier
@@ -45,7 +46,7 @@ class NoticeWatch:
         self._name, self._standing, self._lost = name, standing, lost
         self._notifier, self._is_wanted, self._clock = notifier, is_wanted, clock
         self._book = NoticeBook()
-        self._known_loss: NanoRlc | None = None
+        self._told_loss: NanoRlc | None = None
 
     async def keep_looking(self) -> None:
         """Look now and then, for ever."""
@@ -55,18 +56,25 @@ class NoticeWatch:
 
     async def look(self) -> None:
         """Look once, and tell what is due."""
-        troubles = self._troubles()
+        lost = self._lost()
+        if self._told_loss is None or not self._is_wanted():
+            self._told_loss = lost  # what was lost before is no news
         if not self._is_wanted():
             return
-        for kind, text in self._book.due(troubles, self._clock.steady()):
-            await self._tell(kind, text)
+        for kind, text in self._book.due(self._troubles(lost), self._clock.steady()):
+            brought = await self._tell(kind, text)
+            if all(fault is not None for fault in brought.values()):
+                self._book.unbrought(kind, self._clock.steady())
+            elif kind is NoticeKind.STAKE_LOST:
+                self._told_loss = lost
 
     async def test(self) -> Mapping[str, str | None]:
         """Bring a notice that says nothing but that notices arrive; returns what came of it."""
         return await self._tell(NoticeKind.TEST, "Notices of this worker arrive here.")
 
     async def _tell(self, kind: NoticeKind, text: str) -> Mapping[str, str | None]:
-        notice = WorkerNotice(kind, self._name, text, self._clock.now())
+        clean = shown(text, MOST_NOTICE_TEXT)
+        notice = WorkerNotice(kind, self._name, clean, self._clock.now())
         brought = await self._notifier.bring(notice)
         for target, fault in brought.items():
             if fault is None:
@@ -75,7 +83,7 @@ class NoticeWatch:
                 log.warning("notice_not_brought", kind=kind, target=target, cause=fault)
         return brought
 
-    def _troubles(self) -> Mapping[NoticeKind, str]:
+    def _troubles(self, lost: NanoRlc | None) -> Mapping[NoticeKind, str]:
         standing, found = self._standing, dict[NoticeKind, str]()
         if Hold.GAS in standing.holds:
             found[NoticeKind.OUT_OF_GAS] = standing.holds[Hold.GAS]
@@ -85,17 +93,10 @@ class NoticeWatch:
             found[NoticeKind.OFFLINE] = f"no session with the pool: {standing.problem}"
         elif Hold.CHAIN in standing.holds:
             found[NoticeKind.OFFLINE] = standing.holds[Hold.CHAIN]
-        lost = self._newly_lost()
-        if lost:
+        untold = NanoRlc((lost or 0) - (self._told_loss or 0))
+        if untold > 0:
             found[NoticeKind.STAKE_LOST] = (
-                f"{show_rlc(lost)} RLC of stake was lost: `poolhand earnings --by task` shows for "
-                "which task, `poolhand worker status` what the worker does"
+                f"{show_rlc(untold)} RLC of stake was lost: `poolhand earnings --by task` shows "
+                "for which task, `poolhand worker status` what the worker does"
             )
         return found
-
-    def _newly_lost(self) -> NanoRlc:
-        """Return what was lost since the last look; what was lost before the start is no news."""
-        before, now = self._known_loss, self._lost()
-        if now is not None:
-            self._known_loss = now
-        return NanoRlc(0) if before is None or now is None else NanoRlc(max(now - before, 0))
