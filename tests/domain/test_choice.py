@@ -21,7 +21,7 @@ from poolhand.domain.ids import Address
 from poolhand.domain.replicate.events import Flow
 from poolhand.domain.reward import finalize_shares, worker_reward
 from poolhand.domain.trust import Trust, Weight, newcomers_needed
-from poolhand.domain.units import WEI_PER_COIN, NanoRlc, Wei
+from poolhand.domain.units import ALL_RLC, WEI_PER_COIN, NanoRlc, Wei
 
 RLC = 10**9
 ANN, BOB, TOM = (Address(bytes([number] * 20)) for number in (1, 2, 3))
@@ -77,6 +77,11 @@ def test_a_pool_is_told_less_than_is_asked_and_hardly_less(least, coin, price):
     asked = min(least_reward(wanted, price, flow) for flow in Flow)
     assert told <= asked
     assert asked - told <= asked // 10
+
+
+def test_a_pool_is_told_no_more_than_there_is():
+    told = told_reward(Preferences(least_reward=ALL_RLC, coin_price=ALL_RLC), Wei(10**15))
+    assert told == ALL_RLC
 
 
 @given(st.integers(0, 10**12).map(NanoRlc), st.integers(0, 100), st.integers(1, 10**6).map(Trust))

@@ -145,6 +145,15 @@ def test_registry_logins_need_all_three_parts():
             made(**missing)
 
 
+def test_a_task_cannot_have_more_processors_than_its_engines_computer():
+    with pytest.raises(BadSetting, match="set task-cpus to 4 at most"):
+        made(POOLHAND_TASK_CPUS="4.5")
+    assert made(POOLHAND_TASK_CPUS="4").engine_cpus == 4
+    with pytest.raises(BadSetting, match="set task-cpus to 4 at most"):
+        made(POOLHAND_TASK_CPUS="8", DOCKER_HOST="unix:///run/docker.sock")
+    assert made(POOLHAND_TASK_CPUS="8", DOCKER_HOST="tcp://10.0.0.2:2375").engine_cpus is None
+
+
 def test_a_known_chain_needs_no_addresses():
     values = {**ENVIRON, "POOLHAND_CHAIN": "arbitrum", "POOLHAND_HUB": ""}
     del values["IEXEC_WORKER_OVERRIDE_BLOCKCHAIN_NODE_ADDRESS"]

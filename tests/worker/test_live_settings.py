@@ -63,11 +63,22 @@ def test_what_somebody_writes_into_the_file_is_taken_up(tmp_path):
         ("schedule = 'never'", "0 h a week"),
         ("cpus = 3", "read when a worker starts"),
         ("colour = 'red'", "no setting 'colour'"),
+        ("schedule = " + "[" * 100_000, "nested too deeply"),
+        ("image-cache = " + "9" * 5_000, "not TOML"),
+        ("image-cache = 0x" + "f" * 5_000, "not TOML"),
+        ("image-cache = '1e308g'", "too large"),
+        ("download-rate = '9999999g'", "at most 1024g"),
+        ("least-reward = '87000000.1'", "there are no more"),
+        ("coin-price = '" + "9" * 40 + "'", "there are no more"),
+        ("notify = 'https://a b/'", "expected where this worker tells"),
+        ("[schedule]", "no window of a week"),
+        ("\x00", "not TOML"),
+        ("task-cpus = 2.5", "set task-cpus to 2 at most"),
     ],
 )
 def test_a_file_that_says_nothing_sensible_changes_nothing_and_is_told(tmp_path, text, why):
     file = tmp_path / "settings.toml"
-    live = LiveSettings(started(), file)
+    live = LiveSettings(started(), file, cpus=2)
     live.set({"schedule": NIGHTS})
     file.write_text(text)
     live.look()
@@ -79,7 +90,7 @@ def test_a_file_that_says_nothing_sensible_changes_nothing_and_is_told(tmp_path,
     assert (holds(live), live.problem) == (WEEKEND, None)
     file.write_text(text)
     with pytest.raises(BadSetting, match=str(file)):
-        LiveSettings(started(), file).recover()
+        LiveSettings(started(), file, cpus=2).recover()
 
 
 @pytest.mark.parametrize(
@@ -146,3 +157,12 @@ def test_an_edit_of_any_text_has_just_what_is_wanted(tmp_path_factory, text, wan
     file = tmp_path_factory.mktemp("settings") / "settings.toml"
     file.write_text(edited(text, wanted), encoding="utf-8")
     assert read_changes(file) == wanted
+
+
+@given(st.binary(max_size=200) | st.text(max_size=200).map(str.encode))
+def test_no_file_ends_whoever_follows_it(tmp_path_factory, content):
+    file = tmp_path_factory.mktemp("settings") / "settings.toml"
+    live = LiveSettings(started(schedule=NIGHTS), file)
+    file.write_bytes(content)
+    live.look()
+    assert holds(live) == NIGHTS or live.problem is None

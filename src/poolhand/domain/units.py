@@ -28,6 +28,8 @@ BlockNumber = NewType("BlockNumber", int)
 
 DAY: Final = Seconds(86_400)
 NANO_PER_RLC: Final = 10**9
+ALL_RLC: Final = NanoRlc(87_000_000 * NANO_PER_RLC)
+"""No more were ever made, in whole millions."""
 WEI_PER_COIN: Final = 10**18
 WEI_PER_GWEI: Final = 10**9
 WEI_PER_NANO_RLC: Final = 10**9

@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 import os
 import re
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from poolhand.settings.load import BadSetting, read_toml, text_of
+from poolhand.settings.load import BadSetting, read_toml, texts_of
 
 CHANGES_HEAD: Final = """\
 # What was changed of this worker while it runs: by `poolhand worker set`, on its page, or here.
@@ -26,9 +25,12 @@ def read_changes(file: Path) -> dict[str, str]:
     Raises:
         BadSetting: It cannot be read, or is not TOML.
     """
-    if not file.exists():
-        return {}
-    return {key: text_of(value) for key, value in read_toml(file).items()}
+    try:
+        return read_toml(file)
+    except BadSetting as fault:
+        if isinstance(fault.__cause__, FileNotFoundError):
+            return {}
+        raise
 
 
 def write_changes(file: Path, changes: Mapping[str, str]) -> None:
@@ -38,9 +40,9 @@ def write_changes(file: Path, changes: Mapping[str, str]) -> None:
         BadSetting: It cannot be read or written, or is not TOML.
     """
     wanted = {**read_changes(file), **changes}
-    before = file.read_text(encoding="utf-8") if file.exists() else CHANGES_HEAD
     draft = file.with_name(f".{file.name}.part")
     try:
+        before = file.read_text(encoding="utf-8") if file.exists() else CHANGES_HEAD
         draft.unlink(missing_ok=True)
         handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(handle, "w", encoding="utf-8") as opened:
@@ -80,6 +82,6 @@ def _says(line: str, key: str, value: str) -> bool:
 
 def _values(text: str) -> dict[str, str] | None:
     try:
-        return {key: text_of(value) for key, value in tomllib.loads(text).items()}
-    except tomllib.TOMLDecodeError:
+        return texts_of(text)
+    except ValueError:
         return None

@@ -17,11 +17,13 @@ from urllib.parse import urlsplit
 from poolhand.domain.errors import PoolhandError, Refused
 from poolhand.domain.ids import Address
 from poolhand.domain.redaction import REDACTED, without_credentials
-from poolhand.domain.text import is_well_formed
+from poolhand.domain.text import is_well_formed, shown
 
 _ON: Final = frozenset(("true", "yes", "1", "on"))
 SWITCH_WORDS: Final = _ON | {"false", "no", "0", "off"}
 """How people say that something is on or off."""
+_MOST_SHOWN_OF_VALUE: Final = 200
+"""Characters of a value, in the message about it."""
 
 
 class BadSetting(Refused):
@@ -159,21 +161,29 @@ def load(
     return Settings(_find(option, flags, environ, written, str(file)) for option in known)
 
 
-def read_toml(file: Path) -> dict[str, Any]:
-    """Read a file of settings.
+def read_toml(file: Path) -> dict[str, str]:
+    """Read a file of settings; returns them by key, as flags would have them.
 
     Raises:
         BadSetting: It cannot be read, or is not TOML.
     """
     try:
-        return tomllib.loads(file.read_text(encoding="utf-8"))
+        return texts_of(file.read_text(encoding="utf-8"))
     except OSError as fault:
         raise BadSetting(f"cannot read {file}: {fault.strerror}") from fault
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as fault:
-        raise BadSetting(f"{file} is not TOML: {fault}") from fault
+    except ValueError as fault:
+        raise BadSetting(f"{file} is not TOML: {fault}: correct it") from fault
 
 
-def _read(file: Path, keys: set[str]) -> Mapping[str, Any]:
+def texts_of(toml: str) -> dict[str, str]:
+    """Return settings by key, as flags would have them; raises ValueError where it is not TOML."""
+    try:
+        return {key: _text(value) for key, value in tomllib.loads(toml).items()}
+    except RecursionError:
+        raise ValueError("its brackets are nested too deeply") from None
+
+
+def _read(file: Path, keys: set[str]) -> Mapping[str, str]:
     content = read_toml(file)
     unknown = sorted(content.keys() - keys)
     if unknown:
@@ -185,7 +195,7 @@ def _find(
     option: Option,
     flags: Mapping[str, str | None],
     environ: Mapping[str, str],
-    written: Mapping[str, Any],
+    written: Mapping[str, str],
     file: str,
 ) -> Setting:
     flag = flags.get(option.key)
@@ -195,7 +205,7 @@ def _find(
         if environ.get(name):
             return _made(option, environ[name], f"environment {name}", Rank.ENVIRONMENT)
     if option.key in written:
-        return _made(option, text_of(written[option.key]), file, Rank.FILE)
+        return _made(option, written[option.key], file, Rank.FILE)
     if option.default is None:
         raise BadSetting(
             f"{option.meaning} is missing: set {option.variable} or give --{option.key}"
@@ -203,8 +213,7 @@ def _find(
     return _made(option, option.default, "default", Rank.DEFAULT)
 
 
-def text_of(value: Any) -> str:
-    """Write a value of a file as a flag would have it."""
+def _text(value: Any) -> str:
     if isinstance(value, list):
         return ",".join(map(str, value))
     return str(value).lower() if isinstance(value, bool) else str(value)
@@ -216,9 +225,9 @@ def _made(option: Option, text: str, origin: str, rank: Rank) -> Setting:
     try:
         value = option.parse(text)
     except (ValueError, PoolhandError) as fault:
-        told = (
-            "the given value is not valid" if option.secret else f"'{text}' is not valid: {fault}"
-        )
+        told = f"'{shown(text, _MOST_SHOWN_OF_VALUE)}' is not valid: {fault}"
+        if option.secret:  # a fault may repeat a part of it
+            told = f"the given value is not valid: expected {option.meaning}"
         raise BadSetting(f"{option.key} ({origin}): {told}") from None
     return Setting(option, value, _shown(option, text), origin, rank)
 
@@ -299,5 +308,8 @@ def size(text: str) -> int:
     units = {"k": 1024, "m": 1024**2, "g": 1024**3}
     lower = text.strip().lower().removesuffix("b").removesuffix("i")
     if lower[-1:] in units:
-        return int(fraction(lower[:-1]) * units[lower[-1]])
+        bytes_wanted = fraction(lower[:-1]) * units[lower[-1]]
+        if bytes_wanted == float("inf"):
+            raise ValueError("it is too large")
+        return int(bytes_wanted)
     return whole()(lower)

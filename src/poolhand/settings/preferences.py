@@ -11,7 +11,7 @@ from poolhand.domain.availability.schedule import parse_schedule
 from poolhand.domain.doctor.machine import LEAST_DISK
 from poolhand.domain.ids import Address
 from poolhand.domain.notice_targets import parse_mail_server, parse_targets
-from poolhand.domain.units import parse_rlc
+from poolhand.domain.units import ALL_RLC, NanoRlc, parse_rlc, show_rlc
 from poolhand.settings.load import BadSetting, Option, address, fraction, size, whole, words
 
 CHANGES_FILE: Final = "settings.toml"
@@ -19,6 +19,8 @@ CHANGES_FILE: Final = "settings.toml"
 
 LEAST_RATE: Final = 16 * 1024
 """Bytes per second: with less hardly a task would end in its time."""
+MOST_RATE: Final = 1024**4
+"""Bytes per second, more than any line has."""
 
 
 def _addresses(text: str) -> frozenset[Address]:
@@ -69,6 +71,15 @@ def _rate(text: str) -> int:
     value = size(text)
     if 0 < value < LEAST_RATE:
         raise ValueError(f"it must be 0, or at least {LEAST_RATE // 1024}k")
+    if value > MOST_RATE:
+        raise ValueError(f"it must be at most {MOST_RATE // 1024**3}g; 0: as fast as it gets")
+    return value
+
+
+def _rlc(text: str) -> NanoRlc:
+    value = parse_rlc(text)
+    if value > ALL_RLC:
+        raise ValueError(f"it must be at most {show_rlc(ALL_RLC)} RLC: there are no more")
     return value
 
 
@@ -76,9 +87,9 @@ LIVE_OPTIONS: Final[tuple[Option, ...]] = (
     Option("schedule", "POOLHAND_SCHEDULE", parse_schedule, "always",
            "hours at which tasks are taken, by this computer's clock: weekdays 22:00-07:00, "
            "weekend all day; always: at all hours"),
-    Option("least-reward", "POOLHAND_LEAST_REWARD", parse_rlc, "0",
+    Option("least-reward", "POOLHAND_LEAST_REWARD", _rlc, "0",
            "RLC that a task must bring this worker at least, what its gas is worth taken off"),
-    Option("coin-price", "POOLHAND_COIN_PRICE", parse_rlc, "0",
+    Option("coin-price", "POOLHAND_COIN_PRICE", _rlc, "0",
            "RLC that one coin of the chain (gas is paid in it) is worth; 0: gas is not counted"),
     Option("only-requesters", "POOLHAND_ONLY_REQUESTERS", _addresses, "",
            "addresses whose tasks are taken, separated by commas; empty: anybody's"),
@@ -129,11 +140,12 @@ class NotLive(BadSetting):
     """A setting that is read when a worker starts, and then no more."""
 
 
-def preferences_of(found: Mapping[str, Any]) -> Preferences:
+def preferences_of(found: Mapping[str, Any], cpus: int | None = None) -> Preferences:
     """Return what settings come to together.
 
     Args:
         found: Values of ``LIVE_OPTIONS``, by key.
+        cpus: All that tasks can be given; None: nobody knows.
 
     Raises:
         BadSetting: They contradict one another; the message says who must change what.
@@ -160,7 +172,7 @@ def preferences_of(found: Mapping[str, Any]) -> Preferences:
         download_rate=found["download-rate"],
         upload_rate=found["upload-rate"],
     )
-    told = contradiction(wanted)
+    told = contradiction(wanted, cpus)
     if told is not None:
         raise BadSetting(told)
     return wanted

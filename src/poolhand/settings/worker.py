@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
 from poolhand.domain.doctor.findings import CheckOutcome
 from poolhand.domain.doctor.machine import judge_cpus, usual_slots
@@ -79,6 +80,7 @@ class WorkerSettings:
         locks: Folder of this machine's wallet locks.
         most_deposit: RLC that a running worker turns into stake in all, at most (nRLC).
         live: What may be changed while it runs, as it is started with.
+        engine_cpus: Processors that tasks can be given; None: nobody knows, of another computer's.
     """
 
     chain: ChainSettings
@@ -120,6 +122,7 @@ class WorkerSettings:
     locks: Path
     most_deposit: NanoRlc
     live: Settings
+    engine_cpus: int | None
 
 
 def _name(text: str) -> str:
@@ -292,7 +295,9 @@ def worker_settings(
             f"{machine_cpus} CPUs: give at most {machine_cpus}, or leave it out for "
             f"{usual_slots(machine_cpus)} (--oversubscribe lets tasks share CPUs)"
         )
-    preferences_of(found)
+    is_here = cluster is None and urlsplit(found["docker"]).scheme in ("", "unix")
+    engine_cpus = machine_cpus if is_here else None
+    preferences_of(found, engine_cpus)
     name: str = found["name"]
     signer = _signer(found)
     return WorkerSettings(
@@ -335,6 +340,7 @@ def worker_settings(
         locks=found["locks"],
         most_deposit=found["most-deposit"],
         live=found.only(LIVE_BY_KEY),
+        engine_cpus=engine_cpus,
     )
 
 

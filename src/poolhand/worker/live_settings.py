@@ -30,16 +30,19 @@ class LiveSettings:
     Args:
         started: As the worker was started with.
         file: Where changes are kept; None, in simulations: nowhere.
+        cpus: Processors that tasks can be given; None: nobody knows.
 
     Attributes:
         changed: Tells that another value is in force.
         problem: Why the file is not followed; None while it is.
     """
 
-    def __init__(self, started: Settings, file: Path | None = None) -> None:
-        self._started, self._file = started, file
+    def __init__(
+        self, started: Settings, file: Path | None = None, cpus: int | None = None
+    ) -> None:
+        self._started, self._file, self._cpus = started, file, cpus
         self._seen: tuple[int, int, int] | None = None
-        self._found, self._now = started, preferences_of(started)
+        self._found, self._now = started, preferences_of(started, cpus)
         self.changed: Signal[[]] = Signal()
         self.problem: str | None = None
 
@@ -126,11 +129,11 @@ class LiveSettings:
     def _check(self, texts: Mapping[str, str]) -> Settings:
         check_live(texts, BY_KEY)
         found = self._started.changed(texts, ORDERED)
-        preferences_of(found)
+        preferences_of(found, self._cpus)
         return found
 
     def _hold(self, found: Settings) -> None:
-        before, self._found, self._now = self._now, found, preferences_of(found)
+        before, self._found, self._now = self._now, found, preferences_of(found, self._cpus)
         self.problem = None
         if self._now != before:
             log.info("settings_changed", **{row.option.key: row.shown for row in found.rows()})

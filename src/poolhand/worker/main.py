@@ -171,7 +171,7 @@ def followed_settings(settings: WorkerSettings) -> LiveSettings:
     Raises:
         BadSetting: The file with the changes cannot be read.
     """
-    live = LiveSettings(settings.live, settings.base / CHANGES_FILE)
+    live = LiveSettings(settings.live, settings.base / CHANGES_FILE, settings.engine_cpus)
     live.recover()
     return live
 

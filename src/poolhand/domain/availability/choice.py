@@ -9,7 +9,7 @@ from poolhand.domain.availability.preferences import Preferences
 from poolhand.domain.gas_reserve import task_gas
 from poolhand.domain.ids import Address
 from poolhand.domain.replicate.events import Flow
-from poolhand.domain.units import WEI_PER_COIN, NanoRlc, Wei, show_rlc
+from poolhand.domain.units import ALL_RLC, WEI_PER_COIN, NanoRlc, Wei, show_rlc
 
 _DIGITS: Final = 2
 
@@ -70,7 +70,8 @@ def told_reward(wanted: Preferences, gas_price: Wei) -> NanoRlc:
     """Return what a pool is told to be the least: never more than what is asked.
 
     The price of gas moves with every block, and a pool need not hear of that: two digits are told.
+    Nor need it hear of more than there is.
     """
-    least = min(least_reward(wanted, gas_price, each) for each in Flow)
+    least = min(ALL_RLC, *(least_reward(wanted, gas_price, each) for each in Flow))
     step = 10 ** max(len(str(least)) - _DIGITS, 0)
     return NanoRlc(least // step * step)

@@ -70,13 +70,23 @@ class Preferences:
         return self.in_use_slots is not None or self.in_use_cpus is not None
 
 
-def contradiction(wanted: Preferences) -> str | None:
-    """Say why nothing would ever be computed, and who must change what; None: something may be."""
+def contradiction(wanted: Preferences, cpus: int | None = None) -> str | None:
+    """Say why nothing would ever be computed, and who must change what; None: something may be.
+
+    Args:
+        wanted: What an operator has said.
+        cpus: All that tasks can be given; None: nobody knows, as of a cluster.
+    """
     if not wanted.schedule.minutes_a_week:
         return (
             "with these settings the worker works 0 h a week: its schedule is "
             f"'{wanted.schedule.text}'; give it some hours or '{ALWAYS}', or let it rest for a "
             "while with `poolhand worker pause`"
+        )
+    if cpus is not None and wanted.task_cpus > cpus:
+        return (
+            f"a task is to have {wanted.task_cpus:g} processors, and this computer has {cpus}: "
+            f"set task-cpus to {cpus} at most"
         )
     if wanted.notify.mails and wanted.mail_server is None:
         return (
