@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from poolhand.transport.byte_rate import BURST_SECONDS, ByteRate
+from poolhand.transport.byte_rate import BURST_SECONDS, PACED_BYTES, ByteRate
 
 
 class Time:
@@ -50,3 +50,21 @@ async def test_a_stream_is_paced_whole():
 
     assert [piece async for piece in pace.paced(pieces())] == [b"x" * 500] * 4
     assert time.now == 100.0 + 2 - BURST_SECONDS
+
+
+async def test_a_large_piece_is_not_followed_by_a_long_pause():
+    time, rate, pauses = Time(), [1_024], []
+
+    async def pause(seconds):
+        pauses.append(seconds)
+        await time.pause(seconds)
+
+    async def pieces():
+        yield b"x" * (4 * PACED_BYTES + 1)
+
+    pace = ByteRate(lambda: rate[0], lambda: time.now, pause)
+    sizes = [len(piece) async for piece in pace.paced(pieces())]
+    assert sizes == [PACED_BYTES] * 4 + [1]
+    assert max(pauses) <= PACED_BYTES / 1_024
+    rate[0] = 0
+    assert [len(piece) async for piece in pace.paced(pieces())] == [4 * PACED_BYTES + 1]

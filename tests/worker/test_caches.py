@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from hashlib import sha256
 
 import pytest
@@ -101,6 +102,40 @@ async def test_what_a_task_or_a_container_has_stays(tmp_path, engine, clock):
     engine.busy.clear()
     await cache.clean()
     assert engine.sizes == {}
+
+
+async def test_what_a_task_begins_to_want_meanwhile_stays(tmp_path, engine, clock):
+    held = [TASK]
+    cache = ImageCache(engine, tmp_path / "i.json", live_with(image_cache="0"), lambda: held, clock)
+    for reference in (OLD, NEW):
+        await pulls(cache, engine, clock, reference)
+    remove = engine.remove
+
+    async def slowly(reference):
+        cache.wants(TASK, NEW)
+        return await remove(reference)
+
+    engine.remove = slowly
+    await cache.clean()
+    assert set(engine.sizes) == {NEW}
+
+
+async def test_a_lower_limit_is_kept_at_once(tmp_path, engine, clock):
+    live = live_with(image_cache="1g", dataset_cache="1k")
+    images = ImageCache(engine, tmp_path / "images.json", live, list, clock)
+    datasets = DatasetCache(tmp_path / "datasets", live, clock.now)
+    await pulls(images, engine, clock, OLD)
+    (tmp_path / "source").write_bytes(DATA)
+    await datasets.keep(CHECKSUM, tmp_path / "source")
+    keeping = [asyncio.create_task(each.keep_clean()) for each in (images, datasets)]
+    await asyncio.sleep(0)
+    live.set({"image-cache": "0", "dataset-cache": "0"})
+    async with asyncio.timeout(30):
+        while engine.sizes or any((tmp_path / "datasets").iterdir()):  # noqa: ASYNC110 - a thread does it
+            await asyncio.sleep(0)
+    for each in keeping:
+        each.cancel()
+    await asyncio.gather(*keeping, return_exceptions=True)
 
 
 async def test_what_is_this_workers_is_known_after_a_restart(tmp_path, engine, clock):

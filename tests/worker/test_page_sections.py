@@ -64,3 +64,10 @@ def test_settings_stand_on_the_page_with_what_they_come_to():
     assert "<script>" not in shown
     assert "<b>" not in shown
     assert 'data-setting="schedule"' in shown
+
+
+def test_a_setting_that_nobody_is_shown_is_not_offered_as_its_mask():
+    found = {"settings": [setting(name="notify", value="***")], "hours_a_week": 1, "problem": None}
+    shown = sections(told(settings=found))["settings"]
+    assert "***" not in shown
+    assert "shown to nobody" in shown

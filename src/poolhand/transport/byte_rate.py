@@ -10,6 +10,8 @@ from poolhand.transport.again import Sleep
 
 BURST_SECONDS: Final = 0.25
 """Seconds of the rate that may pass at once."""
+PACED_BYTES: Final = 16 * 1024
+"""Of a larger piece so many pass at a time: a service gives up who pauses for half a minute."""
 
 
 class ByteRate:
@@ -41,7 +43,10 @@ class ByteRate:
             await self._pause(wait)
 
     async def paced(self, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-        """Yield pieces at the rate."""
+        """Yield pieces at the rate; where there is one, no large ones."""
         async for piece in pieces:
-            yield piece
-            await self.passed(len(piece))
+            size = PACED_BYTES if self._rate() > 0 else max(len(piece), 1)
+            for at in range(0, len(piece), size):
+                part = piece[at : at + size]
+                yield part
+                await self.passed(len(part))

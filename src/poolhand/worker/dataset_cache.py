@@ -42,6 +42,8 @@ class DatasetCache:
         self, folder: Path | None, live: LiveSettings, now: Callable[[], UnixSeconds]
     ) -> None:
         self._folder, self._live, self._now = folder, live, now
+        self._stirred = asyncio.Event()
+        live.changed.connect(self._stirred.set)
 
     async def take(self, checksum: str, target: Path, most: int) -> int | None:
         """Put a dataset into a task's folder; returns its bytes, None where it is not kept.
@@ -60,6 +62,20 @@ class DatasetCache:
         limit = self._live.now.dataset_cache
         if self._folder is not None:
             await asyncio.to_thread(self._keep, self._folder, checksum, source, limit)
+
+    async def keep_clean(self) -> None:
+        """Let go of what is too much when the limit has changed, for ever."""
+        while True:
+            await self._stirred.wait()
+            self._stirred.clear()
+            if self._folder is not None:
+                await asyncio.to_thread(self._tidy, self._folder, self._live.now.dataset_cache)
+
+    def _tidy(self, folder: Path, limit: int) -> None:
+        try:
+            self._clean(folder, limit)
+        except OSError as fault:
+            log.warning("datasets_not_cleaned", folder=str(folder), cause=str(fault))
 
     def _take(self, kept: Path, checksum: str, target: Path, most: int) -> int | None:
         try:

@@ -7,6 +7,7 @@ file.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 from collections.abc import Callable, Collection
@@ -22,6 +23,7 @@ from poolhand.domain.json_text import parse_json
 from poolhand.domain.units import UnixSeconds
 from poolhand.ports.clock import Clock
 from poolhand.ports.images import EngineImages
+from poolhand.transport.plumbing import first_of
 from poolhand.worker.live_settings import LiveSettings
 
 MOST_IMAGES_REMEMBERED: Final = 4_096
@@ -68,6 +70,8 @@ class ImageCache:
         self._held, self._clock = held, clock
         self._entries = {} if file is None else _read(file)
         self._wanted: dict[TaskId, str] = {}
+        self._stirred = asyncio.Event()
+        live.changed.connect(self._stirred.set)
 
     @property
     def size(self) -> int:
@@ -110,22 +114,28 @@ class ImageCache:
         self._wanted = {task: image for task, image in self._wanted.items() if task in held}
         in_use = set(self._wanted.values())
         for reference in let_go(self._entries, self._live.now.image_cache, in_use):
+            if reference in self._wanted.values():
+                continue  # a task has begun to want it since the one before was removed
             if not await self._images.remove(reference):
                 continue  # a container has it: the next time, perhaps
-            if reference in set(self._wanted.values()):
+            if reference in self._wanted.values():
                 continue  # a task has begun to want it meanwhile, and pulls it again
             entry = self._entries.pop(reference)
             log.info("image_removed", image=reference, bytes=entry.size)
             self._write()
 
     async def keep_clean(self) -> None:
-        """Do so now and then, for ever."""
+        """Do so now and then, and when settings have changed, for ever."""
         while True:
-            await self._clock.sleep(PAUSE_BETWEEN_CLEANINGS)
+            await first_of(self._clock.sleep(PAUSE_BETWEEN_CLEANINGS), self._stir())
+            self._stirred.clear()
             try:
                 await self.clean()
             except RuntimeDown as fault:
                 log.info("images_not_cleaned", cause=str(fault))
+
+    async def _stir(self) -> None:
+        await self._stirred.wait()
 
     def _write(self) -> None:
         if self._file is None:

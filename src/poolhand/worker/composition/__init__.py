@@ -200,7 +200,7 @@ class Worker:
         self.briefs, self.views = chain.briefs, chain.views
         self.engine, self.pull = sandbox.engine, sandbox.pull
         self.folders, self.room = sandbox.folders, sandbox.room
-        self.images = sandbox.images
+        self.images, self.datasets = sandbox.images, sandbox.datasets
         self.wallet_watch, self.head_watch = watches.wallet, watches.heads
         self._chain_watch, self._tasks, self._hub = watches.chain, tasks, hub
         self._follow_events = partial(watches.chain.follow_events, watcher, pool)
@@ -217,6 +217,7 @@ class Worker:
             self._keep_choosing,
             self.presence.keep_looking,
             self.images.keep_clean,
+            self.datasets.keep_clean,
             self._chain_watch.keep_looking,
             partial(self._follow_events, first),
             self.head_watch.follow_heads,
