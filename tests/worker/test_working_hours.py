@@ -151,14 +151,34 @@ async def test_an_offer_that_would_outlast_the_hours_is_declined(pool):
     task = await pool.offered(active=False)
     assert pool.replicate(task) is None
     (told,) = pool.heard(ReportBatch)
-    assert (
-        "this worker's hours end" in told.statuses[0].detail or "hours" in told.statuses[0].detail
-    )
+    assert "hours" in told.statuses[0].detail
     live.set({"schedule": ""})
     await pool.world.settle()
     assert pool.member.standing.paused is None
     second = await pool.offered(active=False)
     assert pool.replicate(second) is not None
+
+
+@pytest.mark.parametrize(
+    ("hold", "is_chosen"), [(Hold.OPERATOR, True), (Hold.IN_USE, True), (Hold.DISK, False)]
+)
+async def test_an_offer_on_its_way_while_the_operator_pauses_is_declined_by_choice(
+    pool, hold, is_chosen
+):
+    pool.member.hold(hold, "not now")
+    task = await pool.offered(active=False)
+    assert pool.replicate(task) is None
+    assert pool.heard(Declined) == ([Declined(task)] if is_chosen else [])
+    assert "not now" in pool.heard(ReportBatch)[0].statuses[0].detail
+
+
+async def test_an_offer_that_ends_with_the_hours_is_taken_and_a_longer_one_is_not(pool):
+    hours, clock = pool.node.worker.hours, pool.world.clock
+    pool.node.worker.live.set({"schedule": window_of(pool, 3 * T)})
+    left = hours.opening().changes - clock.now()
+    hours.check(Seconds(left))
+    with pytest.raises(OutsideHours, match="this worker's hours end"):
+        hours.check(Seconds(left + 1))
 
 
 async def test_a_session_begins_with_the_conditions_before_the_capacity(pool):

@@ -18,7 +18,7 @@ from poolhand.worker.brief import check_offer
 from poolhand.worker.briefs import Briefs
 from poolhand.worker.held_replicates import HeldReplicates
 from poolhand.worker.reports import PoolReports
-from poolhand.worker.standing import WorkerStanding
+from poolhand.worker.standing import CHOSEN_HOLDS, WorkerStanding
 from poolhand.worker.task_choice import TaskChoice
 from poolhand.worker.working_hours import Unwanted
 
@@ -125,7 +125,8 @@ class OfferIntake:
 
     def _check_holds(self) -> None:
         if self.standing.paused is not None:
-            raise NothingNew(self.standing.paused)
+            by_choice = not CHOSEN_HOLDS.isdisjoint(self.standing.holds)
+            raise (RestsByChoice if by_choice else NothingNew)(self.standing.paused)
 
     def _check_unread(self, task_id: TaskId) -> None:
         why = self._held.shell.unread.get(str(task_id))
@@ -150,6 +151,13 @@ class OfferFaulted(Refused):
 
 class NothingNew(Refused):
     """The worker takes nothing new for now."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"the worker takes nothing new: {reason}")
+
+
+class RestsByChoice(Unwanted):
+    """It does not, for its operator has so decided: the offer was on its way meanwhile."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(f"the worker takes nothing new: {reason}")

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Final
 
 from poolhand.domain.units import NanoRlc, Seconds, UnixSeconds
 from poolhand.worker.owner_messages import OwnerMessages
@@ -24,6 +25,12 @@ class Hold(StrEnum):
     GAS = "gas"
     CHAIN = "chain-stalled"
     RESULTS = "results-forbidden"
+
+
+CHOSEN_HOLDS: Final = frozenset(
+    {Hold.DRAIN, Hold.OPERATOR, Hold.SCHEDULE, Hold.IN_USE, Hold.BATTERY}
+)
+"""Those that the operator has ordered, or set."""
 
 
 @dataclass(slots=True)
