@@ -9,7 +9,7 @@ from many import examples
 from placement.pool_model import address
 from poolhand.domain.placement.turns import Ability, Demand, WorkerTurns
 from poolhand.domain.ranking import Ranking
-from poolhand.domain.units import NanoRlc
+from poolhand.domain.units import NanoRlc, Seconds
 
 SOURCES = ("", "a", "b", "c")
 Worker = st.tuples(
@@ -45,6 +45,38 @@ def test_the_first_that_fits_is_found(workers, asks):
         found = tree.first(demand, {address(each) for each in but}, not_from)
         assert found == min(fit, default=None)
         assert len(tree) == len(known)
+
+
+Conditioned = st.tuples(
+    st.booleans(), st.integers(0, 4), st.none() | st.integers(1, 12), st.integers(0, 12),
+)  # fmt: skip
+
+
+@settings(max_examples=examples(200), deadline=None)
+@given(
+    st.lists(Conditioned, max_size=40),
+    st.lists(
+        st.tuples(st.booleans(), st.integers(0, 4), st.integers(0, 13), st.integers(0, 13)),
+        min_size=1,
+        max_size=10,
+    ),
+)
+def test_the_first_is_found_whose_conditions_a_task_meets(workers, asks):
+    tree = WorkerTurns()
+    for number, (gpu, stake, longest, least) in enumerate(workers):
+        able = Ability(gpu, False, NanoRlc(stake), "", longest, NanoRlc(least))
+        tree.put(address(number), (False, False, 0.0, float(number)), able)
+    for gpu, stake, time, reward in asks:
+        demand = Demand(gpu, False, NanoRlc(stake), Seconds(time), NanoRlc(reward))
+        fit = [
+            address(number)
+            for number, (has_gpu, owns, longest, least) in enumerate(workers)
+            if has_gpu >= gpu and owns >= stake and least <= reward
+            if longest is None or time <= longest
+        ]
+        found = tree.first(demand)
+        assert (found and found[1]) == (fit[0] if fit else None)
+        assert tree.has(demand) is bool(fit)
 
 
 def test_a_crowd_from_one_address_is_passed_by_as_a_whole():
