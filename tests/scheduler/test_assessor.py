@@ -13,7 +13,7 @@ from poolhand.domain.task.idle import IdleReason
 from poolhand.domain.task.rules import LAST_WORD
 from poolhand.scheduler.chain_time import LONGEST_BLOCK_GAP
 from poolhand.transport.session_hub import STOOD_STILL_AFTER
-from poolhand.wire.messages import AcknowledgeReports, Idle, OfferTask
+from poolhand.wire.messages import AcknowledgeReports, Declined, Idle, OfferTask
 
 RULES = PlacementRules()
 
@@ -103,6 +103,18 @@ async def test_whose_offer_was_taken_up_in_time_keeps_it(world):
     await world.step(RULES.trial - RULES.take_up)
     assert other_is_asked(), "nobody stands by a newcomer"
     assert known_of(world, worker) == NEWCOMER
+
+
+@pytest.mark.parametrize(
+    ("ending", "faults"), [((S.FAILED,), 0), ((*TO_COMPUTED[:2], S.FAILED), 1)]
+)
+async def test_who_says_that_it_declines_is_excused_for_just_that(world, ending, faults):
+    worker = await world.hired()
+    task = first_task(await world.deal())
+    await world.step()
+    world.scheduler.workers.received(worker.address, Declined(task))
+    await worker.reports(task, *ending)
+    assert known_of(world, worker).faults == faults
 
 
 @pytest.mark.case("A2")
