@@ -6,7 +6,7 @@ from __future__ import annotations
 import pytest
 from playwright.async_api import expect
 
-from headless import read_by_everybody, visitor
+from headless import REFUSED, read_by_everybody, visitor
 from lonely_worker import LonelyProgram
 from poolhand.domain.units import Wei
 from poolhand.worker.pid_file import read
@@ -87,3 +87,38 @@ async def test_without_the_address_the_page_says_how_to_come_by_it(program, visi
     page = await visit(read(program.base).url)
     await expect(page.locator("#note")).to_contain_text("poolhand worker page")
     await expect(page.locator("#orders")).to_be_hidden()
+
+
+async def test_a_setting_is_changed_on_the_page_and_a_refusal_stays_to_be_read(program):
+    await program.starts()
+    async with visitor(but=(REFUSED,)) as visit:
+        await changes_settings(program, await visit(address_of(program)))
+
+
+async def changes_settings(program, page):
+    field, reward = page.get_by_label("schedule", exact=True), page.get_by_label("least-reward")
+    await reward.fill("0.5")
+    await field.fill("someday")
+    await page.keyboard.press("Enter")
+    await expect(page.locator("#note")).to_contain_text("'someday' is no window of a week")
+    block = await page.locator("#head .lead").inner_text()
+    program.chain.mine()
+    await expect(page.locator("#head .lead")).not_to_have_text(block)
+    await expect(page.locator("#note")).to_contain_text("'someday' is no window of a week")
+    await expect(field).to_have_value("someday")
+    await field.fill("Weekdays  22:00-07:00")
+    await page.keyboard.press("Enter")
+    await expect(page.locator("#note")).to_have_text("schedule is set.")
+    await expect(page.locator("#settings")).to_contain_text("works 45 h a week")
+    await expect(field).to_have_value("Weekdays  22:00-07:00")
+    await expect(reward).to_have_value("0.5")
+    hidden = page.get_by_label("notify", exact=True)
+    await hidden.fill("https://hook.example/5ecret")
+    await page.keyboard.press("Enter")
+    await expect(page.locator("#note")).to_have_text("notify is set.")
+    await expect(hidden).to_have_value("")
+    assert "5ecret" not in await page.content()
+    await field.fill("")
+    await page.keyboard.press("Enter")
+    await expect(page.locator("#note")).to_have_text("schedule is taken back.")
+    await expect(page.locator("#settings")).to_contain_text("works 168 h a week")

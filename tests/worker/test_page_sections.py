@@ -50,8 +50,8 @@ def test_what_apps_run_in_is_told_with_what_was_not_taken():
 
 def setting(**members):
     return {
-        "name": "schedule", "value": "always", "origin": "default", "meaning": "when",
-        "default": "always", **members,
+        "name": "schedule", "value": "always", "is_hidden": False, "origin": "default",
+        "meaning": "when", "default": "always", **members,
     }  # fmt: skip
 
 
@@ -67,7 +67,11 @@ def test_settings_stand_on_the_page_with_what_they_come_to():
 
 
 def test_a_setting_that_nobody_is_shown_is_not_offered_as_its_mask():
-    found = {"settings": [setting(name="notify", value="***")], "hours_a_week": 1, "problem": None}
+    found = {
+        "settings": [setting(name="notify", value="***", is_hidden=True)],
+        "hours_a_week": 1,
+        "problem": None,
+    }
     shown = sections(told(settings=found))["settings"]
     assert "***" not in shown
     assert "shown to nobody" in shown

@@ -110,6 +110,7 @@ class LiveSettings:
                 {
                     "name": row.option.key,
                     "value": row.shown,
+                    "is_hidden": row.option.secret and bool(row.shown),
                     "origin": row.origin,
                     "meaning": row.option.meaning,
                     "default": row.option.default,

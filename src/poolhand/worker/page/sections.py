@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from html import escape
 from typing import Final
 
-from poolhand.domain.redaction import REDACTED
 from poolhand.domain.text import shown
 from poolhand.transport.page.html import (
     badge,
@@ -217,9 +216,8 @@ def _settings(told: ToldStatus) -> str:
 
 def _setting(each: ToldStatus) -> str:
     name = text(each["name"])
-    is_hidden = each["value"] == REDACTED
-    value = "" if is_hidden else text(each["value"])
-    hint = ' placeholder="set, and shown to nobody"' if is_hidden else ""
+    value = "" if each["is_hidden"] else text(each["value"])
+    hint = ' placeholder="set, and shown to nobody"' if each["is_hidden"] else ""
     return (
         f'<form class="card setting" data-setting="{name}"><label for="set-{name}">{name}</label>'
         f'<div class="row"><input id="set-{name}" name="value" value="{value}"{hint} '

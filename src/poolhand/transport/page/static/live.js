@@ -14,6 +14,9 @@
   const token = sessionStorage.getItem(key);
   const headers = { Authorization: "Bearer " + token };
 
+  const typed = new Map(); // what stands in a field and was not sent yet, by the field's id
+  let isOld = false; // whether the note says that nothing new comes
+
   function say(words, isTrouble) {
     note.textContent = words;
     note.className = isTrouble ? "note trouble" : "note";
@@ -24,6 +27,10 @@
     const focus = old.contains(document.activeElement) ? document.activeElement.id : "";
     old.innerHTML = html;
     for (const each of old.querySelectorAll("pre")) each.scrollTop = each.scrollHeight;
+    for (const [id, words] of typed) {
+      const field = old.querySelector("#" + CSS.escape(id));
+      if (field) field.value = words;
+    }
     if (focus) document.getElementById(focus)?.focus();
   }
 
@@ -34,7 +41,8 @@
     for (const [name, html] of Object.entries(told.sections)) put(name, html);
     document.title = told.title;
     orders.hidden = false;
-    say("", false);
+    if (isOld) say("", false);
+    isOld = false;
   }
 
   async function follow() {
@@ -59,8 +67,10 @@
     for (;;) {
       try {
         if (!(await follow())) return say(lost, true);
+        isOld = true;
         say(`The ${what} has ended, or was restarted. Trying again…`, true);
       } catch {
+        isOld = true;
         say(`The ${what} does not answer: what you see is old. Trying again…`, true);
       }
       await new Promise((resolve) => setTimeout(resolve, 3000));
@@ -83,18 +93,28 @@
 
   async function set(form) {
     const button = form.querySelector("button");
+    const name = form.dataset.setting;
+    const { id, value } = form.elements.value;
     button.disabled = true;
     try {
-      const body = JSON.stringify({ changes: { [form.dataset.setting]: form.elements.value.value } });
+      const body = JSON.stringify({ changes: { [name]: value } });
       const answer = await fetch("/v1/settings", { method: "POST", headers, body });
       const told = await answer.json();
-      say(answer.ok ? form.dataset.setting + " is set." : told.message, !answer.ok);
+      if (answer.ok) settled(id, told.settings.find((each) => each.name === name));
+      say(answer.ok ? (value.trim() ? `${name} is set.` : `${name} is taken back.`) : told.message, !answer.ok);
     } catch {
       say("The worker does not answer: nothing was set.", true);
     }
     button.disabled = false;
   }
 
+  function settled(id, setting) {
+    typed.delete(id);
+    const field = document.getElementById(id);
+    if (field) field.value = setting.is_hidden ? "" : setting.value;
+  }
+
+  place.addEventListener("input", ({ target }) => typed.set(target.id, target.value));
   place.addEventListener("submit", (event) => {
     event.preventDefault();
     set(event.target);
