@@ -53,7 +53,7 @@ async def carried(messages):
 @given(
     st.lists(
         st.builds(
-            Fetch, st.integers(0, 999), st.sampled_from(["x", "y" * 30_000]), *[st.just(1)] * 2
+            Fetch, st.integers(0, 999), st.sampled_from(["x", "y" * 30_000]), *[st.just(1)] * 3
         )
         | st.builds(Abandon, st.integers(0, 999)),
         max_size=20,

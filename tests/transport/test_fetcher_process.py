@@ -116,6 +116,26 @@ async def test_one_that_hangs_is_stopped_and_what_it_had_to_do_is_tried_again(ta
         assert not is_alive(stopped[0])
 
 
+async def test_a_download_under_way_takes_up_a_new_rate(target):
+    rate, looks = [16 * 1024], asyncio.Semaphore(0)
+
+    def told():
+        looks.release()
+        return rate[0]
+
+    async with (
+        made(silence=0.1, rate=told).at_work() as process,
+        raw_server(body(b"x" * 4_000_000)) as server,
+    ):
+        coming = asyncio.create_task(fetch(process, server.url(), target, 4_000_000, 20))
+        looking = asyncio.gather(*(looks.acquire() for _ in range(6)))
+        await asyncio.wait((coming, looking), return_when=asyncio.FIRST_COMPLETED)
+        assert not coming.done()
+        rate[0] = 0
+        await coming
+    assert target.stat().st_size == 4_000_000
+
+
 async def test_it_ends_with_its_worker_and_with_nothing_less(target):
     async with raw_server(body(TEXT)) as server, made().at_work() as process:
         await fetch(process, server.url(), target)

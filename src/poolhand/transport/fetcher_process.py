@@ -42,7 +42,8 @@ class FetcherProcess:
         pause: Lets seconds pass between tries.
         silence: Seconds between two looks at whether it is alive.
         program: What is started.
-        rate: Tells how many bytes per second may come in all; 0: any.
+        rate: Tells how many bytes per second may come in all; 0: any. Asked with each download and
+            each look at the process.
     """
 
     def __init__(
@@ -98,7 +99,7 @@ class FetcherProcess:
         async def once() -> None:
             try:
                 running = await self._process()
-                await running.download(uri, descriptor, limit, timeout, self._rate())
+                await running.download(uri, descriptor, limit, timeout)
             except FetcherGone as fault:
                 raise PassingFault(
                     str(fault), tries=UNKNOWN_HOST_TRIES, kind=FetcherLost
@@ -116,6 +117,6 @@ class FetcherProcess:
         async with self._starting:
             if self._running is None or self._running.is_gone:
                 self._running = await RunningFetcher.start(
-                    self._program, self._begin, self._resolver, self._silence
+                    self._program, self._begin, self._resolver, self._silence, self._rate
                 )
             return self._running

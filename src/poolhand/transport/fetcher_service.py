@@ -84,6 +84,7 @@ class FetcherService:
                 if asked.number in self._names:
                     self._names.pop(asked.number).set_result(asked)
             elif isinstance(asked, AreYouThere):
+                self._rate = asked.rate
                 self._line.put(StillHere())
             else:
                 raise Malformed(f"{type(asked).__name__} is no request to a fetcher at work")

@@ -6,6 +6,7 @@ import asyncio
 import os
 import socket
 import subprocess
+from collections.abc import Callable
 from itertools import count
 from typing import Final, Self
 
@@ -69,6 +70,7 @@ class RunningFetcher:
         begin: What it is told first.
         resolver: Looks names up for it.
         silence: Seconds between two looks at whether it is alive.
+        rate: Tells how many bytes per second may come in all; 0: any.
 
     Attributes:
         is_gone: Whether it brings nothing any more.
@@ -81,8 +83,9 @@ class RunningFetcher:
         begin: BeginFetching,
         resolver: Resolver,
         silence: float,
+        rate: Callable[[], int],
     ) -> None:
-        self._child, self._line = process, line
+        self._child, self._line, self._rate = process, line, rate
         self._resolver, self._silence = resolver, silence
         self._numbers = count()
         self._waiting: dict[int, asyncio.Future[Fetched | NotFetched]] = {}
@@ -94,7 +97,12 @@ class RunningFetcher:
 
     @classmethod
     async def start(
-        cls, program: tuple[str, ...], begin: BeginFetching, resolver: Resolver, silence: float
+        cls,
+        program: tuple[str, ...],
+        begin: BeginFetching,
+        resolver: Resolver,
+        silence: float,
+        rate: Callable[[], int],
     ) -> Self:
         """Start one, and wait until it is at work.
 
@@ -109,7 +117,7 @@ class RunningFetcher:
                 ours.close()
                 raise FetcherGone(f"the fetcher cannot be started: {fault}") from fault
         line = DescriptorLine(ours, FETCHER_LINE, takes_files=False)
-        made = cls(child, line, begin, resolver, silence)
+        made = cls(child, line, begin, resolver, silence, rate)
         try:
             async with asyncio.timeout(LONGEST_FETCHER_START):
                 log.info("fetcher_started", pid=made.pid, gave_up=await made._bounds)
@@ -127,12 +135,8 @@ class RunningFetcher:
         """Its number."""
         return self._child.pid
 
-    async def download(
-        self, uri: str, descriptor: int, limit: int, timeout: Seconds, rate: int = 0
-    ) -> None:
+    async def download(self, uri: str, descriptor: int, limit: int, timeout: Seconds) -> None:
         """Have a file written; who cancels this has it abandoned.
-
-        ``rate`` (bytes per second) is of all downloads together from now on; 0: any.
 
         Raises:
             FetcherGone: The process has ended meanwhile.
@@ -141,7 +145,7 @@ class RunningFetcher:
         number = next(self._numbers)
         answer = self._waiting[number] = asyncio.get_running_loop().create_future()
         try:
-            self._line.put(Fetch(number, uri, limit, int(timeout * 1000), rate), descriptor)
+            self._line.put(Fetch(number, uri, limit, int(timeout * 1000), self._rate()), descriptor)
             told = await answer
         except Malformed as fault:
             raise ForbiddenUri(uri, "it is too long, or no text") from fault
@@ -238,7 +242,7 @@ class RunningFetcher:
                 raise TimeoutError(f"it said nothing for {silences * self._silence:.0f} s")
             self._heard = False
             if self._waiting:
-                self._line.put(AreYouThere())
+                self._line.put(AreYouThere(self._rate()))
 
 
 def _spawn(program: tuple[str, ...], line: int) -> subprocess.Popen[bytes]:

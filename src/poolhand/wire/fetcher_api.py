@@ -118,7 +118,12 @@ class LookedUp:
 
 @dataclass(frozen=True, slots=True)
 class AreYouThere:
-    """Answered by ``StillHere`` at once, whatever is being downloaded."""
+    """Answered by ``StillHere`` at once, whatever is being downloaded.
+
+    ``rate`` is of all downloads together from now on, as in ``Fetch``.
+    """
+
+    rate: Annotated[int, _NUMBER]
 
 
 @dataclass(frozen=True, slots=True)
