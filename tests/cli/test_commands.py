@@ -116,6 +116,21 @@ def test_a_switch_of_a_program_is_understood_however_it_is_typed(words, capsys):
     assert flag(told["gpu"]["value"])
 
 
+def test_what_was_changed_of_a_worker_while_it_ran_stands_among_its_settings(tmp_path, capsys):
+    file = tmp_path / "w7" / "settings.toml"
+    file.parent.mkdir()
+    start = ["worker", "start", "--pool-address", "0x" + "b3" * 20, "--name", "w7"]
+    shown = [*start, "--base-dir", str(tmp_path), "--schedule", "always", "--show-config", "--json"]
+    file.write_text("schedule = 'weekend all day'\n")
+    assert run(shown) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["schedule"] == {"value": "weekend all day", "origin": "changed while it runs"}
+    assert told["name"]["value"] == "w7"
+    file.write_text("schedule = 'someday'\n")
+    assert run(shown) == 2
+    assert f"{file}: schedule" in capsys.readouterr().err
+
+
 def test_the_version_is_told(capsys):
     assert run(["--version"]) == 0
     assert capsys.readouterr().out == f"poolhand {__version__}\n"

@@ -28,6 +28,7 @@ def add_program(
     start: StartProgram,
     doc: str,
     find_wallet: Callable[[Settings], Settings] = with_wallet,
+    in_force: Callable[[Settings], Settings] = lambda settings: settings,
 ) -> None:
     """Add a command that runs a program until it is stopped.
 
@@ -38,6 +39,7 @@ def add_program(
         start: Given the settings and what to call when the program is ready.
         doc: Help text, its example included.
         find_wallet: Decides the wallet of a program that signs, and usually its password.
+        in_force: Adds what such a program keeps of its own, for ``--show-config``.
     """
     known = tuple(options)
     signs = any(option.key == "wallet-password" for option in known)
@@ -46,7 +48,7 @@ def add_program(
         flags = {option.key: given[member_of(option)] for option in known}
         settings = load(known, flags, os.environ, given["config"])
         if given["show_config"]:
-            _show(settings, as_json=given["as_json"])
+            _show(in_force(settings), as_json=given["as_json"])
             return
         if signs:
             settings = find_wallet(settings)

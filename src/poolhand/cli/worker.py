@@ -21,7 +21,13 @@ from poolhand.cli.saying import say
 from poolhand.cli.setting import add_set
 from poolhand.domain.errors import Refused
 from poolhand.settings.load import Settings
-from poolhand.settings.worker import WORKER_OPTIONS, WorkerSettings, without_effect, worker_settings
+from poolhand.settings.worker import (
+    WORKER_OPTIONS,
+    WorkerSettings,
+    settings_in_force,
+    without_effect,
+    worker_settings,
+)
 
 if TYPE_CHECKING:
     from poolhand.keys.own_signer import OwnSigner
@@ -93,8 +99,8 @@ add_program(
     _start,
     """Work for a pool until stopped; a restart goes on where it was.
 
-    Settings come from flags, the environment (names of iExec's worker), a file, and defaults, in
-    this order; --show-config prints them.
+    Settings come from what `poolhand worker set` has changed, flags, the environment (names of
+    iExec's worker), a file, and defaults, in this order; --show-config prints them.
 
     Example: poolhand worker start --chain arbitrum --wallet ~/worker.json \\
     --core-url https://pool.example \\
@@ -109,6 +115,7 @@ add_program(
     has ended.
     """,
     _with_wallet,
+    settings_in_force,
 )
 
 

@@ -14,12 +14,10 @@ from poolhand.ports.clock import Clock
 from poolhand.settings.live_file import read_changes, write_changes
 from poolhand.settings.load import BadSetting, Setting, Settings, load
 from poolhand.settings.preferences import LIVE_OPTIONS, check_live, preferences_of
-from poolhand.settings.worker import BY_KEY
+from poolhand.settings.worker import BY_KEY, with_changes
 
 FILE_LOOK: Final = 2.0
 """Seconds between two looks whether somebody has changed the file."""
-ORDERED: Final = "changed while it runs"
-"""Origin of a setting that stands in the file."""
 
 log = structlog.get_logger()
 
@@ -128,8 +126,7 @@ class LiveSettings:
             raise BadSetting(f"{self._file}: {fault}") from None
 
     def _check(self, texts: Mapping[str, str]) -> Settings:
-        check_live(texts, BY_KEY)
-        found = self._started.changed(texts, ORDERED)
+        found = with_changes(self._started, texts)
         preferences_of(found, self._cpus)
         return found
 
