@@ -210,7 +210,8 @@ def _settings(told: ToldStatus) -> str:
     hours = f"{found['hours_a_week']:g} h a week"
     return (
         f'<h2>Settings</h2>{unread}<p class="faint">Changed at once and over restarts; an empty '
-        f"value takes a change back. With these it works {hours}.</p>{rows}"
+        f"value takes a change back. With these it works {hours}.</p>"
+        f'<div class="settings">{rows}</div>'
     )
 
 
