@@ -114,6 +114,9 @@ def test_a_week_adds_up(schedule):
     starts = [int((monday + timedelta(minutes=15 * n)).timestamp()) for n in range(4 * 24 * 7)]
     shown = [schedule.at(UnixSeconds(each), UTC).is_open for each in starts]
     assert schedule.minutes_a_week == 15 * sum(shown)
+    runs = "".join("o" if each else " " for each in shown * 2).split()
+    longest = 900 * min(max(map(len, runs), default=0), len(starts))
+    assert schedule.longest == (None if all(shown) else longest)
 
 
 def at(text: str, zone=BERLIN) -> UnixSeconds:
@@ -221,4 +224,5 @@ def test_always_is_for_ever_and_never_too():
     assert ALWAYS_OPEN.at(now, BERLIN) == Opening(is_open=True, changes=None)
     never = parse_schedule("never")
     assert never.at(now, BERLIN) == Opening(is_open=False, changes=None)
-    assert (never.minutes_a_week, ALWAYS_OPEN.minutes_a_week) == (0, MINUTES_A_WEEK)
+    assert (never.minutes_a_week, never.longest) == (0, 0)
+    assert (ALWAYS_OPEN.minutes_a_week, ALWAYS_OPEN.longest) == (MINUTES_A_WEEK, None)

@@ -213,6 +213,16 @@ async def test_outside_its_hours_a_worker_says_until_when_and_what_would_change_
     assert pool.member.standing.paused is None
 
 
+async def test_hours_in_which_no_task_fits_are_refused(pool):
+    live = pool.node.worker.live
+    pool.node.worker.hours.learn((Seconds(300), Seconds(3_600)))
+    assert live.shortest == 300
+    with pytest.raises(BadSetting, match=r"0 h a week: .* last 4 min at most.*: make them longer"):
+        live.set({"schedule": "23:00-23:04"})
+    live.set({"schedule": "23:00-23:05"})
+    assert live.now.schedule.text == "23:00-23:05"
+
+
 async def test_hours_that_never_come_are_refused(pool):
     live = pool.node.worker.live
     with pytest.raises(BadSetting, match="0 h a week"):

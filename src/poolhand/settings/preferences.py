@@ -11,7 +11,7 @@ from poolhand.domain.availability.schedule import parse_schedule
 from poolhand.domain.doctor.machine import LEAST_DISK
 from poolhand.domain.ids import Address
 from poolhand.domain.notice_targets import parse_mail_server, parse_targets
-from poolhand.domain.units import ALL_RLC, NanoRlc, parse_rlc, show_rlc
+from poolhand.domain.units import ALL_RLC, NanoRlc, Seconds, parse_rlc, show_rlc
 from poolhand.settings.load import BadSetting, Option, address, fraction, size, whole, words
 
 CHANGES_FILE: Final = "settings.toml"
@@ -140,12 +140,15 @@ class NotLive(BadSetting):
     """A setting that is read when a worker starts, and then no more."""
 
 
-def preferences_of(found: Mapping[str, Any], cpus: int | None = None) -> Preferences:
+def preferences_of(
+    found: Mapping[str, Any], cpus: int | None = None, shortest: Seconds | None = None
+) -> Preferences:
     """Return what settings come to together.
 
     Args:
         found: Values of ``LIVE_OPTIONS``, by key.
         cpus: All that tasks can be given; None: nobody knows.
+        shortest: For which any task may compute; None: nobody knows.
 
     Raises:
         BadSetting: They contradict one another; the message says who must change what.
@@ -172,7 +175,7 @@ def preferences_of(found: Mapping[str, Any], cpus: int | None = None) -> Prefere
         download_rate=found["download-rate"],
         upload_rate=found["upload-rate"],
     )
-    told = contradiction(wanted, cpus)
+    told = contradiction(wanted, cpus, shortest)
     if told is not None:
         raise BadSetting(told)
     return wanted

@@ -10,6 +10,7 @@ import structlog
 
 from poolhand.domain.availability.preferences import Preferences
 from poolhand.domain.signal import Signal
+from poolhand.domain.units import Seconds
 from poolhand.ports.clock import Clock
 from poolhand.settings.live_file import read_changes, write_changes
 from poolhand.settings.load import BadSetting, Setting, Settings, load
@@ -33,6 +34,7 @@ class LiveSettings:
     Attributes:
         changed: Tells that another value is in force.
         problem: Why the file is not followed; None while it is.
+        shortest: For which any task may compute; None until somebody has read that on chain.
     """
 
     def __init__(
@@ -43,6 +45,7 @@ class LiveSettings:
         self._found, self._now = started, preferences_of(started, cpus)
         self.changed: Signal[[]] = Signal()
         self.problem: str | None = None
+        self.shortest: Seconds | None = None
 
     @classmethod
     def usual(cls) -> LiveSettings:
@@ -53,6 +56,10 @@ class LiveSettings:
     def now(self) -> Preferences:
         """What holds."""
         return self._now
+
+    def learn(self, shortest: Seconds) -> None:
+        """Take note of the shortest time for which any task may compute."""
+        self.shortest = shortest
 
     def rows(self) -> tuple[Setting, ...]:
         """Return each with its origin."""
@@ -127,7 +134,7 @@ class LiveSettings:
 
     def _check(self, texts: Mapping[str, str]) -> Settings:
         found = with_changes(self._started, texts)
-        preferences_of(found, self._cpus)
+        preferences_of(found, self._cpus, self.shortest)
         return found
 
     def _hold(self, found: Settings) -> None:

@@ -62,6 +62,7 @@ class WorkingHours:
         known = len(self._times)
         self._times.update(times)
         if len(self._times) != known:
+            self._live.learn(min(self._times))
             self.stirred()
 
     def opening(self) -> Opening:

@@ -70,18 +70,28 @@ class Preferences:
         return self.in_use_slots is not None or self.in_use_cpus is not None
 
 
-def contradiction(wanted: Preferences, cpus: int | None = None) -> str | None:
+def contradiction(
+    wanted: Preferences, cpus: int | None = None, shortest: Seconds | None = None
+) -> str | None:
     """Say why nothing would ever be computed, and who must change what; None: something may be.
 
     Args:
         wanted: What an operator has said.
         cpus: All that tasks can be given; None: nobody knows, as of a cluster.
+        shortest: For which any task may compute; None: nobody knows, before the chain has told.
     """
     if not wanted.schedule.minutes_a_week:
         return (
             "with these settings the worker works 0 h a week: its schedule is "
             f"'{wanted.schedule.text}'; give it some hours or '{ALWAYS}', or let it rest for a "
             "while with `poolhand worker pause`"
+        )
+    longest = wanted.schedule.longest
+    if shortest is not None and longest is not None and longest < shortest:
+        return (
+            f"with these settings the worker works 0 h a week: its hours ({wanted.schedule.text}) "
+            f"last {longest // 60} min at most, and the shortest tasks may compute for "
+            f"{-(-shortest // 60)} min: make them longer"
         )
     if cpus is not None and wanted.task_cpus > cpus:
         return (

@@ -16,7 +16,7 @@ from typing import Final, TypeAlias
 
 from poolhand.domain.availability.moments import BadTime
 from poolhand.domain.text import shown
-from poolhand.domain.units import DAY, UnixSeconds
+from poolhand.domain.units import DAY, Seconds, UnixSeconds
 
 DAY_NAMES: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 EVERY_DAY: Final = frozenset(range(7))
@@ -104,6 +104,19 @@ class Schedule:
     def minutes_a_week(self) -> int:
         """How much of a week it is open."""
         return sum(end - begin for begin, end in self._week())
+
+    @property
+    def longest(self) -> Seconds | None:
+        """The longest time for which it is open without a break; None: for ever."""
+        week = self._week()
+        if not week:
+            return Seconds(0)
+        if week == [(0, MINUTES_A_WEEK)]:
+            return None
+        lengths = [end - begin for begin, end in week]
+        if week[0][0] == 0 and week[-1][1] == MINUTES_A_WEEK:
+            lengths.append(lengths[0] + lengths[-1])
+        return Seconds(max(lengths) * 60)
 
     def _week(self) -> list[TimeSpan]:
         return _joined(span for window in self.windows for span in window.spans())
