@@ -128,7 +128,7 @@ def test_what_was_changed_of_a_worker_while_it_ran_stands_among_its_settings(tmp
     assert told["name"]["value"] == "w7"
     file.write_text("schedule = 'someday'\n")
     assert run(shown) == 2
-    assert f"{file}: schedule" in capsys.readouterr().err
+    assert f"{file}: schedule" in capsys.readouterr().out
 
 
 def test_the_version_is_told(capsys):

@@ -20,11 +20,11 @@ from poolhand.cli.programs import Ready, add_program
 from poolhand.cli.saying import say
 from poolhand.cli.setting import add_set
 from poolhand.domain.errors import Refused
+from poolhand.settings.in_force import settings_in_force
 from poolhand.settings.load import Settings
 from poolhand.settings.worker import (
     WORKER_OPTIONS,
     WorkerSettings,
-    settings_in_force,
     without_effect,
     worker_settings,
 )

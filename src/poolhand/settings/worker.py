@@ -18,7 +18,6 @@ from poolhand.settings.chain import ChainSettings
 from poolhand.settings.chains import chain_options, chain_settings
 from poolhand.settings.cluster import CLUSTER_OPTIONS, ClusterSettings, cluster_settings
 from poolhand.settings.home import at_home
-from poolhand.settings.live_file import read_changes
 from poolhand.settings.load import (
     BadSetting,
     Option,
@@ -32,10 +31,8 @@ from poolhand.settings.load import (
 )
 from poolhand.settings.locks import LOCKS
 from poolhand.settings.preferences import (
-    CHANGES_FILE,
     LIVE_BY_KEY,
     LIVE_OPTIONS,
-    check_live,
     preferences_of,
 )
 from poolhand.settings.registries import DOCKER_CONFIG, DOCKER_CONFIG_OPTION, RegistryLogin
@@ -275,30 +272,6 @@ WORKER_OPTIONS: Final[tuple[Option, ...]] = (
 )  # fmt: skip
 """Every setting of a worker."""
 BY_KEY: Final[Mapping[str, Option]] = {option.key: option for option in WORKER_OPTIONS}
-
-
-def with_changes(started: Settings, changes: Mapping[str, str]) -> Settings:
-    """Return a worker's settings with what was changed of it while it ran.
-
-    Raises:
-        BadSetting: One cannot be read, or is read at the start alone.
-    """
-    check_live(changes, BY_KEY)
-    return started.changed(changes, "changed while it runs")
-
-
-def settings_in_force(found: Settings) -> Settings:
-    """Return what a worker that is started so would go by: its folder may hold changes of it.
-
-    Raises:
-        BadSetting: That file cannot be read.
-    """
-    file = at_home(found["base-dir"]) / found["name"] / CHANGES_FILE
-    changes = read_changes(file)
-    try:
-        return with_changes(found, changes)
-    except BadSetting as fault:
-        raise BadSetting(f"{file}: {fault}") from None
 
 
 def worker_settings(

@@ -12,10 +12,11 @@ from poolhand.domain.availability.preferences import Preferences
 from poolhand.domain.signal import Signal
 from poolhand.domain.units import Seconds
 from poolhand.ports.clock import Clock
+from poolhand.settings.in_force import with_changes
 from poolhand.settings.live_file import read_changes, write_changes
 from poolhand.settings.load import BadSetting, Setting, Settings, load
 from poolhand.settings.preferences import LIVE_OPTIONS, check_live, preferences_of
-from poolhand.settings.worker import BY_KEY, with_changes
+from poolhand.settings.worker import BY_KEY
 
 FILE_LOOK: Final = 2.0
 """Seconds between two looks whether somebody has changed the file."""
