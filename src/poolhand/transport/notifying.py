@@ -58,6 +58,9 @@ class TargetNotifier:
     async def _post(self, url: str, notice: WorkerNotice) -> None:
         import httpx  # noqa: PLC0415 - see above
 
+        from poolhand.transport.trusted import trusted  # noqa: PLC0415 - see above
+        from poolhand.transport.web import Caps, opened  # noqa: PLC0415 - see above
+
         told = {
             "kind": notice.kind,
             "worker": notice.worker,
@@ -66,11 +69,11 @@ class TargetNotifier:
             "title": notice.title,
         }
         async with (
-            httpx.AsyncClient(timeout=LONGEST_NOTICE, follow_redirects=False) as http,
-            http.stream("POST", url, json=told) as answer,
+            httpx.AsyncClient(timeout=LONGEST_NOTICE, verify=trusted(environment=True)) as http,
+            opened(http, "POST", url, Caps(0, LONGEST_NOTICE), json=told) as answer,
         ):
             if not answer.is_success:
-                raise OSError(f"it answered {answer.status_code}")
+                raise OSError(f"it answered {answer.status}")
 
     async def _mail(self, address: str, notice: WorkerNotice) -> None:
         server = self._server()
@@ -116,12 +119,14 @@ async def _told(bringing: Coroutine[None, None, None]) -> str | None:
     """Return why a target has not been reached; None where it was."""
     import httpx  # noqa: PLC0415 - see above
 
+    from poolhand.transport.web import NoAnswer  # noqa: PLC0415 - see above
+
     try:
         async with asyncio.timeout(LONGEST_NOTICE):
             await bringing
     except TimeoutError:
         return f"no answer within {LONGEST_NOTICE:.0f} s"
-    except (OSError, ValueError, httpx.HTTPError, httpx.InvalidURL) as fault:
+    except (OSError, ValueError, NoAnswer, httpx.InvalidURL) as fault:
         return shown(str(fault), _MOST_SHOWN_OF_FAULT) or type(fault).__name__
     return None
 
@@ -129,14 +134,15 @@ async def _told(bringing: Coroutine[None, None, None]) -> str | None:
 def _send_mail(server: MailServer, address: str, notice: WorkerNotice) -> None:
     """Send it; raises OSError, as every fault of ``smtplib`` is one."""
     import smtplib  # noqa: PLC0415 - see above
-    import ssl  # noqa: PLC0415 - see above
     from email.message import EmailMessage  # noqa: PLC0415 - see above
+
+    from poolhand.transport.trusted import trusted  # noqa: PLC0415 - see above
 
     message = EmailMessage()
     message["Subject"], message["To"] = notice.title, address
     message["From"] = server.user if "@" in server.user else address
     message.set_content(notice.text + "\n")
-    trust = ssl.create_default_context()
+    trust = trusted(environment=True)
     link: smtplib.SMTP
     if server.is_tls:
         link = smtplib.SMTP_SSL(server.host, server.port, timeout=LONGEST_NOTICE, context=trust)
