@@ -156,12 +156,36 @@ def test_whoever_would_not_take_a_task_counts_as_away(able, index, time, reward)
             some.put(name, each)
     asked = Trust(2), NO_TAG, NanoRlc(30)
     told = {"time": Seconds(time), "reward": NanoRlc(reward)}
-    assert _refusal(all_there, asked, told) == _refusal(some, asked, {})
+    assert _refused(all_there, asked, told) == _refused(some, asked, {})
 
 
-def _refusal(workers, asked, told):
+def _refused(workers, asked, told):
     try:
         workers.check(*asked, **told)
     except (NoWorkerForIt, TrustOutOfReach) as fault:
-        return str(fault)
+        return type(fault)
     return None
+
+
+def test_who_could_and_will_not_is_told_from_who_could_not():
+    picky = Able(Weight(2), NanoRlc(5), gpu=False, longest=Seconds(50), least_reward=NanoRlc(9))
+    for told in ({"time": Seconds(51)}, {"reward": NanoRlc(8)}):
+        with pytest.raises(
+            NoWorkerForIt, match=r"none of the 1 worker\(s\) that could do it takes it"
+        ):
+            check([picky], Trust(1), NO_TAG, NanoRlc(5), **told)
+    check([picky], Trust(1), NO_TAG, NanoRlc(5), time=Seconds(50), reward=NanoRlc(9))
+
+
+@pytest.mark.parametrize("workers", [100, 1000])
+def test_of_many_with_conditions_a_few_are_looked_at(workers):
+    kept = AbleWorkers()
+    for number in range(workers):
+        time, reward = Seconds(10 + number % 3), NanoRlc(number % 5)
+        kept.put(name(number), Able(Weight(2), NanoRlc(number), False, time, reward))
+    before = kept._choosy.looks
+    for _ in range(10):
+        kept.check(MOST_TRUST, NO_TAG, NanoRlc(5), time=Seconds(12), reward=NanoRlc(4))
+        with pytest.raises(NoWorkerForIt, match="could do it takes it"):
+            kept.check(Trust(1), NO_TAG, NanoRlc(5), time=Seconds(13), reward=NanoRlc(4))
+    assert kept._choosy.looks - before < 10 * 8 * ENOUGH_WORKERS

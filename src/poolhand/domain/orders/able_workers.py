@@ -6,12 +6,14 @@ What can be sold is then told from a few of them: as many as reach any trust tha
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right, insort
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Final
 
 from poolhand.domain.ids import Address
 from poolhand.domain.orders.offering import MOST_TRUST, JointReach, check_in_reach, trust_in_reach
+from poolhand.domain.placement.turns import Ability, Demand, WorkerTurns
 from poolhand.domain.tag import Tag
 from poolhand.domain.trust import Trust, Weight
 from poolhand.domain.units import NanoRlc, Seconds
@@ -19,6 +21,7 @@ from poolhand.domain.units import NanoRlc, Seconds
 ENOUGH_WORKERS: Final = MOST_TRUST.bit_length()
 """Workers that reach the highest trust there is, for each weighs 2 at least."""
 _LAST: Final = b"\xff" * 32
+_ANY_REWARD: Final = NanoRlc(1 << 62)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,32 +50,47 @@ class Able:
 
 
 class AbleWorkers:
-    """Workers by their stake, the richest first; and so those with a GPU."""
+    """Workers by their stake, the richest first: all, those with a GPU, those with conditions."""
 
     def __init__(self) -> None:
         self._known: dict[Address, Able] = {}
-        self._every: list[tuple[int, Address]] = []
-        self._gpu: list[tuple[int, Address]] = []
-        self._with_conditions: dict[Address, Able] = {}
+        self._every, self._gpu = _ByStake(), _ByStake()
+        self._open, self._open_gpu = _ByStake(), _ByStake()  # to every task
+        self._choosy = WorkerTurns()
+        self._limited: set[Address] = set()
 
     def put(self, worker: Address, able: Able | None) -> None:
         """Take note of what a worker can do now; None: it would take nothing."""
         before = self._known.pop(worker, None)
-        self._with_conditions.pop(worker, None)
         if before is not None:
             for order in self._orders(before):
-                del order[bisect_left(order, (-before.stake, worker))]
+                order.drop(worker, before.stake)
         if able is not None:
             self._known[worker] = able
-            if able.has_conditions:
-                self._with_conditions[worker] = able
             for order in self._orders(able):
-                insort(order, (-able.stake, worker))
+                order.put(worker, able.stake)
+        self._choose(worker, able)
 
-    def _orders(self, able: Able) -> Iterator[list[tuple[int, Address]]]:
+    def _orders(self, able: Able) -> Iterator[_ByStake]:
         yield self._every
         if able.gpu:
             yield self._gpu
+        if not able.has_conditions:
+            yield self._open
+            if able.gpu:
+                yield self._open_gpu
+
+    def _choose(self, worker: Address, able: Able | None) -> None:
+        if able is None or not able.has_conditions:
+            self._choosy.drop(worker)
+        else:
+            longest, least = able.longest, able.least_reward
+            fits = Ability(
+                able.gpu, tee=False, stake=able.stake, longest=longest, least_reward=least
+            )
+            self._choosy.put(worker, (False, False, float(-able.stake), 0.0), fits)
+        limits = able is not None and able.longest is not None
+        (self._limited.add if limits else self._limited.discard)(worker)
 
     def check(
         self,
@@ -102,32 +120,63 @@ class AbleWorkers:
         """
         order = self._gpu if tag.needs_gpu else self._every
         out = {worker: self._known[worker] for worker in without if worker in self._known}
-        unwilling = self._with_conditions.items()
-        out |= {worker: able for worker, able in unwilling if not able.takes(time, reward)}
-        fit = {worker: able for worker, able in out.items() if able.gpu or not tag.needs_gpu}
-        staked = bisect_right(order, (-stake, _LAST))
-        weights = self._weights(order[: min(staked, ENOUGH_WORKERS + spare + len(fit))], out)
+        fit = [able for able in out.values() if able.gpu or not tag.needs_gpu]
+        demand = Demand(
+            tag.needs_gpu, False, stake, time, _ANY_REWARD if reward is None else reward
+        )
+        weights = list(self._willing(demand, ENOUGH_WORKERS + spare, out))
         reach = JointReach(
             able=len(self._every) - len(out),
             fit=len(order) - len(fit),
-            staked=staked - sum(able.stake >= stake for able in fit.values()),
+            staked=order.owning(stake) - sum(able.stake >= stake for able in fit),
+            willing=bool(weights),
             trust=trust_in_reach(weights, spare if trust > 1 else 0),
         )
         check_in_reach(reach, trust, stake)
 
+    def _willing(self, demand: Demand, most: int, out: Collection[Address]) -> Iterator[Weight]:
+        """Yield the weights of so many who would do it, if there are so many, and of a few more."""
+        unconditional = self._open_gpu if demand.gpu else self._open
+        yield from self._weights(unconditional.richest(demand.stake, most + len(out)), out)
+        for _, worker in islice(self._choosy.fitting(demand, out), most):
+            yield self._known[worker].weight
+
     def reach(self, spare: int, stake: NanoRlc = NanoRlc(0)) -> Trust:
         """Return the highest trust that those reach who own a stake; 0 where there are none."""
-        staked = bisect_right(self._every, (-stake, _LAST))
-        weights = self._weights(self._every[: min(staked, ENOUGH_WORKERS + spare)], ())
-        return trust_in_reach(weights, spare)
+        some = self._every.richest(stake, ENOUGH_WORKERS + spare)
+        return trust_in_reach(self._weights(some, ()), spare)
 
     @property
     def limits_time(self) -> bool:
         """Whether one of them does not take tasks of any time."""
-        return any(able.longest is not None for able in self._with_conditions.values())
+        return bool(self._limited)
 
     def __len__(self) -> int:
         return len(self._every)
 
-    def _weights(self, some: list[tuple[int, Address]], out: Collection[Address]) -> list[Weight]:
-        return [self._known[worker].weight for _, worker in some if worker not in out]
+    def _weights(self, some: Iterable[Address], out: Collection[Address]) -> list[Weight]:
+        return [self._known[worker].weight for worker in some if worker not in out]
+
+
+class _ByStake:
+    """Workers by their stake, the richest first."""
+
+    def __init__(self) -> None:
+        self._order: list[tuple[int, Address]] = []
+
+    def __len__(self) -> int:
+        return len(self._order)
+
+    def put(self, worker: Address, stake: NanoRlc) -> None:
+        insort(self._order, (-stake, worker))
+
+    def drop(self, worker: Address, stake: NanoRlc) -> None:
+        del self._order[bisect_left(self._order, (-stake, worker))]
+
+    def owning(self, stake: NanoRlc) -> int:
+        """Return how many own a stake (nRLC)."""
+        return bisect_right(self._order, (-stake, _LAST))
+
+    def richest(self, stake: NanoRlc, most: int) -> Iterator[Address]:
+        """Yield those that own a stake (nRLC), so many at most."""
+        return (worker for _, worker in self._order[: min(self.owning(stake), most)])

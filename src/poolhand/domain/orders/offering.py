@@ -34,12 +34,14 @@ class JointReach:
         able: How many would take tasks now.
         fit: How many of them could do what the tag demands.
         staked: How many of these own the stake on the hub.
+        willing: Whether one of these takes a task of such a time, for such a reward.
         trust: That those reach who are left.
     """
 
     able: int
     fit: int
     staked: int
+    willing: bool
     trust: Trust
 
 
@@ -83,6 +85,12 @@ def check_in_reach(reach: JointReach, trust: Trust, stake: NanoRlc) -> None:
         raise NoWorkerForIt(
             f"none of the {reach.fit} worker(s) that could do it has the {show_rlc(stake)} RLC of "
             "free stake that it takes: ask for a cheaper category, or buy from another workerpool"
+        )
+    if not reach.willing:
+        raise NoWorkerForIt(
+            f"none of the {reach.staked} worker(s) that could do it takes it, as their operators "
+            "decide: it may compute for too long, or brings them too little: ask for a smaller "
+            "category or pay more, or buy from another workerpool"
         )
     if max(trust, 1) > reach.trust:
         raise TrustOutOfReach(

@@ -6,7 +6,7 @@ few that differ, and where its workers connect from, as long as that is few plac
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
@@ -180,7 +180,13 @@ class WorkerTurns:
     def first(
         self, demand: Demand, but: Collection[Address] = (), not_from: Collection[str] = ()
     ) -> tuple[Turn, Address] | None:
-        """Return the first in turn that fits, None where nobody does.
+        """Return the first that ``fitting`` yields, None where nobody fits."""
+        return next(self.fitting(demand, but, not_from), None)
+
+    def fitting(
+        self, demand: Demand, but: Collection[Address] = (), not_from: Collection[str] = ()
+    ) -> Iterator[tuple[Turn, Address]]:
+        """Yield who fits, in turn; nothing may be changed meanwhile.
 
         Args:
             demand: What the task asks.
@@ -195,4 +201,4 @@ class WorkerTurns:
                 return False
             return not taken or sources is None or not sources <= taken
 
-        return next((key for key, worker in self._tree.walk(may) if worker not in but), None)
+        return (key for key, worker in self._tree.walk(may) if worker not in but)
