@@ -96,8 +96,12 @@ async def test_no_text_becomes_a_header():
 
 
 @asynccontextmanager
-async def mail_server(*, refuses=False):
-    """Take e-mail as RFC 5321 has it, without TLS and login; yields its port and what came."""
+async def mail_server(*, refuses=False, said=None):
+    """Take e-mail as RFC 5321 has it, without TLS; yields its port and what came.
+
+    It offers a login, as one does to whom somebody between has taken the offer of TLS; what it
+    hears is added to ``said``.
+    """
     mails = []
 
     async def take(reader, writer):
@@ -108,6 +112,11 @@ async def mail_server(*, refuses=False):
         await says("220 test")
         while line := (await reader.readline()).decode().strip():
             verb = line[:4].upper()
+            (said if said is not None else []).append(verb)
+            if verb == "EHLO":
+                await says("250-test")
+                await says("250 AUTH PLAIN LOGIN")
+                continue
             if verb == "DATA":
                 await says("354 go on")
                 mails.append((await reader.readuntil(b"\r\n.\r\n")).decode())
@@ -136,13 +145,15 @@ async def test_a_mail_arrives_and_says_who_must_act():
 
 
 async def test_a_mail_server_that_refuses_is_missing_or_has_no_tls_for_a_login_is_told():
-    async with mail_server(refuses=True) as (port, mails):
+    said = []
+    async with mail_server(refuses=True, said=said) as (port, mails):
         server = MailServer("127.0.0.1", port, False, "", "")
         assert "550" in await fault_of(notifier(server, mails=ANN))
         login = MailServer("127.0.0.1", port, False, "ann", "secret")
         found = await fault_of(notifier(login, mails=ANN))
-        assert found == "the server takes no login without TLS"
+        assert "a password is sent to none without" in found
     assert mails == []
+    assert "AUTH" not in said
     assert "notify-smtp" in await fault_of(notifier(mails=ANN))
 
 

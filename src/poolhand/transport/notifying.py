@@ -150,11 +150,15 @@ def _send_mail(server: MailServer, address: str, notice: WorkerNotice) -> None:
         link = smtplib.SMTP(server.host, server.port, timeout=LONGEST_NOTICE)
     with link:
         link.ehlo()
-        if not server.is_tls and link.has_extn("starttls"):
+        is_tls = server.is_tls or link.has_extn("starttls")
+        if is_tls and not server.is_tls:
             link.starttls(context=trust)
             link.ehlo()
         if server.user:
-            if not (server.is_tls or link.has_extn("auth")):
-                raise OSError("the server takes no login without TLS")
+            if not is_tls:  # whoever stands between could have taken the offer out
+                raise OSError(
+                    "the server offers no TLS, and a password is sent to none without: name one "
+                    "that does"
+                )
             link.login(server.user, server.password)
         link.send_message(message)
