@@ -152,7 +152,7 @@ def test_whoever_would_not_take_a_task_counts_as_away(able, index, time, reward)
         picky = replace(free, longest=Seconds(50), least_reward=NanoRlc(50))
         each = picky if number % 4 == index else free
         all_there.put(name, each)
-        if each.takes(Seconds(time), NanoRlc(reward)):
+        if each is free or (time <= 50 and reward >= 50):
             some.put(name, each)
     asked = Trust(2), NO_TAG, NanoRlc(30)
     told = {"time": Seconds(time), "reward": NanoRlc(reward)}

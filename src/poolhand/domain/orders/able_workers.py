@@ -43,11 +43,6 @@ class Able:
         """Whether it does not take every task."""
         return self.longest is not None or self.least_reward > 0
 
-    def takes(self, time: Seconds, reward: NanoRlc | None) -> bool:
-        """Whether it takes a task of some time, for some reward (None: whatever that is)."""
-        fits = self.longest is None or time <= self.longest
-        return fits and (reward is None or reward >= self.least_reward)
-
 
 class AbleWorkers:
     """Workers by their stake, the richest first: all, those with a GPU, those with conditions."""
