@@ -6,7 +6,6 @@ import json
 import os
 import sys
 from collections.abc import Callable, Coroutine
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -19,7 +18,7 @@ from poolhand.cli.plain import JsonFlag, Noun
 from poolhand.cli.programs import Ready, add_program
 from poolhand.cli.saying import say
 from poolhand.cli.setting import add_set
-from poolhand.domain.errors import Refused
+from poolhand.cli.worker_journal import add_journal
 from poolhand.settings.in_force import settings_in_force
 from poolhand.settings.load import Settings
 from poolhand.settings.worker import (
@@ -329,55 +328,7 @@ def stop(
         drain(page, as_json=as_json)
 
 
-journal = Noun(
-    no_args_is_help=True,
-    help="Repair a worker's journal.",
-)
-app.add_typer(journal, name="journal")
-
-
-@journal.callback()
-def about_journals() -> None:
-    """Repair what a broken disk left of a journal."""
-
-
-@journal.command("repair")
-def repair_journal(
-    path: Annotated[Path, typer.Argument(help="The journal, as the error message names it.")],
-    as_json: JsonFlag = False,
-) -> None:
-    """Keep every good line of a damaged journal; the original is saved beside it.
-
-    Example: poolhand worker journal repair ~/.poolhand/workers/worker/journal
-
-    Exit codes: 0 repaired (or nothing was wrong), 2 no such file, or a worker has it open.
-    """
-    from poolhand.store.repair import repair
-
-    if not path.is_file():
-        raise NoJournal(path)
-    report = repair(path)
-    told = {
-        "path": str(report.path),
-        "saved": str(report.saved),
-        "kept": report.kept,
-        "dropped": list(report.dropped),
-    }
-    if as_json:
-        print(json.dumps(told))
-        return
-    lost = ", ".join(map(str, report.dropped)) or "none"
-    say(
-        f"kept {report.kept} lines, dropped lines: {lost}; the original is {report.saved}",
-        on_output=True,
-    )
-
-
-class NoJournal(Refused):
-    """The named journal is not there."""
-
-    def __init__(self, path: Path) -> None:
-        super().__init__(f"there is no journal {path}: give the path that the error message named")
+add_journal(app)
 
 
 def _print(told: Any, as_json: bool, shown: Callable[[], Any]) -> None:
