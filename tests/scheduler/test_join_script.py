@@ -8,62 +8,16 @@ from __future__ import annotations
 
 import os
 import subprocess
-import zipfile
-from contextlib import contextmanager
-from io import BytesIO
 from pathlib import Path
 
 import pexpect
 import pytest
 
-from local_http import Handler, serving
 from poolhand.domain.ids import Address
-from poolhand.keys.wallet import Wallet
 from poolhand.scheduler.joining.join_files import JoinPlace, join_set
 from poolhand.scheduler.joining.join_page import script_command
-from poolhand.scheduler.joining.own_wheel import WHEEL_NAME, OwnWheel
+from small_releases import OWNER, front, small_wheel
 from typed_lines import typed_lines
-
-OWNER = Wallet.from_key(bytes([2] * 32))
-INFO = WHEEL_NAME.partition("-py3")[0] + ".dist-info"
-VERSION = INFO.split("-")[1].removesuffix(".dist-info")
-COMMAND = """
-import os, sys
-def main():
-    with open(os.environ["HANDED"], "a") as file:
-        file.write(" ".join(sys.argv[1:]) + "\\n")
-"""
-
-
-def small_wheel():
-    written = BytesIO()
-    members = {
-        "poolhand.py": COMMAND,
-        f"{INFO}/METADATA": f"Metadata-Version: 2.1\nName: poolhand\nVersion: {VERSION}\n",
-        f"{INFO}/WHEEL": "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
-        f"{INFO}/entry_points.txt": "[console_scripts]\npoolhand = poolhand:main\n",
-    }
-    record = "".join(f"{name},,\n" for name in [*members, f"{INFO}/RECORD"])
-    with zipfile.ZipFile(written, "w") as archive:
-        for name, text in {**members, f"{INFO}/RECORD": record}.items():
-            archive.writestr(name, text)
-    return OwnWheel(WHEEL_NAME, written.getvalue())
-
-
-@contextmanager
-def front():
-    """Serve files by their paths; gives them, and the address."""
-    served = {}
-
-    class Answers(Handler):
-        def do_GET(self):  # noqa: N802 - the name that is called
-            body = served.get(self.path)
-            self.send_response(200 if body is not None else 404)
-            self.end_headers()
-            self.wfile.write(body or b"")
-
-    with serving(Answers) as url:
-        yield served, url
 
 
 class Visitor:
