@@ -25,8 +25,10 @@ from poolhand.transport.downloading import FetchRules, WebDownloads
 from poolhand.worker.doctor.page import nothing_examined
 from poolhand.worker.engines import WorkerEngine
 from poolhand.worker.main import World, followed_settings, work
+from poolhand.worker.parts import WorkerParts
 from poolhand.worker.pid_file import WORKER_PID_FILE, read
 from poolhand.worker.shell import REPLICATE_CODEC
+from poolhand.worker.upgrading.takeover import Takeover
 
 NOBODY = "http://127.0.0.1:1"
 """No pool is there: a worker whose pool is away looks after what it holds all the same."""
@@ -56,6 +58,7 @@ class LonelyProgram:
         self.base.mkdir(parents=True, exist_ok=True)
         self.running: asyncio.Task | None = None
         self.orders_taken: list[tuple[str, str]] = []
+        self.takeover = Takeover()
 
     async def accepts(self, **terms) -> Offer:
         """Let the worker's journal say that it has accepted a task, which is active on chain."""
@@ -95,7 +98,7 @@ class LonelyProgram:
 
     async def _work(self, world: World) -> None:
         with unwrapped():
-            await work(self.settings, world)
+            await work(self.settings, world, parts=WorkerParts(takeover=self.takeover))
 
     async def ends(self) -> None:
         """Wait until it has ended by itself, without a fault."""

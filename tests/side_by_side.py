@@ -27,6 +27,7 @@ NETWORK: Final = frozenset(
         "resume",
         "standby",
         "under_attack",
+        "upgrade",
     }
 )
 """Files of ``tests/e2e`` that share the network of ``devnet_folder``."""

@@ -15,6 +15,7 @@ OWN = {
     "store/migrations/versions/v0002_settled.py": "our journal",
     "store/results_disk.py": "our records of archives",
     "worker/pid_file.py": "the worker's own pid file",
+    "worker/upgrading/installation.py": "our note why a version did not take over",
     "containers/slurm/runner.py": "the order of its worker, where Poolhand is not installed",
     "cli/signer_program.py": "what the signer's own child tells it",
     "requester/remembered.py": "our notes of purchases",

@@ -38,6 +38,22 @@ async def test_a_worker_refused_at_its_first_try_ends_with_the_pools_words(pool)
         await keep_membership(Doors(), pool.member, pool.world.clock)
 
 
+async def test_a_worker_that_does_by_itself_what_a_refusal_asks_for_stays(pool):
+    doors, told = Doors(), []
+
+    def helps_itself(fault):
+        told.append(str(fault))
+        return True
+
+    keeping = keep_membership(doors, pool.member, pool.world.clock, helps_itself)
+    staying = asyncio.create_task(keeping)
+    await pool.world.settle()
+    assert (staying.done(), told) == (False, ["not on the list: ask the owner"])
+    doors.are_shut = False
+    await pool.blocks(1, seconds=int(PAUSE_AFTER_POOL_REFUSAL))
+    await staying
+
+
 @pytest.mark.case("N6")
 async def test_a_refusal_does_not_end_a_worker_that_was_let_in_before(pool):
     await pool.greets()

@@ -224,6 +224,7 @@ async def test_its_page_describes_what_it_answers_and_which_orders_it_takes(prog
         **{f"/v1/{verb}": ["post"] for verb in ("pause", "resume", "drain", "stop", "deposit")},
         "/v1/settings": ["get", "post"],
         "/v1/notify": ["post"],
+        **{f"/v1/{verb}": ["post"] for verb in ("upgrade", "upgrade/look")},
         "/v1/tasks/{task_id}/output": ["get"],
     }
     forms = {
@@ -235,6 +236,7 @@ async def test_its_page_describes_what_it_answers_and_which_orders_it_takes(prog
         "/v1/pause": ["reason"],
         "/v1/deposit": ["nrlc", "name"],
         "/v1/settings": ["changes"],
+        "/v1/upgrade": ["requirements_sha256"],
     }
     output = paths["/v1/tasks/{task_id}/output"]["get"]
     assert [each["name"] for each in output["parameters"]] == ["task_id", "follow", "tail"]

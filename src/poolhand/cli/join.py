@@ -27,6 +27,12 @@ app = Noun()
 
 PoolUrlArgument = Annotated[str, typer.Argument(metavar="POOL_URL", help="Where the pool answers.")]
 JoinYesFlag = Annotated[bool, typer.Option("--yes", help="Do not ask; all of it is meant.")]
+UpgradesFlag = Annotated[
+    bool,
+    typer.Option(
+        "--upgrades", help="Install newer versions that the pool's owner signs, without asking."
+    ),
+]
 UninstallFlag = Annotated[
     bool, typer.Option("--uninstall", help="Take the worker away again; wallets stay.")
 ]
@@ -49,6 +55,7 @@ async def join(
     yes: JoinYesFlag = False,
     uninstall: UninstallFlag = False,
     stake: JoinStakeOption = "",
+    upgrades: UpgradesFlag = False,
     key_file: KeyFileOption = "",
     words_file: WordsFileOption = "",
 ) -> Answer:
@@ -69,6 +76,7 @@ async def join(
     from poolhand.transport.clock import SystemClock
 
     manifest, terms = await _asked(command, url, stake, yes=yes)
+    terms = replace(terms, upgrades=upgrades)
     folder = _folder(manifest)
     if uninstall:
         return _uninstalled(command, url, manifest, folder)

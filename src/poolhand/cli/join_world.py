@@ -96,6 +96,7 @@ class JoinTerms:
         yes: It was said beforehand that all is meant.
         docker: The engine that the environment names, which no service inherits; or empty.
         is_here: Whether the pool was asked at an address of this computer or its network.
+        upgrades: Whether newer versions that the owner signs are to be installed without asking.
     """
 
     manifest: JoinManifest
@@ -106,6 +107,7 @@ class JoinTerms:
     yes: bool
     docker: str = ""
     is_here: bool = False
+    upgrades: bool = False
 
 
 class ThisComputer:
@@ -199,6 +201,8 @@ class ThisComputer:
         }
         if self._terms.docker:
             settings["docker"] = self._terms.docker
+        if self._terms.upgrades:
+            settings["upgrade-from"] = str(self._terms.manifest.owner)
         if is_near_url(self._terms.manifest.url):
             settings["allow-private"] = "true"
         self._folder.write(settings, got.address)

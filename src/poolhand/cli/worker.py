@@ -30,6 +30,7 @@ from poolhand.settings.worker import (
 
 if TYPE_CHECKING:
     from poolhand.keys.own_signer import OwnSigner
+    from poolhand.worker.upgrading.takeover import Takeover
 
 app = Noun(
     no_args_is_help=True,
@@ -42,6 +43,7 @@ def _start(found: Settings, ready: Ready) -> Coroutine[Any, Any, None]:
     import structlog
 
     from poolhand.cli.signing import start_signer
+    from poolhand.cli.taking_over import takeover_of
     from poolhand.keys.signer_socket import connect_signer
     from poolhand.observe.processors import usable_cpus
 
@@ -51,9 +53,10 @@ def _start(found: Settings, ready: Ready) -> Coroutine[Any, Any, None]:
         structlog.get_logger().warning(
             "setting_without_effect", name=name, cause="no TEE tasks yet"
         )
+    takeover = takeover_of(found, os.environ)
     if settings.signer is None:
-        return _work(settings, start_signer(found, settings, _load), ready)
-    return _work(settings, connect_signer(settings.signer), ready)
+        return _work(settings, start_signer(found, settings, _load), ready, takeover)
+    return _work(settings, connect_signer(settings.signer), ready, takeover)
 
 
 def _page_told(settings: WorkerSettings, ready: Ready) -> Ready:
@@ -82,13 +85,18 @@ def _load() -> None:
     import poolhand.worker.main  # noqa: F401 - while the signer opens the wallet
 
 
-async def _work(settings: WorkerSettings, signer: OwnSigner, ready: Ready) -> None:
+async def _work(
+    settings: WorkerSettings, signer: OwnSigner, ready: Ready, takeover: Takeover
+) -> None:
+    from poolhand.cli.taking_over import take_over
     from poolhand.worker.main import run
+    from poolhand.worker.parts import WorkerParts
 
     try:
-        await run(settings, ready, signer=signer)
+        await run(settings, ready, WorkerParts(takeover=takeover), signer)
     finally:
         signer.close()
+    await take_over(takeover, settings.base)
 
 
 add_program(
@@ -296,6 +304,35 @@ def deposit_stake(
 
     told = deposit(find_page(url, base, name), amount_of(amount), again)
     _print(told, as_json, lambda: deposit_report(told))
+
+
+@app.command("upgrade")
+def upgrade(
+    check: Annotated[
+        bool, typer.Option("--check", help="Show what there is, and no more.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask; it is meant.")] = False,
+    url: UrlOption = "",
+    base: BaseOption = None,
+    name: WorkerNameOption = "",
+    as_json: JsonFlag = False,
+) -> None:
+    """Have a worker replaced by the newer version that its pool gives, between two tasks.
+
+    Shows the version, whose signature it has and the hashes of what is installed, and asks. The
+    worker installs it beside itself, finishes what it holds, tries it, and is replaced by it; one
+    that the pool does not let in changes nothing. Without asking, for good: setting upgrade-from.
+
+    Example: poolhand worker upgrade
+
+    Exit codes: 0 the newest works, or with --check it was told, 1 not replaced (you said no), 2 no
+    token, no terminal without --yes, or the worker does not replace itself, 4 no worker or pool
+    answers, or the new version did not come up, 130 interrupted: the worker goes on with it.
+    """
+    from poolhand.cli.upgrading import upgrade as upgrade_worker
+
+    page = find_page(url, base, name)
+    upgrade_worker(page, only_look=check, yes=yes, as_json=as_json)
 
 
 @app.command("stop")

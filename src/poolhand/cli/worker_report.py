@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from poolhand.cli.render import coin, coloured, grid, moment, pairs, rlc
-from poolhand.worker.live_words import passed_over
+from poolhand.worker.live_words import newer, passed_over
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -44,6 +44,7 @@ def _rows(told: Mapping[str, Any]) -> list[tuple[str, Any]]:
         ("slots", told["slots"]),
         ("task disks", "{kind}: {promise}".format(**told["disk"])),
         ("sandbox", _sandbox(told.get("sandbox"))),
+        ("newer version", newer(told) or None),
         ("gas", _gas(gas)),
         ("stake", None if stake["free_nrlc"] is None else
          f"{rlc(stake['free_nrlc'])} free, {rlc(stake['locked_nrlc'])} locked"),

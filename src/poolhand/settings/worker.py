@@ -85,6 +85,8 @@ class WorkerSettings:
         most_deposit: RLC that a running worker turns into stake in all, at most (nRLC).
         live: What may be changed while it runs, as it is started with.
         engine_cpus: Processors that tasks can be given; None: nobody knows, of another computer's.
+        upgrade_from: Who signs the versions that it installs by itself; None: nobody.
+        is_trial: Whether it only comes up: a new version that is tried.
     """
 
     chain: ChainSettings
@@ -127,6 +129,8 @@ class WorkerSettings:
     most_deposit: NanoRlc
     live: Settings
     engine_cpus: int | None
+    upgrade_from: Address | None
+    is_trial: bool
 
 
 def _name(text: str) -> str:
@@ -169,6 +173,10 @@ def _sandbox(text: str) -> str:
 def _grace(text: str) -> Seconds | None:
     """Read a duration, or ``never``."""
     return None if text.strip().lower() == "never" else _duration(text)
+
+
+def _address_or_none(text: str) -> Address | None:
+    return address(text) if text.strip() else None
 
 
 def _no_sgx(text: str) -> str:
@@ -267,6 +275,11 @@ WORKER_OPTIONS: Final[tuple[Option, ...]] = (
     Option("most-deposit", "POOLHAND_MOST_DEPOSIT", parse_rlc, "1000",
            "RLC that the worker turns into stake while it runs, in all, at most"),
     *LIVE_OPTIONS,
+    Option("upgrade-from", "POOLHAND_UPGRADE_FROM", _address_or_none, "",
+           "address of the pool's owner, whose signed newer versions are to be installed between "
+           "tasks without asking; empty: the worker only tells of them"),
+    Option("trial", "POOLHAND_TRIAL", flag, "false",
+           "come up, be let in by the pool, take no task, and end: as a newer version is tried"),
     LOCKS,
     *chain_options("IEXEC_WORKER_OVERRIDE_BLOCKCHAIN_NODE_ADDRESS"),
 )  # fmt: skip
@@ -345,6 +358,8 @@ def worker_settings(
         most_deposit=found["most-deposit"],
         live=found.only(LIVE_BY_KEY),
         engine_cpus=engine_cpus,
+        upgrade_from=found["upgrade-from"],
+        is_trial=found["trial"],
     )
 
 

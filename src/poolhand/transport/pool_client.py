@@ -39,6 +39,7 @@ UNAVAILABLE: Final = 503
 MAX_POOL_ANSWER: Final = 16 * 1024 * 1024
 """Bytes of one answer."""
 CONFIG_PATH: Final = "/v1/config"
+JOIN_SCRIPT_PATH: Final = "/join.sh"
 POOL_CLIENT_CAPS: Final = Caps(MAX_POOL_ANSWER, seconds=60)
 
 
@@ -116,6 +117,16 @@ class PoolClient:
             ) from fault
         manifest.check()
         return manifest
+
+    async def join_script(self, manifest: JoinManifest) -> bytes:
+        """Return the script of a manifest.
+
+        Raises:
+            NotTheOwnersFiles: It is not the one that was signed.
+        """
+        content = (await self._answer("GET", JOIN_SCRIPT_PATH)).content
+        manifest.check_script(content)
+        return content
 
     async def order(
         self,

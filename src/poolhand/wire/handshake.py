@@ -50,6 +50,7 @@ from poolhand.wire.messages import (
 from poolhand.wire.session import HEARTBEAT, WORKER_LEASE
 
 STANDING_BY: Final = "standing-by"
+OUTDATED: Final = "worker-outdated"
 """Code of ``Reject`` where another process of the pool leads: a worker finds that one."""
 _PLACE: Final = re.compile(r"(?P<host>\[[^\]]*\]|[^:]*)(?::(?P<port>[0-9]+))?")
 _USUAL_PORTS: Final = {"http": "80", "https": "443"}

@@ -101,6 +101,11 @@ class JoinManifest(Told):
         if signer != self.owner:
             raise NotTheOwnersFiles(_refused(self.url, f"{signer} signed, not {self.owner}"))
 
+    def check_script(self, content: bytes) -> None:
+        """Check that a script is the one that was signed; raises NotTheOwnersFiles."""
+        if sha256(content).hexdigest() != self.script.sha256:
+            raise NotTheOwnersFiles(_refused(self.url, "the script is another one"))
+
 
 def _refused(url: str, why: str) -> str:
     return (

@@ -14,6 +14,7 @@ from typing import Final
 import structlog
 
 from poolhand.domain.availability.pause import Pause
+from poolhand.domain.release import Release
 from poolhand.domain.units import UnixSeconds
 from poolhand.ports.clock import Clock
 from poolhand.ports.journal import Journal
@@ -58,6 +59,7 @@ class Control:
         self._stirred, self._paused_anew = asyncio.Event(), asyncio.Event()
         self._stopping = False
         self._pause: Pause | None = None
+        self._successor: Release | None = None
 
     @property
     def now(self) -> UnixSeconds:
@@ -68,6 +70,11 @@ class Control:
     def is_draining(self) -> bool:
         """Whether the program ends once nothing is held."""
         return Hold.DRAIN in self._member.standing.holds
+
+    @property
+    def successor(self) -> Release | None:
+        """The version that takes over once nothing is held; None: the program just ends."""
+        return self._successor if self.is_draining and not self._stopping else None
 
     @property
     def pause_reason(self) -> str | None:
@@ -101,6 +108,7 @@ class Control:
     def resume(self) -> None:
         """Take tasks again; ends a pause and a drain; repeatable."""
         self._end_pause()
+        self._successor = None
         self._member.hold(Hold.DRAIN, None)
         log.info("worker_resumed")
 
@@ -135,8 +143,17 @@ class Control:
         self._pause = None
         self._member.pause(None)
 
+    def hand_over(self, release: Release) -> None:
+        """Drain for a version that takes over then; any other order takes that back."""
+        self._successor = release
+        sentence = f"the worker finishes what it holds, then version {release.version} takes over"
+        self._member.hold(Hold.DRAIN, sentence)
+        log.info("worker_hands_over", version=release.version, held=len(self._member.held()))
+        self._stirred.set()
+
     def drain(self) -> None:
         """Take nothing new, finish what is held, then end; repeatable."""
+        self._successor = None
         self._member.hold(Hold.DRAIN, "the worker finishes what it holds and then stops")
         log.info("worker_draining", held=len(self._member.held()))
         self._stirred.set()

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Final
 from pydantic import BaseModel, Field
 from starlette.requests import Request
 
+from poolhand import __version__
 from poolhand.domain.availability.moments import LONGEST_PAUSE_OF_WORK, BadTime
 from poolhand.domain.errors import Refused
 from poolhand.domain.text import checked
@@ -20,9 +21,11 @@ from poolhand.transport.described import DescribedRoute, EndpointHandler, body_t
 from poolhand.transport.faults import ENDPOINT_FAULT_ANSWERS
 from poolhand.transport.json_answer import JsonAnswer
 from poolhand.transport.plain import read_body
+from poolhand.wire.join_api import Sha256Text
 from poolhand.wire.messages import MAX_SENTENCE
 from poolhand.worker.control import Control
 from poolhand.worker.deposit import MOST_RLC_DEPOSITED, Deposited, Depositor
+from poolhand.worker.upgrading.upgrader import Upgrader
 
 CONTROL_ORDER_NAME: Final = r"^[A-Za-z0-9_-]{8,64}$"
 """Of an order that must not be carried out twice."""
@@ -76,7 +79,15 @@ class DepositOrder(BaseModel):
     name: Annotated[str, Field(pattern=CONTROL_ORDER_NAME)]
 
 
-def control_routes(control: Control, depositor: Depositor) -> tuple[DescribedRoute, ...]:
+class UpgradeOrder(BaseModel):
+    """Which version is to take over: by the hash of the list of what is installed (SHA-256)."""
+
+    requirements_sha256: Sha256Text
+
+
+def control_routes(
+    control: Control, depositor: Depositor, upgrader: Upgrader
+) -> tuple[DescribedRoute, ...]:
     """Return the endpoints that give orders; each answers with what has become of it.
 
     They ask for no token: ``transport.bearer`` does, before them.
@@ -84,14 +95,17 @@ def control_routes(control: Control, depositor: Depositor) -> tuple[DescribedRou
     Args:
         control: Carries out what has to do with tasks.
         depositor: Carries out deposits.
+        upgrader: Has other versions take over.
     """
-    page = _ControlPage(control, depositor)
+    page = _ControlPage(control, depositor, upgrader)
     return (
         _order("/v1/pause", page.pause, PauseOrder),
         _order("/v1/resume", page.resume),
         _order("/v1/drain", page.drain),
         _order("/v1/stop", page.stop),
         _order("/v1/deposit", page.deposit, DepositOrder),
+        _order("/v1/upgrade/look", page.look_for_upgrade),
+        _order("/v1/upgrade", page.upgrade, UpgradeOrder),
     )
 
 
@@ -112,8 +126,8 @@ def _order(
 class _ControlPage:
     """The handlers."""
 
-    def __init__(self, control: Control, depositor: Depositor) -> None:
-        self._control, self._depositor = control, depositor
+    def __init__(self, control: Control, depositor: Depositor, upgrader: Upgrader) -> None:
+        self._control, self._depositor, self._upgrader = control, depositor, upgrader
 
     async def pause(self, request: Request) -> JsonAnswer:
         """Take nothing new until resumed, or until its time is over; over restarts."""
@@ -141,6 +155,17 @@ class _ControlPage:
         """Turn RLC into stake, once for each name; answers when it is mined."""
         order = await read_body(request, DepositOrder)
         return JsonAnswer(_show(await self._depositor.deposit(order.name, NanoRlc(order.nrlc))))
+
+    async def look_for_upgrade(self, _: Request) -> JsonAnswer:
+        """Ask the pool now which version it gives to workers."""
+        await self._upgrader.look()
+        return JsonAnswer({"version": __version__, "newer": self._upgrader.show()})
+
+    async def upgrade(self, request: Request) -> JsonAnswer:
+        """Install the version that is known to be newer, and have it take over between tasks."""
+        order = await read_body(request, UpgradeOrder)
+        self._upgrader.order(order.requirements_sha256)
+        return JsonAnswer({"version": __version__, "newer": self._upgrader.show()})
 
     def _told(self) -> JsonAnswer:
         control = self._control

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
+from poolhand.domain.release import UpgradeState
 from poolhand.domain.units import MIB
 from poolhand.transport.page import words
 from poolhand.transport.page.words import EARNED_NOT_READ, NOT_KNOWN, coin, span
@@ -88,6 +89,26 @@ def used(output: ToldStatus) -> str:
 def passed_over(sandbox: ToldStatus) -> str:
     """Tell which runtimes of a higher level are not taken, and why; empty where all are."""
     return "; ".join(f"{each['runtime']}: {each['cause']}" for each in sandbox["passed_over"])
+
+
+def newer(told: ToldStatus) -> str:
+    """Tell of a newer version, and how far it is; empty where none is known."""
+    found = told.get("upgrade")  # a worker of an older version tells none
+    if not found:
+        return ""
+    state = found["state"]
+    if state == UpgradeState.INSTALLING:
+        how = "it is being installed"
+    elif state == UpgradeState.FINISHING:
+        how = "it takes over once nothing is held"
+    elif state == UpgradeState.FAILED:
+        how = f"it did not take over: {found['failure']}"
+    elif found["obstacle"]:
+        how = str(found["obstacle"])
+    else:
+        by_hand = "`poolhand worker upgrade` shows and installs it"
+        how = "it takes over between tasks" if found["by_itself"] else by_hand
+    return f"version {found['version']} is there, signed by {found['signed_by']}: {how}"
 
 
 def earned(row: ToldStatus | None) -> tuple[str, str]:

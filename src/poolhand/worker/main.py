@@ -54,8 +54,9 @@ from poolhand.worker.app_output import output_route
 from poolhand.worker.capabilities import capabilities_of
 from poolhand.worker.composition import HONEST, Worker
 from poolhand.worker.composition.cluster import cluster_watch
-from poolhand.worker.composition.live import LiveParts
+from poolhand.worker.composition.live import LiveParts, identity_of
 from poolhand.worker.composition.terms import rules_of
+from poolhand.worker.composition.upgrading import keep_new, ready_of, upgrader_of
 from poolhand.worker.control import LONGEST_WORKER_FAREWELL, Control
 from poolhand.worker.control_page import NoOrderToken, control_routes
 from poolhand.worker.doctor.checks import NoSuchPool
@@ -71,7 +72,7 @@ from poolhand.worker.pid_file import post, remove
 from poolhand.worker.reports import PoolReports
 from poolhand.worker.results_place import ResultsPlace
 from poolhand.worker.settings_page import settings_routes
-from poolhand.worker.status import OPEN_PATHS, WorkerIdentity, left_behind, routes
+from poolhand.worker.status import OPEN_PATHS, left_behind, routes
 
 FAULTS_FOLDER: Final = "faults"
 """Where in the worker's folder traces and quarantined stories lie."""
@@ -201,7 +202,9 @@ async def work(
     at_work: asyncio.Future[Control] = asyncio.get_running_loop().create_future()
 
     async def until_told() -> None:
-        await (await at_work).ended()
+        control = await at_work
+        await control.ended()
+        parts.takeover.take(control.successor)
 
     with Life(settings.base, Machine.read()) as life:
         try:
@@ -230,25 +233,29 @@ async def _attend(
         )
         worker = _worker(settings, world, parts, facts, client, place, clock, tasks)
         worker.member.joined.connect(partial(_tell_sandbox, worker.reports, world))
-        live = LiveParts.of(
-            worker, _identity(settings, world), world.chain, world.engine.runtime, clock
-        )
         orders = Section(world.journal, "operator")
         control = Control(worker.member, orders, clock, _farewell(client))
+        upgrader = upgrader_of(settings, parts, facts, world.chain.hub, control, clock, entropy)
+        who = identity_of(settings, world.wallet.address, world.engine)
+        runtime, upgrade = world.engine.runtime, upgrader.show
+        live = LiveParts.of(worker, who, world.chain, runtime, clock, upgrade)
         await _take_up(world.chain.hub, worker, control, life, clock, tasks)
         live.follow(tasks)
         tasks.create_task(world.live.keep_reading(clock))
-        tasks.create_task(keep_membership(client, worker.member, clock))
+        keep_new(settings, worker.member, upgrader, tasks)
+        tasks.create_task(keep_membership(client, worker.member, clock, upgrader.refused))
         watch = cluster_watch(world.engine, worker.member, clock)
         if watch is not None:
             tasks.create_task(watch.keep_looking())
         at_work.set_result(control)
+        let_in = ready_of(settings, ready, control)
 
         def started(url: str) -> None:
-            if ready is not None:
-                tasks.create_task(_when_let_in(place, partial(ready, url)))
+            if let_in is not None:
+                tasks.create_task(_when_let_in(place, partial(let_in, url)))
 
-        await _serve(settings, world, worker, live, control, entropy.bytes(32).hex(), started)
+        taken = control_routes(control, worker.depositor, upgrader)
+        await _serve(settings, world, worker, live, taken, entropy.bytes(32).hex(), started)
 
 
 def _worker(
@@ -321,12 +328,12 @@ async def _serve(
     world: World,
     worker: Worker,
     live: LiveParts,
-    control: Control,
+    orders: tuple[BaseRoute, ...],
     token: str,
     started: Callable[[str], None],
 ) -> None:
     """Answer on the status page until cancelled; ``started`` is told where that is."""
-    pages = _pages(worker, live, world, control, token)
+    pages = _pages(worker, live, world, orders, token)
     app = plain_application("Poolhand worker", pages, hosts=hosts_of("127.0.0.1"))
 
     def told(port: int) -> None:
@@ -343,31 +350,18 @@ async def _serve(
 
 
 def _pages(
-    worker: Worker, live: LiveParts, world: World, control: Control, token: str
+    worker: Worker, live: LiveParts, world: World, orders: tuple[BaseRoute, ...], token: str
 ) -> tuple[BaseRoute, ...]:
     """Return what the status page answers: with the token, all but what everybody is told."""
     told = (
         *routes(live.status, live.registry),
         *page_routes(live.live, live.feed),
         *doctor_routes(world.examine),
-        *control_routes(control, worker.depositor),
+        *orders,
         *settings_routes(worker.live, live.notices),
         output_route(world.engine.runtime, worker.engine.container),
     )
     return behind_token(told, bearer_guard(token, NoOrderToken), OPEN_PATHS)
-
-
-def _identity(settings: WorkerSettings, world: World) -> WorkerIdentity:
-    told, wallet = settings, world.wallet.address
-    return WorkerIdentity(
-        told.name,
-        told.base,
-        wallet,
-        told.pool,
-        told.cpus,
-        world.engine.disk,
-        world.engine.sandbox,
-    )
 
 
 def _tell_sandbox(reports: PoolReports, world: World) -> None:

@@ -6,6 +6,7 @@ ends a worker that has never been let in, whose operator sits before it, and no 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final, Protocol
 
 import structlog
@@ -29,8 +30,23 @@ class PoolSession(Protocol):
         """Keep it for a listener; raises Refused or BadSignature when only a person can help."""
 
 
-async def keep_membership(session: PoolSession, member: PoolMember, clock: Clock) -> None:
+def _stays_refused(_: Exception) -> bool:
+    return False
+
+
+async def keep_membership(
+    session: PoolSession,
+    member: PoolMember,
+    clock: Clock,
+    helps_itself: Callable[[Exception], bool] = _stays_refused,
+) -> None:
     """Keep the session until it is closed.
+
+    Args:
+        session: That is kept.
+        member: Listens to it.
+        clock: For pauses.
+        helps_itself: Told of a refusal; whether the worker does by itself what it asks for.
 
     Raises:
         Refused, BadSignature: The pool has never wanted anything of this worker, and nothing is at
@@ -42,7 +58,7 @@ async def keep_membership(session: PoolSession, member: PoolMember, clock: Clock
         except EndsProgram:
             raise
         except (Refused, BadSignature) as fault:
-            if not (member.has_stake or member.has_joined):
+            if not (helps_itself(fault) or member.has_stake or member.has_joined):
                 raise
             log.warning(
                 "pool_refuses_worker",

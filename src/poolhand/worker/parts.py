@@ -7,7 +7,7 @@ a part and leave the rest of the program as it is, so that what they show is tru
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from poolhand.domain.ids import Address
@@ -19,6 +19,7 @@ from poolhand.transport.listener import ClientRules
 from poolhand.wire.messages import Capabilities
 from poolhand.worker.reports import PoolLink
 from poolhand.worker.shell import StageRunner
+from poolhand.worker.upgrading.takeover import Takeover
 
 
 class StageWrapper(Protocol):
@@ -68,6 +69,7 @@ class WorkerParts:
         link: Wraps the session to the pool.
         rules: Limits that the session keeps to.
         claims: What the worker tells of itself.
+        takeover: How another version takes over; told which one is to once the worker has ended.
     """
 
     stages: StageWrapper = _stages_as_they_are
@@ -77,3 +79,4 @@ class WorkerParts:
     link: Callable[[PoolLink], PoolLink] = _link_as_it_is
     rules: ClientRules = ClientRules()
     claims: Callable[[Capabilities], Capabilities] = _claims_as_they_are
+    takeover: Takeover = field(default_factory=Takeover)

@@ -70,6 +70,7 @@ class WorkerTeller:
         heads: The chain as it sees it.
         hours: At which it takes tasks.
         presence: Of somebody at its computer.
+        upgrade: Tells of a newer version; None: none is known.
     """
 
     def __init__(
@@ -80,9 +81,10 @@ class WorkerTeller:
         heads: HeadWatch,
         hours: WorkingHours,
         presence: PresenceWatch,
+        upgrade: Callable[[], dict[str, Any] | None] = lambda: None,
     ) -> None:
         self._who, self._member, self._wallet, self._heads = who, member, wallet, heads
-        self._hours, self._presence = hours, presence
+        self._hours, self._presence, self._upgrade = hours, presence, upgrade
 
     def show(self) -> dict[str, Any]:
         """Show its standing, its money, what it holds and why it takes nothing new."""
@@ -94,6 +96,7 @@ class WorkerTeller:
             "worker": str(who.worker),
             "workerpool": str(who.workerpool),
             "version": __version__,
+            "upgrade": self._upgrade(),
             "slots": who.slots,
             "working": self._working(),
             "disk": {"kind": who.disk, "promise": PROMISES[who.disk]},

@@ -22,6 +22,7 @@ from poolhand.worker.live_words import (
     at_work,
     computing,
     gas_left,
+    newer,
     state,
     used,
 )
@@ -98,14 +99,14 @@ def days(told: ToldStatus) -> tuple[list[float], str]:
 
 
 def idle(told: ToldStatus) -> Text:
-    """Tell why nothing new is taken, and what would change it; before it, the owner's last word.
+    """Tell why nothing new is taken, and what would change it; before it, what else is news.
 
-    Empty where there is neither.
+    That is a newer version, and the owner's last word. Empty where there is none of it.
     """
     newest = told.get("owner_messages", ())[:1]  # a worker of an older version tells none
-    found: list[TopLine] = [
-        (shown(f"the pool's owner says: {e['text']}", CAUSE), "") for e in newest
-    ]
+    says = [f"the pool's owner says: {each['text']}" for each in newest]
+    news = [each for each in (newer(told), *says) if each]
+    found: list[TopLine] = [("\n".join(shown(each, CAUSE) for each in news), "")] if news else []
     for each in told["idle_causes"]:
         found.append((("\n" if found else "") + shown(str(each["sentence"]), CAUSE), "bold"))
         change = f"\n  {each['acts']}: {each['change']}"

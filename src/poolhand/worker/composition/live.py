@@ -3,25 +3,43 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from prometheus_client import CollectorRegistry
 
 from poolhand.chain import Chain
 from poolhand.chain.earnings_watch import EarningsWatch
+from poolhand.domain.ids import Address
 from poolhand.domain.units import NanoRlc
 from poolhand.ports.clock import Clock
 from poolhand.ports.runtime import ContainerRuntime
+from poolhand.settings.worker import WorkerSettings
 from poolhand.transport.notifying import TargetNotifier
 from poolhand.transport.page.live_feed import LiveFeed
 from poolhand.worker.composition import Worker
 from poolhand.worker.earnings_file import EarningsFile
+from poolhand.worker.engines import WorkerEngine
 from poolhand.worker.live import LiveTeller
 from poolhand.worker.metrics import gauges
 from poolhand.worker.notice_watch import NoticeWatch
 from poolhand.worker.score_watch import ScoreWatch
 from poolhand.worker.status import WorkerIdentity, WorkerTeller
+
+
+def identity_of(settings: WorkerSettings, wallet: Address, engine: WorkerEngine) -> WorkerIdentity:
+    """Return what does not change of a worker while it runs."""
+    return WorkerIdentity(
+        settings.name,
+        settings.base,
+        wallet,
+        settings.pool,
+        settings.cpus,
+        engine.disk,
+        engine.sandbox,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +70,12 @@ class LiveParts:
         chain: Chain,
         runtime: ContainerRuntime,
         clock: Clock,
+        upgrade: Callable[[], dict[str, Any] | None],
     ) -> LiveParts:
         """Make them for a worker."""
         member, wallet = worker.member, worker.wallet_watch
-        status = WorkerTeller(who, member, wallet, worker.head_watch, worker.hours, worker.presence)
+        habits = worker.hours, worker.presence
+        status = WorkerTeller(who, member, wallet, worker.head_watch, *habits, upgrade)
         facts = chain.facts
         owner = f"{who.worker}@{facts.hub}@{facts.chain_id}"
         file = EarningsFile(Path(who.folder), owner)

@@ -27,6 +27,7 @@ from poolhand.worker.live_words import (
     computing,
     earned,
     gas_left,
+    newer,
     passed_over,
     state,
     used,
@@ -50,9 +51,11 @@ def _head(told: ToldStatus) -> str:
     word, kind = state(told)
     stalled = told["chain"]["stalled_since"]
     late = f" {badge('nothing new since', 'bad')} {moment(stalled)}" if stalled else ""
+    found = newer(told)
+    upgrade = f"<p>{badge('newer version', 'warn')} {text(found)}</p>" if found else ""
     return (
         f"<h1>{text(told['name'])} {badge(word, kind)}</h1>"
-        f'<p class="lead">{at_work(told)}{late}</p>'
+        f'<p class="lead">{at_work(told)}{late}</p>{upgrade}'
     )
 
 

@@ -4,6 +4,7 @@
 #
 #   sh join.sh               shows what it will do, asks, and does it
 #   sh join.sh --yes ...     does not ask; what follows goes to `poolhand join`
+#   sh join.sh --install     puts this version beside others, for a worker that replaces itself
 #   sh join.sh --uninstall   takes the worker away again; wallets stay
 #
 # Nothing is run before the last line, so half a script does nothing.
@@ -108,6 +109,9 @@ install() {
         find "$new/env" -name '*.c' -type f -exec rm -f {} + 2>/dev/null || :
         : >"$new/installed"
     fi
+}
+
+take_up() {
     rm -f "$place/current.new"
     ln -s "$new" "$place/current.new"
     "$python" -c 'import os, sys; os.replace(sys.argv[1], sys.argv[2])' "$place/current.new" "$place/current"
@@ -147,12 +151,19 @@ main() {
         uninstall "$@"
         exit 0
         ;;
+    --install)
+        find_python
+        check_venv
+        install
+        exit 0
+        ;;
     esac
     find_python
     check_venv
     show_plan
     ask
     install
+    take_up
     if [ "$agreed" = yes ]; then set -- --yes "$@"; fi
     hand_over "$@"
 }
