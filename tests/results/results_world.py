@@ -27,6 +27,7 @@ from poolhand.results.assembly import assemble
 from poolhand.settings.chain import ChainSettings
 from poolhand.settings.results import ResultsSettings
 from poolhand.store.results_disk import DiskResults
+from poolhand.transport.byte_rate import ByteRate
 from poolhand.transport.clock import ManualClock
 from poolhand.transport.results_client import ArchiveReader, HttpResults
 from poolhand.wire.handshake import PoolFacts
@@ -170,12 +171,12 @@ class Scene:
     async def get(self, task: TaskId, path: str = "/v1/results/{}", **more):
         return await self.http.get(URL + path.format(task), **more)
 
-    def client(self, worker: Wallet) -> HttpResults:
+    def client(self, worker: Wallet, pace: ByteRate = ByteRate()) -> HttpResults:
         facts = PoolFacts(
             self.chain.facts.chain_id, self.chain.facts.hub, self.market.pool, "http://p"
         )
         transport = httpx.ASGITransport(app=self.app)
-        return HttpResults(URL, worker, facts, self.clock, transport=transport)
+        return HttpResults(URL, worker, facts, self.clock, transport=transport, pace=pace)
 
     def reader(self, limit: int = 10**6) -> ArchiveReader:
         return ArchiveReader(self.http, limit)

@@ -17,6 +17,7 @@ from poolhand.results.main import serve
 from poolhand.settings.chain import ChainSettings
 from poolhand.settings.results import ResultsSettings
 from poolhand.transport.asgi import bind, port_of
+from poolhand.transport.byte_rate import BURST_SECONDS, ByteRate
 from poolhand.transport.listen import PortBusy
 from poolhand.transport.results_client import (
     HttpShelf,
@@ -125,6 +126,20 @@ async def test_the_workers_client_uploads_and_the_requesters_client_downloads(sc
     await scene.reader().download(location_at(URL, offer.task_id), str(target))
     assert target.read_bytes() == source.read_bytes()
     assert sorted(p.name for p in tmp_path.iterdir()) == ["in.zip", "out.zip", "vault"]
+
+
+async def test_the_workers_client_uploads_at_the_rate_that_it_is_given(scene, tmp_path):
+    worker = scene.workers[0]
+    offer = await scene.revealed(worker)
+    source, pauses = tmp_path / "out.zip", []
+
+    async def pause(seconds):
+        pauses.append(seconds)
+
+    source.write_bytes(archive())
+    pace = ByteRate(lambda: 100, lambda: 0.0, pause)
+    await scene.client(worker, pace).upload(offer, str(source))
+    assert max(pauses) == source.stat().st_size / 100 - BURST_SECONDS
 
 
 async def test_the_workers_client_tells_refused_from_unavailable(scene, tmp_path):
