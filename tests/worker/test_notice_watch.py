@@ -15,6 +15,7 @@ from poolhand.domain.units import NanoRlc
 from poolhand.transport.clock import ManualClock
 from poolhand.worker.notice_watch import NoticeWatch
 from poolhand.worker.standing import Hold, WorkerStanding
+from poolhand.worker.told_loss import TOLD_LOSS_FILE, ToldLoss
 
 RLC = 10**9
 
@@ -33,7 +34,7 @@ class Notebook:
 class Owner:
     """Whom a worker tells."""
 
-    def __init__(self) -> None:
+    def __init__(self, folder=None, owner="ann@hub@1") -> None:
         self.clock, self.notebook = ManualClock(1_700_000_000), Notebook()
         self.standing, self.lost, self.is_wanted = WorkerStanding(), None, True
         self.standing.joined()
@@ -44,6 +45,7 @@ class Owner:
             self.notebook,
             lambda: self.is_wanted,
             self.clock,
+            ToldLoss(folder, owner),
         )
 
     async def told(self, seconds=0):
@@ -134,6 +136,33 @@ async def test_a_pools_words_are_told_without_what_commands_and_not_without_end(
     assert "\\x1b[2J" in notice.text
     assert "\n" not in notice.text
     assert len(notice.text) == MOST_NOTICE_TEXT
+
+
+async def test_a_loss_while_the_worker_was_off_is_told_when_it_starts_again(tmp_path):
+    first = Owner(tmp_path)
+    first.lost = NanoRlc(RLC)
+    assert await first.told() == []
+    again = Owner(tmp_path)
+    assert await again.told() == []  # the chain has not told yet
+    again.lost = NanoRlc(3 * RLC)
+    assert await again.told() == [NoticeKind.STAKE_LOST]
+    assert again.notebook.notices[0].text.startswith("2 RLC of stake was lost")
+    third = Owner(tmp_path)
+    third.lost = NanoRlc(3 * RLC)
+    assert await third.told() == []
+    other = Owner(tmp_path, "bob@hub@1")
+    other.lost = NanoRlc(9 * RLC)
+    assert await other.told() == []
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"version": 1, "owner": "ann@hub@1"}', "\x00"])
+async def test_a_damaged_note_of_losses_tells_of_none(tmp_path, text):
+    (tmp_path / TOLD_LOSS_FILE).write_text(text)
+    owner = Owner(tmp_path)
+    owner.lost = NanoRlc(RLC)
+    assert await owner.told() == []
+    owner.lost = NanoRlc(2 * RLC)
+    assert await owner.told() == [NoticeKind.STAKE_LOST]
 
 
 async def test_where_nobody_wants_to_be_told_nothing_is(owner):

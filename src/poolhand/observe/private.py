@@ -39,6 +39,20 @@ def create_private(path: Path) -> None:
     narrow(path)
 
 
+def write_private(path: Path, text: str) -> None:
+    """Write a file for its owner alone, whole or not at all.
+
+    Raises:
+        OSError: It cannot be written; what was there before is still there.
+    """
+    draft = path.with_name(f".{path.name}.part")
+    draft.unlink(missing_ok=True)
+    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE_FILE_MODE)
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        file.write(text)
+    draft.replace(path)
+
+
 def narrow(path: Path) -> None:
     """Take a file or folder away from everybody but its owner; nothing there is fine.
 

@@ -7,7 +7,6 @@ another wallet, hub or life of a chain is made anew from the chain.
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Final
 
@@ -16,6 +15,7 @@ import structlog
 from poolhand.domain.earning_book import KeptEarnings
 from poolhand.domain.errors import BadHex
 from poolhand.domain.json_text import parse_json
+from poolhand.observe.private import write_private
 from poolhand.wire.earning_json import read_kept, show_kept
 
 EARNINGS_FILE: Final = "earnings.json"
@@ -57,12 +57,7 @@ class EarningsFile:
     def write(self, kept: KeptEarnings) -> None:
         """Keep a book; where the disk takes none, the next start reads the chain again."""
         told = {"version": EARNINGS_FILE_VERSION, "owner": self._owner, **show_kept(kept)}
-        draft = self._path.with_name(f".{EARNINGS_FILE}.part")
         try:
-            draft.unlink(missing_ok=True)
-            handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                json.dump(told, file, separators=(",", ":"))
-            draft.replace(self._path)
+            write_private(self._path, json.dumps(told, separators=(",", ":")))
         except OSError as fault:
             log.warning("earnings_not_kept", path=str(self._path), cause=str(fault))

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Final
@@ -21,6 +20,7 @@ from poolhand.domain.errors import RuntimeDown
 from poolhand.domain.ids import TaskId
 from poolhand.domain.json_text import parse_json
 from poolhand.domain.units import UnixSeconds
+from poolhand.observe.private import write_private
 from poolhand.ports.clock import Clock
 from poolhand.ports.images import EngineImages
 from poolhand.transport.plumbing import first_of
@@ -147,13 +147,8 @@ class ImageCache:
                 for name, entry in self._entries.items()
             },
         }
-        draft = self._file.with_name(f".{self._file.name}.part")
         try:
-            draft.unlink(missing_ok=True)
-            handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(handle, "w", encoding="utf-8") as opened:
-                json.dump(told, opened)
-            draft.replace(self._file)
+            write_private(self._file, json.dumps(told))
         except OSError as fault:  # it is forgotten at the end of this life, and so never removed
             log.warning("images_not_noted", file=str(self._file), cause=str(fault))
 

@@ -13,6 +13,7 @@ from poolhand.domain.units import NanoRlc, show_rlc
 from poolhand.ports.clock import Clock
 from poolhand.ports.notifier import Notifier
 from poolhand.worker.standing import Hold, WorkerStanding
+from poolhand.worker.told_loss import ToldLoss
 
 PAUSE_BETWEEN_TROUBLE_LOOKS: Final = 30.0
 """Seconds."""
@@ -32,6 +33,7 @@ class NoticeWatch:
         notifier: Brings notices.
         is_wanted: Tells whether anybody is to be told.
         clock: For pauses and moments.
+        told_loss: Of how much lost stake the owner knows.
     """
 
     def __init__(
@@ -42,11 +44,12 @@ class NoticeWatch:
         notifier: Notifier,
         is_wanted: Callable[[], bool],
         clock: Clock,
+        told_loss: ToldLoss,
     ) -> None:
         self._name, self._standing, self._lost = name, standing, lost
         self._notifier, self._is_wanted, self._clock = notifier, is_wanted, clock
         self._book = NoticeBook()
-        self._told_loss: NanoRlc | None = None
+        self._told_loss = told_loss
 
     async def keep_looking(self) -> None:
         """Look now and then, for ever."""
@@ -57,8 +60,8 @@ class NoticeWatch:
     async def look(self) -> None:
         """Look once, and tell what is due."""
         lost = self._lost()
-        if self._told_loss is None or not self._is_wanted():
-            self._told_loss = lost  # what was lost before is no news
+        if self._told_loss.lost is None or not self._is_wanted():
+            self._told_loss.note(lost)  # what was lost before is no news
         if not self._is_wanted():
             return
         for kind, text in self._book.due(self._troubles(lost), self._clock.steady()):
@@ -66,7 +69,7 @@ class NoticeWatch:
             if all(fault is not None for fault in brought.values()):
                 self._book.unbrought(kind, self._clock.steady())
             elif kind is NoticeKind.STAKE_LOST:
-                self._told_loss = lost
+                self._told_loss.note(lost)
 
     async def test(self) -> Mapping[str, str | None]:
         """Bring a notice that says nothing but that notices arrive; returns what came of it."""
@@ -93,7 +96,7 @@ class NoticeWatch:
             found[NoticeKind.OFFLINE] = f"no session with the pool: {standing.problem}"
         elif Hold.CHAIN in standing.holds:
             found[NoticeKind.OFFLINE] = standing.holds[Hold.CHAIN]
-        untold = NanoRlc((lost or 0) - (self._told_loss or 0))
+        untold = NanoRlc((lost or 0) - (self._told_loss.lost or 0))
         if untold > 0:
             found[NoticeKind.STAKE_LOST] = (
                 f"{show_rlc(untold)} RLC of stake was lost: `poolhand earnings --by task` shows "

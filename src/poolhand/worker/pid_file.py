@@ -6,13 +6,14 @@ Readable by its owner alone; there while the worker runs, and after a crash unti
 from __future__ import annotations
 
 import json
-import os
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Final
 
 import psutil
+
+from poolhand.observe.private import write_private
 
 WORKER_PID_FILE: Final = "worker.json"
 _BOOT: Final = Path("/proc/sys/kernel/random/boot_id")
@@ -73,13 +74,8 @@ def _mark(pid: int) -> str:
 def post(folder: Path, url: str, token: str) -> None:
     """Write down that this process runs a worker."""
     me = psutil.Process()
-    draft = folder / f".{WORKER_PID_FILE}.part"
-    draft.unlink(missing_ok=True)
-    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        told = PidFile(url, token, me.pid, me.create_time(), _mark(me.pid))
-        json.dump(asdict(told), file)
-    draft.replace(folder / WORKER_PID_FILE)
+    told = PidFile(url, token, me.pid, me.create_time(), _mark(me.pid))
+    write_private(folder / WORKER_PID_FILE, json.dumps(asdict(told)))
 
 
 def read(folder: Path) -> PidFile | None:

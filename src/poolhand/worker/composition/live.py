@@ -27,6 +27,7 @@ from poolhand.worker.metrics import gauges
 from poolhand.worker.notice_watch import NoticeWatch
 from poolhand.worker.score_watch import ScoreWatch
 from poolhand.worker.status import WorkerIdentity, WorkerTeller
+from poolhand.worker.told_loss import ToldLoss
 
 
 def identity_of(settings: WorkerSettings, wallet: Address, engine: WorkerEngine) -> WorkerIdentity:
@@ -104,7 +105,13 @@ class LiveParts:
             return read.book.total().lost if read is not None and read.book.is_whole else None
 
         notices = NoticeWatch(
-            who.name, member.standing, lost, notifier, lambda: wanted.now.notify.is_any, clock
+            who.name,
+            member.standing,
+            lost,
+            notifier,
+            lambda: wanted.now.notify.is_any,
+            clock,
+            ToldLoss(Path(who.folder), owner),
         )
         return cls(status, earnings, live, LiveFeed(live.show, clock.sleep), registry, notices)
 
