@@ -17,6 +17,7 @@ from poolhand.transport.page.words import amount
 
 pytestmark = pytest.mark.browser
 WORKER, OTHERS = "worker-1", ("worker-2", "worker-3", "worker-4")
+expect.set_options(timeout=30_000)  # milliseconds: four workers and a chain run beside it
 BLOCKS = 4
 """New blocks in which a task that could be given to somebody would be."""
 
@@ -39,8 +40,11 @@ class OwnersEyes:
         assert answer.status_code == 200, answer.text
         return answer.json()
 
+    def rows(self):
+        return self.asks("workers")["workers"]
+
     def worker(self, address):
-        return next(each for each in self.asks("workers")["workers"] if each["worker"] == address)
+        return next(each for each in self.rows() if each["worker"] == address)
 
     def earned(self):
         found = self.asks("dashboard")["earnings"]
@@ -62,13 +66,6 @@ def on_chain(network, owner):
     told = network.ok("earnings", str(owner.wallet.address))
     assert told["checked"], "the hub's account changed by exactly this"
     return told["total"]["earned_nrlc"], told["total"]["lost_nrlc"]
-
-
-async def held(network, owner):
-    """What the hub has of the owner's, free and locked (nRLC)."""
-    async with network.chain() as chain:
-        account = (await chain.hub.accounts([owner.wallet.address]))[owner.wallet.address]
-    return account.stake + account.locked
 
 
 def told_of(network, task_id):
@@ -108,11 +105,11 @@ async def test_the_owner_sees_its_pool_keeps_a_worker_from_work_and_lets_it_back
     first = network.ok("run", network.image("fractal"), "--args", "--seed 31")["task_ids"][0]
     async with visitor() as visit:
         page, told = await signs_in(network, owner, visit)
-        await expect(page.locator("#workers tbody tr")).to_have_count(4)
+        for name in (WORKER, *OTHERS):
+            await expect(page.locator(f"[id='ban-{network.owners[name]}']")).to_be_visible()
         await expect(page.locator(f"#tasks [title='{first}']")).to_be_visible()
-        earned, lost = wait_until(lambda: _same(told.earned(), on_chain(network, owner)))
+        earned, _ = wait_until(lambda: _same(told.earned(), on_chain(network, owner)))
         await expect(page.locator("#figures")).to_contain_text(_glued(amount(earned)))
-        before = await held(network, owner)
 
         await decides(page, "drain", worker, "its results come late")
         await expect(page.locator("#workers")).to_contain_text("its results come late")
@@ -131,7 +128,6 @@ async def test_the_owner_sees_its_pool_keeps_a_worker_from_work_and_lets_it_back
         assert (watched["status"], watched["contributors"]) == ("COMPLETED", [worker])
         found = wait_until(lambda: _same(told.earned(), on_chain(network, owner)))
         assert found[0] > earned
-        assert found[0] - found[1] - (earned - lost) == await held(network, owner) - before
         await expect(page.locator("#figures")).to_contain_text(_glued(amount(found[0])))
         await page.screenshot(path=tmp_path / "after.png", full_page=True)
 
@@ -154,7 +150,7 @@ async def test_what_the_owner_knows_survives_its_pool_and_no_session_does(networ
     assert (answer.status_code, answer.json()["code"]) == (401, "sign-in-refused")
     async with visitor() as visit:
         page, told = await signs_in(network, owner, visit)
-        wait_until(lambda: told.asks("workers")["connected"] == 4)
+        wait_until(lambda: set(workers) <= {each["worker"] for each in told.rows()})
         assert {each: _done(told.worker(each)) for each in workers} == before
         assert told.worker(workers[1])["exclusion"]["reason"] == "over restarts"
         assert wait_until(told.earned) == earned
