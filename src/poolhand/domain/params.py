@@ -8,13 +8,16 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from hashlib import sha256
 from typing import Any, Final, Self
 
 from poolhand.domain.errors import Refused
 from poolhand.domain.json_text import HalfPair, parse_json
+from poolhand.domain.network_hosts import MOST_HOSTS, NetworkHost, UnfitHost, read_hosts
 from poolhand.domain.text import UnfitText, checked, is_well_formed
 
+_HOSTS: Final = "poolhand_hosts"
 _KEYS: Final = frozenset(
     {
         "iexec_args",
@@ -24,6 +27,7 @@ _KEYS: Final = frozenset(
         "iexec_result_storage_proxy",
         "iexec_secrets",
         "bulk_cid",
+        _HOSTS,
     }
 )
 _LEGACY: Final = frozenset(
@@ -51,7 +55,11 @@ class LostArguments(Refused):
 
 @dataclass(frozen=True, slots=True)
 class DealParams:
-    """The known members of ``params``; None and empty where absent."""
+    """The known members of ``params``; None and empty where absent.
+
+    ``hosts`` (``poolhand_hosts``) is our own: what the app is to reach besides its inputs. Workers
+    that do not know it take the whole text as arguments, as they do with every unknown member.
+    """
 
     args: str | None = None
     input_files: tuple[str, ...] = ()
@@ -60,6 +68,7 @@ class DealParams:
     storage_proxy: str | None = None
     secrets: Mapping[str, str] = field(default_factory=dict)
     bulk_cid: str = ""
+    hosts: tuple[NetworkHost, ...] = ()
 
     @classmethod
     def parse(cls, text: str) -> Self:
@@ -67,7 +76,7 @@ class DealParams:
 
         Raises:
             UnfitParams: A text in it is not valid Unicode, arguments hold NUL, which no program can
-                be given, or an input file's address is none.
+                be given, or an input file's address or a host is none.
         """
         if not is_well_formed(text):
             raise UnfitParams("they are not valid Unicode")
@@ -96,6 +105,7 @@ class DealParams:
             storage_proxy=_typed(raw, "iexec_result_storage_proxy", str),
             secrets={str(key): str(value) for key, value in secrets.items()},
             bulk_cid=_typed(raw, "bulk_cid", str) or "",
+            hosts=_hosts(raw.get(_HOSTS)),
         )
 
     def dump(self) -> str:
@@ -108,6 +118,7 @@ class DealParams:
             "iexec_result_storage_proxy": self.storage_proxy,
             "iexec_secrets": dict(self.secrets),
             "bulk_cid": self.bulk_cid,
+            _HOSTS: list(self.hosts),
         }
         told = {name: value for name, value in members.items() if value}
         return json.dumps(told, separators=(",", ":"), ensure_ascii=False)
@@ -138,6 +149,27 @@ def _files(value: Any) -> tuple[str, ...]:
     if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
         raise TypeError("iexec_input_files")
     return tuple(value)
+
+
+def hosts_of(text: str) -> tuple[NetworkHost, ...]:
+    """Return the hosts that a deal asks for; none where its params cannot be read."""
+    return _read_hosts(text) if _HOSTS in text else ()
+
+
+@lru_cache(maxsize=256)
+def _read_hosts(text: str) -> tuple[NetworkHost, ...]:
+    """Read them: the same deals are asked again and again."""
+    try:
+        return DealParams.parse(text).hosts
+    except UnfitParams:
+        return ()
+
+
+def _hosts(value: Any) -> tuple[NetworkHost, ...]:
+    try:
+        return read_hosts(_files(value), MOST_HOSTS)
+    except UnfitHost as fault:
+        raise UnfitParams(str(fault)) from fault
 
 
 def split_arguments(text: str) -> tuple[str, ...]:
