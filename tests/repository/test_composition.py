@@ -94,11 +94,16 @@ BESIDES: Mapping[str, tuple[str, tuple[str, ...]]] = {
         tuple(f"member.{name}" for name in ("name", "linkname", "uid", "gid", "mtime", "size")),
     ),
     "transport/bearer.py": (FOREIGN, ("guarded.app",)),
+    "transport/fetcher_service.py": (RECORD, ("report.why",)),
     "transport/guarded_http.py": (FOREIGN, ("self.cycle.disconnected",)),
     "transport/guarded_socket.py": (RECORD, ("self._guard.fault",)),
     "transport/listen.py": (FOREIGN, ("server.should_exit",)),
     "transport/session_client.py": (RECORD, ("link.written_at", "socket.heard")),
     "transport/session_hub.py": (RECORD, ("session.heard", "session.outlet")),
+    "transport/tunnel.py": (
+        RECORD,
+        ("report.why", "self.report.address", "self.report.host", "self.report.why"),
+    ),
 }
 """The same outside of the programs, by module."""
 

@@ -1,7 +1,8 @@
 """Downloads in a process of their own, which has the network and nothing else of this worker.
 
-Whatever becomes of that process ends downloads, never the worker: it is started anew for the next
-one, and what it was busy with is tried again while that is worth it.
+Through it go apps that may reach hosts, too, for it is as much a stranger to what they say.
+Whatever becomes of that process ends downloads and connections, never the worker: it is started
+anew for the next one, and downloads are tried again while that is worth it.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import Final, Self
 import structlog
 
 from poolhand.domain.units import Seconds
+from poolhand.ports.tunnels import TunnelReport
 from poolhand.transport.addresses import Resolver, resolve
 from poolhand.transport.again import Sleep
 from poolhand.transport.downloading import FetchRules
@@ -33,7 +35,7 @@ log = structlog.get_logger()
 
 
 class FetcherProcess:
-    """Implements ``Downloads`` over a process of its own, as long as one can be had.
+    """Implements ``Downloads`` and ``Tunnels`` over a process of its own, while one can be had.
 
     Args:
         rules: What is allowed.
@@ -107,6 +109,17 @@ class FetcherProcess:
 
         async with self._room:
             await patiently(uri, once, timeout, self._pause)
+
+    async def let_through(
+        self, descriptor: int, app: int, hosts: tuple[str, ...], left: int
+    ) -> TunnelReport:
+        """Serve a connection of an app's to its end, see ``Tunnels.let_through``."""
+        try:
+            running = await self._process()
+            told = await running.let_through(descriptor, app, hosts, left)
+        except FetcherGone as fault:
+            return TunnelReport(why=str(fault))
+        return TunnelReport(told.host, told.address, told.up, told.down, told.why)
 
     async def _process(self) -> RunningFetcher:
         """Return the process, started where there is none.

@@ -1,4 +1,4 @@
-"""The process that downloads, at work: it answers one worker until that is gone."""
+"""The process that downloads and lets apps through, at work: it answers one worker."""
 
 from __future__ import annotations
 
@@ -6,13 +6,16 @@ import asyncio
 import os
 import socket
 import ssl
+from contextlib import suppress
 from ipaddress import ip_address
 from itertools import count
 from typing import Final, TypeAlias
+from weakref import WeakValueDictionary
 
 from poolhand.domain.errors import Malformed
 from poolhand.domain.text import repaired
 from poolhand.domain.units import Seconds
+from poolhand.ports.tunnels import TunnelReport
 from poolhand.transport.addresses import IPAddress
 from poolhand.transport.again import Sleep
 from poolhand.transport.byte_rate import ByteRate
@@ -26,6 +29,7 @@ from poolhand.transport.errors import (
     ForbiddenUri,
 )
 from poolhand.transport.plumbing import first_of
+from poolhand.transport.tunnel import ByteBudget, Tunnel
 from poolhand.wire.fetcher_api import (
     Abandon,
     AreYouThere,
@@ -36,16 +40,20 @@ from poolhand.wire.fetcher_api import (
     LookedUp,
     LookUp,
     NotFetched,
+    OpenTunnel,
     StillHere,
+    TunnelClosed,
 )
 
 FetcherLine: TypeAlias = DescriptorLine[FetcherMessage]
 MOST_CAUSE_TEXT: Final = 1_000
-"""Characters that are told of why a file did not come."""
+"""Characters that are told of why a file did not come, or a connection ended."""
+MOST_HOST_TEXT: Final = 300
+"""Characters that are told of where an app wanted to go."""
 
 
 class FetcherService:
-    """Downloads what it is asked for, many files at once.
+    """Downloads what it is asked for, and lets apps through, many at once.
 
     Args:
         line: To the worker.
@@ -61,10 +69,11 @@ class FetcherService:
         trust: ssl.SSLContext | None = None,
         pause: Sleep = asyncio.sleep,
     ) -> None:
-        self._line = line
+        self._line, self._rule = line, rules.places
         self._rate = 0
-        pace = ByteRate(lambda: self._rate)
-        self._downloads = WebDownloads(rules, self._resolve, trust, pause, pace)
+        self._pace = ByteRate(lambda: self._rate)
+        self._budgets: WeakValueDictionary[int, ByteBudget] = WeakValueDictionary()
+        self._downloads = WebDownloads(rules, self._resolve, trust, pause, self._pace)
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self._names: dict[int, asyncio.Future[LookedUp]] = {}
         self._numbers = count()
@@ -75,7 +84,7 @@ class FetcherService:
 
     async def _read(self) -> None:
         while (asked := await self._line.receive()) is not None:
-            if isinstance(asked, Fetch):
+            if isinstance(asked, Fetch | OpenTunnel):
                 self._begin(asked, self._line.take())
             elif isinstance(asked, Abandon):
                 if asked.number in self._tasks:
@@ -89,17 +98,39 @@ class FetcherService:
             else:
                 raise Malformed(f"{type(asked).__name__} is no request to a fetcher at work")
 
-    def _begin(self, asked: Fetch, descriptor: int) -> None:
+    def _begin(self, asked: Fetch | OpenTunnel, descriptor: int) -> None:
         self._rate = asked.rate
-        self._tasks[asked.number] = asyncio.create_task(self._fetch(asked, descriptor))
+        doing = (
+            self._fetch(asked, descriptor)
+            if isinstance(asked, Fetch)
+            else self._let_through(asked, socket.socket(fileno=descriptor))
+        )
+        task = self._tasks[asked.number] = asyncio.create_task(doing)
+        task.add_done_callback(lambda _: self._tasks.pop(asked.number))
 
     async def _fetch(self, asked: Fetch, descriptor: int) -> None:
         try:
             answer = await self._outcome(asked, descriptor)
         finally:
             os.close(descriptor)  # before the answer: then the worker looks whether it is alone
-            del self._tasks[asked.number]
         self._line.put(answer)
+
+    async def _let_through(self, asked: OpenTunnel, app: socket.socket) -> None:
+        report, held = TunnelReport(), app.dup()
+        try:
+            reader, writer = await asyncio.open_connection(sock=app)
+            budget = self._budgets.setdefault(asked.app, ByteBudget(asked.left))
+            tunnel = Tunnel(
+                reader, writer, asked.hosts, self._rule, self._resolve, budget, self._pace
+            )
+            report = await tunnel.serve()
+        except Exception as fault:  # noqa: BLE001 - a fault of one connection ends that one alone
+            report.why = f"{type(fault).__name__}: {fault}"
+        finally:
+            with held, suppress(OSError):
+                held.shutdown(socket.SHUT_RDWR)  # the worker, too, has it open
+            app.close()
+        self._line.put(closed(asked.number, report))
 
     async def _outcome(self, asked: Fetch, descriptor: int) -> Fetched | NotFetched:
         seconds = Seconds(asked.milliseconds / 1000)  # type: ignore[arg-type]
@@ -137,6 +168,12 @@ class FetcherService:
         if told.why:
             raise OSError(told.why)
         return tuple(ip_address(each) for each in told.addresses)
+
+
+def closed(number: int, report: TunnelReport) -> TunnelClosed:
+    """Return what is told of a connection that is over."""
+    host, why = repaired(report.host[:MOST_HOST_TEXT]), repaired(report.why[:MOST_CAUSE_TEXT])
+    return TunnelClosed(number, host, report.address, report.up, report.down, why)
 
 
 def _not(asked: Fetch, outcome: FetchFault, why: str, act: str) -> NotFetched:

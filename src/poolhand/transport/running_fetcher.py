@@ -8,7 +8,7 @@ import socket
 import subprocess
 from collections.abc import Callable
 from itertools import count
-from typing import Final, Self
+from typing import Final, Self, TypeAlias
 
 import structlog
 
@@ -39,7 +39,9 @@ from poolhand.wire.fetcher_api import (
     LookedUp,
     LookUp,
     NotFetched,
+    OpenTunnel,
     StillHere,
+    TunnelClosed,
 )
 
 LOOKUPS_AT_ONCE: Final = 256
@@ -52,6 +54,7 @@ LONGEST_FETCHER_END: Final = 5.0
 _KEPT: Final = ("PATH", "HOME", "LANG", "LC_ALL", "PYTHONPATH", "LD_LIBRARY_PATH")
 """Of the environment: what finds programs, files and words; no secret is there."""
 
+FetcherAnswer: TypeAlias = Fetched | NotFetched | TunnelClosed
 _ENOUGH: Final = "is not needed any more"
 
 log = structlog.get_logger()
@@ -88,7 +91,7 @@ class RunningFetcher:
         self._child, self._line, self._rate = process, line, rate
         self._resolver, self._silence = resolver, silence
         self._numbers = count()
-        self._waiting: dict[int, asyncio.Future[Fetched | NotFetched]] = {}
+        self._waiting: dict[int, asyncio.Future[FetcherAnswer]] = {}
         self._names = set[asyncio.Task[None]]()
         self._heard = True
         self.is_gone = False
@@ -143,19 +146,48 @@ class RunningFetcher:
             ForbiddenUri, DownloadTooLarge, DownloadFailed: See ``Fetcher.fetch``.
         """
         number = next(self._numbers)
-        answer = self._waiting[number] = asyncio.get_running_loop().create_future()
+        asked = Fetch(number, uri, limit, int(timeout * 1000), self._rate())
         try:
-            self._line.put(Fetch(number, uri, limit, int(timeout * 1000), self._rate()), descriptor)
-            told = await answer
+            told = await self._answer(asked, descriptor)
         except Malformed as fault:
             raise ForbiddenUri(uri, "it is too long, or no text") from fault
-        except asyncio.CancelledError:
-            self._line.put(Abandon(number))
-            raise
-        finally:
-            del self._waiting[number]
         if isinstance(told, NotFetched):
             raise _fault(told, uri, limit)
+
+    async def let_through(
+        self, descriptor: int, app: int, hosts: tuple[str, ...], left: int
+    ) -> TunnelClosed:
+        """Have an app's connection served to its end; who cancels this has it cut.
+
+        Args:
+            descriptor: Of the connection.
+            app: Names the app.
+            hosts: Where it may go.
+            left: Bytes that the app may still send and get.
+
+        Raises:
+            FetcherGone: The process has ended meanwhile.
+        """
+        asked = OpenTunnel(next(self._numbers), app, hosts, max(left, 0), self._rate())
+        told = await self._answer(asked, descriptor)
+        assert isinstance(told, TunnelClosed), "_answer has looked"
+        return told
+
+    async def _answer(self, asked: Fetch | OpenTunnel, descriptor: int) -> FetcherAnswer:
+        """Ask with a descriptor, and wait; raises Malformed where the line takes no such thing."""
+        answer: asyncio.Future[FetcherAnswer] = asyncio.get_running_loop().create_future()
+        self._waiting[asked.number] = answer
+        try:
+            self._line.put(asked, descriptor)
+            told = await answer
+        except asyncio.CancelledError:
+            self._line.put(Abandon(asked.number))
+            raise
+        finally:
+            del self._waiting[asked.number]
+        if isinstance(told, TunnelClosed) is not isinstance(asked, OpenTunnel):
+            raise FetcherGone(f"the fetcher (process {self.pid}) answered what was not asked")
+        return told
 
     async def close(self) -> None:
         """End it at once: it holds nothing."""
@@ -206,7 +238,7 @@ class RunningFetcher:
             self._heard = True
             if isinstance(told, FetcherReady) and not self._bounds.done():
                 self._bounds.set_result(told.bounds)
-            elif isinstance(told, Fetched | NotFetched):
+            elif isinstance(told, FetcherAnswer):
                 answer = self._waiting.get(told.number)  # none: it was abandoned meanwhile
                 if answer is not None and not answer.done():
                     answer.set_result(told)

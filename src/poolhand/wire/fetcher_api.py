@@ -1,7 +1,8 @@
 """What is said between a worker and the process that downloads for it.
 
-No bytes of a file pass: with each ``Fetch`` goes the descriptor of the file to write. Names are
-looked up by the worker; which of the addresses may be asked, the process that asks them judges.
+No bytes of a file pass: with each ``Fetch`` goes the descriptor of the file to write, with each
+``OpenTunnel`` that of an app's connection. Names are looked up by the worker; which of the
+addresses may be asked, the process that asks them judges.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated, Final, TypeAlias
 
+from poolhand.domain.network_hosts import MOST_ALLOWED_HOSTS
 from poolhand.wire.fields import FLAG_FIELD, choice, integer, sequence, text
 from poolhand.wire.own_line import LineCodec
 
@@ -75,7 +77,7 @@ class Fetch:
 
 @dataclass(frozen=True, slots=True)
 class Abandon:
-    """Nobody waits for this file any more; not answered, unless it has been already."""
+    """Nobody waits for this file, or connection, any more; answered only if it has been before."""
 
     number: Annotated[int, _NUMBER]
 
@@ -95,6 +97,37 @@ class NotFetched:
     outcome: Annotated[FetchFault, choice(FetchFault)]
     why: Annotated[str, _WORDS]
     act: Annotated[str, _WORDS]
+
+
+@dataclass(frozen=True, slots=True)
+class OpenTunnel:
+    """Let the app at the other end of the connection that comes with this message through.
+
+    Attributes:
+        number: Names it from now on; it is never used again.
+        app: Names the app, whose connections share what they may carry.
+        hosts: Where it may go, ``name:port`` each.
+        left: Bytes that the app may still send and get.
+        rate: Bytes per second of all downloads and apps together from now on; 0: any.
+    """
+
+    number: Annotated[int, _NUMBER]
+    app: Annotated[int, _NUMBER]
+    hosts: Annotated[tuple[str, ...], sequence(_NAME, MOST_ALLOWED_HOSTS)]
+    left: Annotated[int, _NUMBER]
+    rate: Annotated[int, _NUMBER]
+
+
+@dataclass(frozen=True, slots=True)
+class TunnelClosed:
+    """It is over: where it led, bytes from the app and to it, and why it was refused or cut."""
+
+    number: Annotated[int, _NUMBER]
+    host: Annotated[str, _NAME]
+    address: Annotated[str, _NAME]
+    up: Annotated[int, _NUMBER]
+    down: Annotated[int, _NUMBER]
+    why: Annotated[str, _WORDS]
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +171,8 @@ FetcherMessage: TypeAlias = (
     | Abandon
     | Fetched
     | NotFetched
+    | OpenTunnel
+    | TunnelClosed
     | LookUp
     | LookedUp
     | AreYouThere
@@ -153,6 +188,8 @@ FETCHER_LINE: Final[LineCodec[FetcherMessage]] = LineCodec(
         Abandon,
         Fetched,
         NotFetched,
+        OpenTunnel,
+        TunnelClosed,
         LookUp,
         LookedUp,
         AreYouThere,
