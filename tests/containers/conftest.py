@@ -55,10 +55,10 @@ async def _forget():
 
 
 @asynccontextmanager
-async def _docker_world(folder):
+async def _docker_world(folder, **options):
     label = f"poolhand.test={uuid4().hex}"
     disks = choose("auto", folder, ENGINE)
-    async with DockerRuntime.open(ENGINE, disks=disks) as runtime:
+    async with DockerRuntime.open(ENGINE, disks=disks, **options) as runtime:
         yield DockerWorld(runtime, label, folder, disks)
         await runtime.sweep(label, lambda _name: False)
     release(folder)
@@ -67,6 +67,13 @@ async def _docker_world(folder):
 @pytest.fixture
 async def docker_world(tiny_image, tmp_path):
     async with _docker_world(tmp_path) as made:
+        yield made
+
+
+@pytest.fixture
+async def sidecar_world(tiny_image, tmp_path):
+    """Docker, with an image for sidecars: apps can be let through to hosts."""
+    async with _docker_world(tmp_path, sidecar_image=f"{NAME}:plain") as made:
         yield made
 
 

@@ -36,6 +36,7 @@ from poolhand.containers.errors import ContainerRefused, ContainerRemoved, DiskU
 from poolhand.containers.host_paths import OutsidePaths
 from poolhand.containers.image_terms import ImageTerms
 from poolhand.containers.live import follow_logs, set_cpus, usage_of
+from poolhand.containers.proxy_sidecar import ProxySidecars, app_name
 from poolhand.containers.pulls import FindPullLogin, Puller, RegistryRule, any_registry, no_login
 from poolhand.containers.run_clock import RunClock, seconds_of
 from poolhand.containers.sandbox import SandboxTerms, container_config
@@ -78,9 +79,11 @@ class DockerRuntime:
         disks: TaskDisks,
         inside: str | None,
         kernel_log: Path = KERNEL_LOG,
+        sidecar_image: str = "",
     ) -> None:
         self._docker, self._url, self._kernel_log = docker, url, kernel_log
         self._outside = OutsidePaths(docker, inside)
+        self._sidecars = ProxySidecars(docker, self._outside, sandboxes.seccomp, sidecar_image)
         self._sandboxes, self._clock, self._disks = sandboxes, RunClock(now), disks
         self._puller = puller
         self._images = ImageTerms(docker)
@@ -103,6 +106,7 @@ class DockerRuntime:
         disks: TaskDisks = WATCHED,
         inside: str | None = None,
         kernel_log: Path = KERNEL_LOG,
+        sidecar_image: str = "",
     ) -> AsyncIterator[Self]:
         """Be a client of an engine until the end of the context; containers stay.
 
@@ -118,6 +122,7 @@ class DockerRuntime:
             disks: What apps write to.
             inside: The container in which this process runs, see ``own_container``.
             kernel_log: Of this machine, where it tells of an app that ran out of memory.
+            sidecar_image: Of the containers by which apps reach hosts, see ``proxy_sidecar``.
 
         Raises:
             RuntimeDown: No engine answers and it may not be away, or none ever has such a URL.
@@ -128,7 +133,9 @@ class DockerRuntime:
             docker = connect(where)
         puller = Puller(docker, where, login_of, may_ask)
         sandboxes = Sandboxes(docker, sandbox, seccomp, network=network)
-        runtime = cls(docker, where, puller, sandboxes, now, disks, inside, kernel_log)
+        runtime = cls(
+            docker, where, puller, sandboxes, now, disks, inside, kernel_log, sidecar_image
+        )
         try:
             await runtime._greet(absent_ok=absent_ok)
             yield runtime
@@ -158,6 +165,15 @@ class DockerRuntime:
         """What apps run in; None: not known yet, for the engine has not answered."""
         return self._sandboxes.found
 
+    async def hosts_lack(self) -> str | None:
+        """Say why no app can be let through to hosts here; None where it can.
+
+        Raises:
+            RuntimeDown: The engine does not answer, or cannot give the sandbox that is wanted.
+        """
+        with working(self._url):
+            return await self._sidecars.lack(await self._sandboxes.needed("")) or None
+
     async def pull(self, image: str, digest: str, timeout: Seconds) -> str:
         """Make an image present; see ``ContainerRuntime.pull``."""
         return await self._puller.pull(image, digest, timeout)
@@ -180,6 +196,8 @@ class DockerRuntime:
             late = None if spent is None else await self._follow(container, spec, spent)
             outcome = await self._outcome(container, spec, late)
             await remove(self._docker, container)
+            if spec.proxy:
+                await self._sidecars.remove(spec.name)
             self._clock.forget(spec.name)
         await asyncio.to_thread(flush_written, spec)
         return replace(outcome, joined=joined)
@@ -210,13 +228,15 @@ class DockerRuntime:
         await self._births.over(name)
         with working(self._url):
             await remove(self._docker, name)
+            await self._sidecars.remove(name)
         self._clock.forget(name)
 
     async def orphans(self, label: str) -> tuple[str, ...]:
         """Return the names of all containers, running or not, with a label ``key=value``."""
         with working(self._url):
             found = await self._docker.containers.list(all=True, filters={"label": [label]})
-        return tuple(sorted(each["Names"][0].removeprefix("/") for each in found))
+        names = (each["Names"][0].removeprefix("/") for each in found)
+        return tuple(sorted({app_name(each) for each in names}))
 
     async def sweep(self, label: str, spare: Callable[[str], bool]) -> tuple[str, ...]:
         """Remove the containers with a label; see ``ContainerRuntime.sweep``."""
@@ -258,6 +278,7 @@ class DockerRuntime:
         wanted = container_config(spec, terms, self._sandboxes.seccomp, sandbox)
         config = await self._outside.seen(wanted)
         try:
+            config = await self._sidecars.opened(spec, config, sandbox)
             container = await self._docker.containers.create(config, name=spec.name)
         except DockerError as fault:
             if fault.status == CONFLICT:

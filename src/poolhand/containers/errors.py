@@ -85,6 +85,17 @@ class SandboxUnready(RuntimeDown):
         )
 
 
+class SidecarUnready(RuntimeDown):
+    """The container by which an app is to reach hosts does not work; the operator repairs it."""
+
+    def __init__(self, name: str, why: str) -> None:
+        super().__init__(
+            f"container {name} is to reach hosts by a second one, which did not come up ({why}): "
+            "see that the engine has the image of --network-image, and that this has Python 3.8 or "
+            "newer as python3"
+        )
+
+
 class EngineFull(RuntimeDown):
     """The engine's own disk has no room for an image; that is neither the app's nor its owner's."""
 

@@ -8,6 +8,9 @@ from typing import Final, Protocol
 
 from poolhand.domain.units import Seconds
 
+PROXY_SOCKET: Final = "proxy"
+"""Name of the socket in the folder of what lets an app through to hosts."""
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -38,6 +41,8 @@ class Mount:
 class ContainerSpec:
     """One run. ``image`` names a digest; ``command`` empty means the image's own.
 
+    ``proxy`` is a host folder with the socket (``PROXY_SOCKET``) of what lets the app through to
+    hosts, and then its only way out of its container; empty: it has none, but for ``network``.
     ``workplace`` is a host folder for a writable copy of the folder where the image's program
     starts; empty: the app may write to its writable mounts and /tmp alone.
     """
@@ -52,6 +57,7 @@ class ContainerSpec:
     network: bool = False
     labels: Mapping[str, str] = field(default_factory=dict)
     workplace: str = ""
+    proxy: str = ""
 
 
 @dataclass(frozen=True, slots=True)
