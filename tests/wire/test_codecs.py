@@ -71,6 +71,7 @@ def sized(kind, size=32):
 word, sentence, detail = texts(MAX_WORD), texts(MAX_SENTENCE), texts(DETAIL)
 count, small = st.integers(0, MAX_INT), st.integers(0, 65_535)
 task, nonce, address = sized(TaskId), sized(Nonce), sized(Address, 20)
+host = st.sampled_from(["a.example:1", "xn--bcher-kva.example:443", "a.b-c.d:65535"])
 signature = st.binary(min_size=65, max_size=65)
 
 
@@ -113,7 +114,7 @@ MESSAGES = {
     Capacity: st.builds(Capacity, st.none() | sentence),
     OwnerMessage: st.builds(OwnerMessage, count, sentence),
     About: st.builds(About, word),
-    Conditions: st.builds(Conditions, st.none() | count, count),
+    Conditions: st.builds(Conditions, st.none() | count, count, some(host, 64)),
     Declined: st.builds(Declined, task),
     Close: st.builds(Close, word, sentence),
 }
@@ -210,7 +211,7 @@ def test_a_frame_with_one_member_more_is_malformed(message, data):
         '{"v":2,"type":"capacity"}',
         '{"v":2,"type":["capacity"],"body":{"paused":null}}',
         '{"v":2,"type":"fire","body":{}}',
-        '{"v":2,"type":"conditions","body":{"longest":null,"least_reward":0}}',
+        '{"v":2,"type":"conditions","body":{"longest":null,"least_reward":0,"hosts":[]}}',
         '{"v":3,"type":"capacity","body":{"paused":null}}',
         '{"v":2,"type":"upload","body":{"link":"x","callback_data":null,"digest":"0x"}}',
         '{"v":2,"type":"acknowledged","body":{"task_id":"0x' + "00" * 32 + '","count":-1}}',
@@ -232,8 +233,8 @@ def test_the_nearly_right_frames_of_these_tests_are_wrong_in_one_thing_only():
     assert read('{"v":2,"type":"capacity","body":{"paused":null}}') == Capacity(None)
     zero = '{"v":2,"type":"acknowledged","body":{"task_id":"0x' + "00" * 32 + '","count":0}}'
     assert read(zero) == AcknowledgeReports(TaskId(bytes(32)), 0)
-    newer = '{"v":3,"type":"conditions","body":{"longest":null,"least_reward":0}}'
-    assert read(newer) == Conditions(None, 0)
+    newer = '{"v":3,"type":"conditions","body":{"longest":null,"least_reward":0,"hosts":["a.example:1"]}}'
+    assert read(newer) == Conditions(None, 0, ("a.example:1",))
 
 
 def test_a_frame_of_another_version_is_named_so():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import replace
 from hashlib import sha256
+from pathlib import Path
 
 import pytest
 import structlog
@@ -15,11 +16,13 @@ from poolhand.containers.noop import ended
 from poolhand.domain.deal import Dataset, Resource
 from poolhand.domain.errors import RuntimeDown
 from poolhand.domain.ids import Address, ResultDigest
+from poolhand.domain.network_hosts import read_hosts
 from poolhand.domain.params import DealParams
 from poolhand.domain.replicate.machine import Action, Flow
 from poolhand.domain.replicate.status import Status
 from poolhand.domain.units import NanoRlc, Wei
 from poolhand.ports.files import UploadRefused
+from poolhand.ports.runtime import PROXY_SOCKET
 from poolhand.transport.downloading import FetchRules
 from poolhand.transport.errors import DownloadFailed, FileUnwritten, ForbiddenUri
 from poolhand.transport.fetcher import SafeFetcher
@@ -167,6 +170,28 @@ async def test_an_app_that_ends_well_gives_digest_archive_and_logs(shop):
     assert shop.told == [Logs(replicate.offer.task_id, "the right result", "")]
 
 
+async def test_an_app_is_let_through_to_the_hosts_of_its_order_while_it_runs(shop):
+    seen = []
+
+    def app(spec):
+        seen.append((spec, Path(spec.proxy, PROXY_SOCKET).is_socket()))
+        return writes("x")(spec)
+
+    shop.node.runtime.apps = {"registry.test/words": app}
+    replicate = await pulled(shop)
+    brief = await shop.worker.briefs.of(replicate.offer)
+    params = DealParams(hosts=read_hosts(["a.example"], 1))
+    shop.worker.briefs._kept[brief.deal.deal_id] = replace(brief, params=params)
+    await done(shop, A.COMPUTE, replicate)
+    ((spec, was_open),) = seen
+    assert was_open
+    assert not spec.network
+    task = replicate.offer.task_id
+    assert spec.proxy == str(shop.worker.folders.of(task).proxy)
+    assert spec.environment["https_proxy"] == "http://127.0.0.1:3128"
+    assert not any(path.is_socket() for path in shop.worker.folders.of(task).proxy.iterdir())
+
+
 async def test_an_app_runs_as_iexecs_worker_runs_it(shop):
     seen = []
 
@@ -181,7 +206,8 @@ async def test_an_app_runs_as_iexecs_worker_runs_it(shop):
     task = replicate.offer.task_id
     assert spec.command == ("hello",)
     assert spec.timeout == 300
-    assert not spec.network
+    assert (spec.network, spec.proxy) == (False, "")
+    assert not any("proxy" in name.lower() for name in spec.environment)
     assert spec.environment["IEXEC_TASK_ID"] == str(task)
     assert spec.environment["IEXEC_IN"] == "/iexec_in"
     assert spec.environment["IEXEC_OUT"] == "/iexec_out"

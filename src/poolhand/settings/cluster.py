@@ -149,6 +149,7 @@ def cluster_settings(found: Settings) -> ClusterSettings | None:
     runtime = "runc" if kind == "slurm" else "what its nodes have"
     for key, is_asked, why in (
         ("allow-network", found["allow-network"], "apps on a cluster have no network"),
+        ("network-hosts", found["network-hosts"], "apps on a cluster have no network"),
         ("gpu", found["gpu"], "apps on a cluster are given no GPU yet"),
         (
             "sandbox",

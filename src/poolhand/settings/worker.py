@@ -14,6 +14,7 @@ from poolhand.domain.doctor.machine import judge_cpus, usual_slots
 from poolhand.domain.ids import Address
 from poolhand.domain.sandbox_level import ANY_SANDBOX, SANDBOX_CHOICES
 from poolhand.domain.units import NanoRlc, Seconds, parse_rlc
+from poolhand.settings.app_network import APP_NETWORK_OPTIONS, AppNetworkSettings, app_network_of
 from poolhand.settings.chain import ChainSettings
 from poolhand.settings.chains import chain_options, chain_settings
 from poolhand.settings.cluster import CLUSTER_OPTIONS, ClusterSettings, cluster_settings
@@ -68,6 +69,7 @@ class WorkerSettings:
         developer_logger: Whether what apps print goes into the worker's log.
         metrics_window: Computations that the metrics look back on.
         allow_network: Whether apps may use the network.
+        app_network: Which hosts they may reach without it, where their orders ask for them.
         allow_private: Whether private addresses, and plain http, are allowed wherever a stranger
             names the place: data, images, results.
         allowed_hosts: Where they are allowed by name: ``host`` or ``host:port``.
@@ -114,6 +116,7 @@ class WorkerSettings:
     metrics_window: int
     download_timeout: Seconds
     allow_network: bool
+    app_network: AppNetworkSettings
     allow_private: bool
     allowed_hosts: tuple[str, ...]
     allowed_registries: tuple[str, ...]
@@ -256,6 +259,7 @@ WORKER_OPTIONS: Final[tuple[Option, ...]] = (
            "SGX driver; NONE: this version runs no TEE tasks"),
     Option("allow-network", "POOLHAND_ALLOW_NETWORK", flag, "false",
            "let apps use the network"),
+    *APP_NETWORK_OPTIONS,
     Option("allow-private", "POOLHAND_ALLOW_PRIVATE", flag, "false",
            "go to private addresses, and by plain http, wherever data, images and results are"),
     Option("allowed-hosts", "POOLHAND_ALLOWED_HOSTS", words, "",
@@ -343,6 +347,7 @@ def worker_settings(
         metrics_window=found["metrics-window"],
         download_timeout=found["download-timeout"],
         allow_network=found["allow-network"],
+        app_network=app_network_of(found),
         allow_private=found["allow-private"],
         allowed_hosts=found["allowed-hosts"],
         allowed_registries=found["allowed-registries"],

@@ -15,6 +15,7 @@ from typing import Annotated, Any, Final, TypeVar, get_args, get_origin, get_typ
 
 from poolhand.domain.errors import Malformed
 from poolhand.domain.ids import FixedBytes
+from poolhand.domain.network_hosts import NetworkHost, UnfitHost, read_host
 from poolhand.domain.text import is_plain, is_well_formed, repaired, shown
 
 MAX_INT: Final = 2**63 - 1
@@ -108,6 +109,21 @@ def plain(limit: int) -> Field:
         return found
 
     return Field(load, lambda value: any_text.dump(shown(str(value))))
+
+
+def _host(value: Any) -> NetworkHost:
+    if type(value) is not str:
+        raise Malformed("expected a host")
+    try:
+        found = read_host(value)
+    except UnfitHost as fault:
+        raise Malformed(str(fault)) from fault
+    if found != value:
+        raise Malformed("expected a host as name:port, in lower case")
+    return found
+
+
+NETWORK_HOST_FIELD: Final = Field(_host, _host)
 
 
 def integer(limit: int = MAX_INT) -> Field:

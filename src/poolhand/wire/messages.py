@@ -13,10 +13,12 @@ from typing import Annotated, Final, Self, TypeAlias
 
 from poolhand.domain.ids import Address, DealId, ResultDigest, TaskId, TxHash
 from poolhand.domain.messages import Nonce
+from poolhand.domain.network_hosts import MOST_ALLOWED_HOSTS, NetworkHost
 from poolhand.domain.replicate.machine import Flow
 from poolhand.domain.units import BlockNumber, NanoRlc, Seconds, UnixSeconds
 from poolhand.wire.fields import (
     FLAG_FIELD,
+    NETWORK_HOST_FIELD,
     blob,
     choice,
     counts,
@@ -260,10 +262,12 @@ class Conditions:
     Attributes:
         longest: The longest computing time that a task's category may allow; None: any.
         least_reward: What one task must bring its worker at least (nRLC).
+        hosts: Which hosts apps can reach here, where their orders ask for them.
     """
 
     longest: Annotated[Seconds | None, optional(_COUNT)]
     least_reward: Annotated[NanoRlc, _COUNT]
+    hosts: Annotated[tuple[NetworkHost, ...], sequence(NETWORK_HOST_FIELD, MOST_ALLOWED_HOSTS)] = ()
 
 
 @dataclass(frozen=True, slots=True)

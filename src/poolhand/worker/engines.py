@@ -29,6 +29,14 @@ Lack: TypeAlias = Callable[[], Awaitable[str | None]]
 """Says why no further task would be computed now; None where one would."""
 
 
+async def _nothing() -> str | None:
+    return None
+
+
+async def _no_hosts() -> str | None:
+    return "apps on a cluster have no network"
+
+
 @dataclass(frozen=True, slots=True)
 class WorkerEngine:
     """What runs apps.
@@ -39,7 +47,9 @@ class WorkerEngine:
         slots: Tasks at once.
         sandbox: Tells what they run in; None: not known yet, for the engine has not answered.
         lack: Of a cluster's room; None on this computer, which has room for all its slots.
-        images: Which it keeps; None: they are not ours to remove.
+        hosts_lack: Why apps cannot be let through to hosts; None where they can.
+        hosts_lack: Lack = _no_hosts
+    images: Which it keeps; None: they are not ours to remove.
     """
 
     runtime: ContainerRuntime
@@ -48,6 +58,7 @@ class WorkerEngine:
     sandbox: Callable[[], Sandbox | None] = lambda: Sandbox(SandboxLevel.RUNC)
     lack: Lack | None = None
     images: EngineImages | None = None
+    hosts_lack: Lack = _no_hosts
 
 
 @asynccontextmanager
@@ -80,13 +91,21 @@ async def open_engine(settings: WorkerSettings) -> AsyncIterator[WorkerEngine]:
             may_ask=may_ask,
             sandbox=settings.sandbox,
             network=settings.allow_network,
+            sidecar_image=settings.app_network.image,
             disks=disks,
             inside=own_container(),
         ) as docker,
         DockerImages.open(settings.docker) as images,
     ):
         slots = settings.cpus
-        yield WorkerEngine(docker, disks.kind, slots, lambda: docker.sandbox, images=images)
+        yield WorkerEngine(
+            docker,
+            disks.kind,
+            slots,
+            lambda: docker.sandbox,
+            images=images,
+            hosts_lack=_nothing if settings.allow_network else docker.hosts_lack,
+        )
 
 
 @asynccontextmanager

@@ -31,6 +31,7 @@ from poolhand.ports.clock import Clock
 from poolhand.ports.files import ResultsClient
 from poolhand.ports.journal import Journal
 from poolhand.ports.signer import WalletKey
+from poolhand.ports.tunnels import NO_TUNNELS, Tunnels
 from poolhand.settings.preferences import CHANGES_FILE
 from poolhand.settings.wallets import DEFAULT_KEYSTORE
 from poolhand.settings.worker import WorkerSettings
@@ -53,7 +54,7 @@ from poolhand.worker.allowed_places import AllowedPlaces
 from poolhand.worker.app_output import output_route
 from poolhand.worker.capabilities import capabilities_of
 from poolhand.worker.composition import HONEST, Worker
-from poolhand.worker.composition.cluster import cluster_watch
+from poolhand.worker.composition.cluster import cluster_watch, hosts_watch
 from poolhand.worker.composition.live import LiveParts, identity_of
 from poolhand.worker.composition.terms import rules_of
 from poolhand.worker.composition.upgrading import keep_new, ready_of, upgrader_of
@@ -93,6 +94,7 @@ class World:
     take_orders: Callable[[str, str], None] = lambda _url, _token: None
     examine: Examine = nothing_examined
     live: LiveSettings = field(default_factory=LiveSettings.usual)
+    tunnels: Tunnels = NO_TUNNELS
 
 
 async def run(
@@ -157,7 +159,7 @@ async def _find_world(
             raise NoSuchPool(no_such_pool(settings.pool, chain.facts.chain_id))
         examine = running_doctor(settings, chain, wallet.address)
         asked = lock.take_orders, examine
-        world = World(chain, pool, wallet, journal, engine, downloads, *asked, live)
+        world = World(chain, pool, wallet, journal, engine, downloads, *asked, live, downloads)
         looking = asyncio.create_task(tell_at_start(examine))
         try:
             await work(settings, world, ready, parts)
@@ -244,9 +246,12 @@ async def _attend(
         tasks.create_task(world.live.keep_reading(clock))
         keep_new(settings, worker.member, upgrader, tasks)
         tasks.create_task(keep_membership(client, worker.member, clock, upgrader.refused))
-        watch = cluster_watch(world.engine, worker.member, clock)
-        if watch is not None:
-            tasks.create_task(watch.keep_looking())
+        for watch in (
+            cluster_watch(world.engine, worker.member, clock),
+            hosts_watch(world.engine, worker.member, settings.app_network.hosts, clock),
+        ):
+            if watch is not None:
+                tasks.create_task(watch.keep_looking())
         at_work.set_result(control)
         let_in = ready_of(settings, ready, control)
 
@@ -287,6 +292,7 @@ def _worker(
         sender=world.chain.sender(world.wallet, Section(world.journal, "tx")),
         runtime=world.engine.runtime,
         fetcher=SafeFetcher(world.downloads, settings.folders),
+        tunnels=world.tunnels,
         results=results,
         place=place,
         link=client,

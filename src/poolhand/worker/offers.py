@@ -19,7 +19,7 @@ from poolhand.worker.briefs import Briefs
 from poolhand.worker.held_replicates import HeldReplicates
 from poolhand.worker.reports import PoolReports
 from poolhand.worker.standing import CHOSEN_HOLDS, WorkerStanding
-from poolhand.worker.task_choice import TaskChoice
+from poolhand.worker.task_choice import TaskChoice, check_hosts
 from poolhand.worker.working_hours import Unwanted
 
 MOST_HELD_PER_SLOT: Final = 16
@@ -118,6 +118,7 @@ class OfferIntake:
         deadline = brief.category.contribution_deadline(brief.deal.start_time)
         self._check_holds()
         self._choice.check(brief, offer.flow)
+        check_hosts(brief, self.standing.hosts)
         self._held.shell.accept(Accepted(self._clock.now(), offer, deadline))
         self.standing.offers.accepted += 1
         self.standing.idle = {}

@@ -13,6 +13,7 @@ import structlog
 
 from poolhand.domain.errors import EndsProgram, IllegalTransition, Refused
 from poolhand.domain.ids import TaskId
+from poolhand.domain.network_hosts import NetworkHost
 from poolhand.domain.replicate import machine
 from poolhand.domain.replicate.machine import Entry, Replicate, Report
 from poolhand.domain.replicate.status import FAILURES, FINAL, STATUSES, Status
@@ -199,8 +200,14 @@ class PoolMember:
         if self.standing.limit(self.standing.longest, least):
             self._tell_conditions()
 
+    def allow_hosts(self, hosts: tuple[NetworkHost, ...]) -> None:
+        """Let apps through to some hosts where their orders ask for them."""
+        if self.standing.allow(hosts):
+            self._tell_conditions()
+
     def _tell_conditions(self) -> None:
-        self._reports.conditions(self.standing.longest, self.standing.least_reward)
+        standing = self.standing
+        self._reports.conditions(standing.longest, standing.least_reward, standing.hosts)
 
     # ------------------------------------------------------------------------------------- the end
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from poolhand.domain.ids import TaskId
+from poolhand.domain.network_hosts import NetworkHost
 from poolhand.domain.replicate.machine import Replicate, Report
 from poolhand.domain.replicate.status import Status
 from poolhand.domain.units import NanoRlc, Seconds, UnixSeconds
@@ -70,9 +71,11 @@ class PoolReports:
         """Tell in what apps run here."""
         self._link.send(About(clip(sandbox, MAX_WORD)))
 
-    def conditions(self, longest: Seconds | None, least_reward: NanoRlc) -> None:
+    def conditions(
+        self, longest: Seconds | None, least_reward: NanoRlc, hosts: tuple[NetworkHost, ...]
+    ) -> None:
         """Tell which tasks are taken: see ``wire.messages.Conditions``."""
-        self._link.send(Conditions(longest, least_reward))
+        self._link.send(Conditions(longest, least_reward, hosts))
 
 
 def _report(report: Report) -> StatusReport:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
+from poolhand.domain.network_hosts import NetworkHost
 from poolhand.domain.units import NanoRlc, Seconds, UnixSeconds
 from poolhand.worker.owner_messages import OwnerMessages
 
@@ -57,6 +58,7 @@ class WorkerStanding:
         ends: When those of them end of which that is known.
         longest: The longest computing time for which a task is taken; None: any.
         least_reward: For which a task is taken (nRLC).
+        hosts: That apps can reach where their orders ask for them.
         offers: Counted.
         owner_messages: What the pool's owner says.
     """
@@ -71,13 +73,14 @@ class WorkerStanding:
     ends: dict[Hold, UnixSeconds] = field(default_factory=dict)
     longest: Seconds | None = None
     least_reward: NanoRlc = NanoRlc(0)
+    hosts: tuple[NetworkHost, ...] = ()
     offers: Offers = field(default_factory=Offers)
     owner_messages: OwnerMessages = field(default_factory=OwnerMessages)
 
     @property
     def has_conditions(self) -> bool:
-        """Whether not every task is taken."""
-        return self.longest is not None or self.least_reward > 0
+        """Whether the pool must be told which tasks are taken."""
+        return self.longest is not None or self.least_reward > 0 or bool(self.hosts)
 
     @property
     def paused(self) -> str | None:
@@ -103,6 +106,13 @@ class WorkerStanding:
         if (self.longest, self.least_reward) == (longest, least_reward):
             return False
         self.longest, self.least_reward = longest, least_reward
+        return True
+
+    def allow(self, hosts: tuple[NetworkHost, ...]) -> bool:
+        """Note which hosts apps can reach; True where that is news."""
+        if self.hosts == hosts:
+            return False
+        self.hosts = hosts
         return True
 
     def is_held(self, kind: Hold) -> bool:

@@ -7,12 +7,13 @@ what it can place by; who is offered something else declines it, and says that t
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from poolhand.containers.image_name import ImageName
 from poolhand.domain.availability.choice import Proposal, told_reward, why_not
 from poolhand.domain.multiaddr import decode
+from poolhand.domain.network_hosts import NetworkHost, missing_hosts
 from poolhand.domain.replicate.events import Flow
 from poolhand.domain.reward import worker_reward
 from poolhand.domain.units import NanoRlc, Wei
@@ -77,6 +78,17 @@ class TaskChoice:
 
     async def _stir(self) -> None:
         await self._stirred.wait()
+
+
+def check_hosts(brief: Brief, allowed: Iterable[NetworkHost]) -> None:
+    """Check that an app can reach all the hosts that its order asks for.
+
+    Raises:
+        NotChosen: One of them is not allowed here, or none can be reached now.
+    """
+    missing = missing_hosts(brief.params.hosts, allowed)
+    if missing:
+        raise NotChosen(f"its app is to reach {', '.join(missing)}, which is not allowed here")
 
 
 def proposal(brief: Brief, flow: Flow) -> Proposal:

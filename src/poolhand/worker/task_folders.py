@@ -39,6 +39,11 @@ class Folder:
         return self.root / "work" / "folder"
 
     @property
+    def proxy(self) -> Path:
+        """The socket by which the app reaches hosts, where it may."""
+        return self.root / "proxy"
+
+    @property
     def archive(self) -> Path:
         """The result archive; its presence tells that the computation ended well."""
         return self.root / "output" / "iexec_out.zip"

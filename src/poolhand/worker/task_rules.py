@@ -15,6 +15,7 @@ class Rules:
     Attributes:
         limits: Of one container.
         allow_network: Whether apps may use the network.
+        hosts_bytes: That an app may send to the hosts of its order, and get from them.
         input_bytes: Largest dataset or input file (bytes).
         all_input_bytes: Dataset and input files of one task together (bytes).
         download_timeout: For one file.
@@ -33,3 +34,4 @@ class Rules:
     pull_timeout: Seconds = Seconds(1800)
     log_output: bool = False
     claim_grace: Seconds | None = Seconds(300)
+    hosts_bytes: int = 1024**3

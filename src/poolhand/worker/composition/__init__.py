@@ -27,6 +27,7 @@ from poolhand.ports.images import EngineImages
 from poolhand.ports.journal import Journal
 from poolhand.ports.machine_use import MachineUse
 from poolhand.ports.runtime import ContainerRuntime
+from poolhand.ports.tunnels import NO_TUNNELS, Tunnels
 from poolhand.worker.allowed_places import AllowedPlaces
 from poolhand.worker.composition.chain import ChainParts
 from poolhand.worker.composition.sandbox import SandboxParts
@@ -80,6 +81,7 @@ class Worker:
         machine: The computer that it runs on, beside its own work.
         cpus: The processors of that.
         images: Of the engine; None: they are left alone.
+        tunnels: Lets apps through to hosts.
         kept: Folder for what outlives tasks; None: nothing does.
         parts: What is put together in another way, by an adversary.
     """
@@ -111,6 +113,7 @@ class Worker:
         machine: MachineUse | None = None,
         cpus: int = 1,
         images: EngineImages | None = None,
+        tunnels: Tunnels = NO_TUNNELS,
         kept: Path | None = None,
         parts: WorkerParts = HONEST,
     ) -> None:
@@ -158,6 +161,7 @@ class Worker:
             sandbox,
             wallet,
             fetcher,
+            tunnels,
             results_there,
             watcher,
             clock,

@@ -10,6 +10,8 @@ from poolhand.ports.chain import Watcher
 from poolhand.ports.clock import Clock
 from poolhand.ports.files import Fetcher, ResultsClient
 from poolhand.ports.runtime import ContainerOutcome
+from poolhand.ports.tunnels import Tunnels
+from poolhand.worker.app_network import AppNetwork
 from poolhand.worker.composition.chain import ChainParts
 from poolhand.worker.composition.sandbox import SandboxParts
 from poolhand.worker.stages import Stage, Stages
@@ -32,6 +34,7 @@ def all_stages(
     sandbox: SandboxParts,
     wallet: WorkerWallet,
     fetcher: Fetcher,
+    tunnels: Tunnels,
     results: Callable[[], Awaitable[ResultsClient]],
     watcher: Watcher,
     clock: Clock,
@@ -40,10 +43,12 @@ def all_stages(
     """Make them; ``ended`` hears of each computation that is over, ``cpus`` tells its share."""
     briefs, views, stake, retry = chain.briefs, chain.views, chain.stake, chain.retry
     engine, pull, folders = sandbox.engine, sandbox.pull, sandbox.folders
+    network = AppNetwork(tunnels, rules.hosts_bytes, clock)
+    compute = ComputeStage(briefs, folders, engine, pull, rules, cpus, network, ended, clock)
     stages: dict[Action, Stage] = {
         Action.DOWNLOAD_APP: AppStage(briefs, pull, clock),
         Action.DOWNLOAD_DATA: DataStage(briefs, folders, fetcher, rules, sandbox.datasets, clock),
-        Action.COMPUTE: ComputeStage(briefs, folders, engine, pull, rules, cpus, ended, clock),
+        Action.COMPUTE: compute,
         Action.CHECK: CheckStage(briefs, views, stake, clock),
         Action.CONTRIBUTE: ContributeStage(briefs, views, stake, wallet, watcher, retry, clock),
         Action.REVEAL: RevealStage(views, wallet, retry, clock),

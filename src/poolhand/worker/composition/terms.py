@@ -33,4 +33,5 @@ def rules_of(settings: WorkerSettings) -> Rules:
         settings.pull_timeout,
         settings.developer_logger,
         settings.claim_grace,
+        settings.app_network.most,
     )

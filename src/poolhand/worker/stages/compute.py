@@ -8,11 +8,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Final
 
 import structlog
 
 from poolhand.containers.errors import ContainerRemoved, NoNodeFree
+from poolhand.containers.proxy_sidecar import proxy_environment
 from poolhand.domain.errors import (
     EndsProgram,
     Refused,
@@ -29,6 +31,7 @@ from poolhand.domain.text import shown
 from poolhand.ports.clock import Clock
 from poolhand.ports.runtime import ContainerOutcome, ContainerSpec, Mount
 from poolhand.worker.app_engine import AppEngine
+from poolhand.worker.app_network import AppNetwork
 from poolhand.worker.archive import pack
 from poolhand.worker.brief import Brief
 from poolhand.worker.briefs import Briefs
@@ -58,6 +61,7 @@ class ComputeStage:
         pull: Makes its image present.
         rules: What it may do.
         cpus: Tells how many processors it may use.
+        network: Lets it through to hosts.
         ended: Told how each run of it ended.
         clock: Tells when the stage ended.
     """
@@ -70,11 +74,13 @@ class ComputeStage:
         pull: ImagePull,
         rules: Rules,
         cpus: Callable[[], float],
+        network: AppNetwork,
         ended: Callable[[TaskId, ContainerOutcome], None],
         clock: Clock,
     ) -> None:
         self._briefs, self._folders, self._engine, self._pull = briefs, folders, engine, pull
-        self._rules, self._cpus, self._ended, self._clock = rules, cpus, ended, clock
+        self._rules, self._cpus, self._network = rules, cpus, network
+        self._ended, self._clock = ended, clock
 
     async def __call__(self, replicate: Replicate) -> Finished:
         """Compute."""
@@ -102,8 +108,7 @@ class ComputeStage:
         self, task_id: TaskId, brief: Brief, folder: Folder, spec: ContainerSpec
     ) -> Outputs:
         """Run the app; once more where it failed in a container that an earlier life had begun."""
-        outcome = await self._engine.run(spec)
-        self._ended(task_id, outcome)
+        outcome = await self._run(task_id, brief, spec)
         try:
             return await asyncio.to_thread(_collect, folder, outcome, brief)
         except EndsProgram:
@@ -112,24 +117,34 @@ class ComputeStage:
             if not outcome.joined or outcome.timed_out:
                 raise
             log.warning("container_doubted", container=spec.name, cause=str(fault))
-        outcome = await self._engine.run(spec)
-        self._ended(task_id, outcome)
+        outcome = await self._run(task_id, brief, spec)
         return await asyncio.to_thread(_collect, folder, outcome, brief)
+
+    async def _run(self, task_id: TaskId, brief: Brief, spec: ContainerSpec) -> ContainerOutcome:
+        """Run the app, which is let through to the hosts of its order meanwhile."""
+        hosts = brief.params.hosts if spec.proxy else ()
+        async with self._network.open_to(task_id, Path(spec.proxy), hosts):
+            outcome = await self._engine.run(spec)
+        self._ended(task_id, outcome)
+        return outcome
 
     def _spec(
         self, replicate: Replicate, brief: Brief, folder: Folder, image: str
     ) -> ContainerSpec:
         task_id, rules = replicate.offer.task_id, self._rules
+        is_let_through = bool(brief.params.hosts) and not rules.allow_network
         return ContainerSpec(
             name=self._engine.container(task_id),
             image=image,
             command=split_arguments(brief.params.args or ""),
-            environment=app_environment(replicate, brief),
+            environment=app_environment(replicate, brief)
+            | (proxy_environment() if is_let_through else {}),
             mounts=(
                 Mount(str(folder.input), IN, writable=False),
                 Mount(str(folder.output), OUT, writable=True),
             ),
             limits=replace(rules.limits, cpus=self._cpus()),
+            proxy=str(folder.proxy) if is_let_through else "",
             workplace=str(folder.work) if rules.limits.work else "",
             timeout=brief.category.time_ref,
             network=rules.allow_network,

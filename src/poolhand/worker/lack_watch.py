@@ -1,4 +1,4 @@
-"""Whether the cluster on which a worker computes has room for one more task."""
+"""Whether that on which a worker computes lacks something: room in a cluster, ways to hosts."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from typing import Final
 from poolhand.domain.errors import RuntimeDown
 from poolhand.ports.clock import Clock
 
-PAUSE_BETWEEN_CLUSTER_LOOKS: Final = 10.0
+PAUSE_BETWEEN_LACK_LOOKS: Final = 10.0
 """Seconds between two looks: a controller has others to serve."""
 
 
-class ClusterWatch:
-    """Looks at the cluster now and then.
+class LackWatch:
+    """Looks now and then.
 
     Args:
-        lack: Says why no further task would be computed now; None where one would.
-        changed: Told why nothing new may be taken, and None when it may again.
+        lack: Says what is lacking now; None: nothing.
+        changed: Told at the first look, and whenever that is another.
         clock: For pauses between looks.
     """
 
@@ -28,20 +28,20 @@ class ClusterWatch:
         clock: Clock,
     ) -> None:
         self._lack, self._changed, self._clock = lack, changed, clock
-        self._told: str | None = None
+        self._told: tuple[str | None, ...] = ()
 
     async def look(self) -> None:
-        """See whether there is room."""
+        """See what is lacking."""
         try:
             found = await self._lack()
         except RuntimeDown as fault:
             found = str(fault)
-        if found != self._told:
-            self._told = found
+        if self._told != (found,):
+            self._told = (found,)
             self._changed(found)
 
     async def keep_looking(self) -> None:
         """Do so until cancelled."""
         while True:
             await self.look()
-            await self._clock.sleep(PAUSE_BETWEEN_CLUSTER_LOOKS)
+            await self._clock.sleep(PAUSE_BETWEEN_LACK_LOOKS)
