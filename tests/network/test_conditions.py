@@ -5,7 +5,9 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from network.world import T
+from poolhand.domain.network_hosts import read_hosts
 from poolhand.domain.onchain import ChainTaskStatus
+from poolhand.domain.params import DealParams
 from poolhand.domain.replicate.status import Status
 from poolhand.domain.task.idle import IdleReason
 from poolhand.domain.units import Seconds
@@ -115,3 +117,46 @@ async def test_who_only_says_that_it_declines_and_then_fails_is_blamed_all_the_s
     sessions.received(node.address, ReportBatch(task, reports, (failed,), None))
     await world.step()
     assert sessions._reputation(node.address).faults == 1
+
+
+async def test_a_task_whose_app_is_to_reach_hosts_goes_to_who_allows_all_of_them(network):
+    world = await network(workers=3)
+    await world.start()
+    closed, narrow, wide = world.nodes
+    hosts = read_hosts(["a.example", "b.example:8443"], 2)
+    narrow.member.allow_hosts(hosts[:1])
+    wide.member.allow_hosts(hosts)
+    await world.settle()
+    params = DealParams(hosts=hosts).dump()
+    for _ in range(3):
+        await world.deal(params=params)
+        await world.done()
+    accepted = [each.member.standing.offers.accepted for each in (closed, narrow, wide)]
+    assert accepted == [0, 0, 3]
+    assert closed.member.standing.offers.seen == narrow.member.standing.offers.seen == 0
+    wide.member.allow_hosts(())
+    await world.settle()
+    await world.deal(params=params)
+    await world.step()
+    for node in (narrow, wide):
+        assert node.member.standing.idle == {IdleReason.HOSTS_NOT_ALLOWED: 1}
+    wide.member.allow_hosts(hosts)
+    await world.settle()
+    await world.done()
+    assert wide.member.standing.offers.accepted == 4
+
+
+async def test_a_worker_takes_no_task_whose_hosts_it_does_not_allow_whatever_its_pool_says(
+    network,
+):
+    world = await network(workers=1)
+    await world.start()
+    (node,) = world.nodes
+    hosts = read_hosts(["a.example"], 1)
+    node.member.allow_hosts(hosts)
+    await world.settle()
+    node.member.standing.hosts = ()  # the pool has not been told
+    await world.deal(params=DealParams(hosts=hosts).dump())
+    await world.step()
+    standing = node.member.standing
+    assert (standing.offers.seen, standing.offers.accepted) == (1, 0)

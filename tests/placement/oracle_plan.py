@@ -21,6 +21,7 @@ from typing import Final
 from poolhand.domain.deal import Deal
 from poolhand.domain.ids import Address, DealId, TaskId
 from poolhand.domain.onchain import ChainTaskStatus
+from poolhand.domain.params import hosts_of
 from poolhand.domain.placement.planner import Assignment
 from poolhand.domain.placement.reliance import (
     Trusts,
@@ -284,6 +285,7 @@ def _hindrance(task: Task, deal: Deal, room: _Room, rules: PlacementRules) -> Id
         (deal.tag.needs_gpu and not connected.gpu, IdleReason.NEEDS_GPU),
         (deal.tag.needs_tee and not connected.tee, IdleReason.NEEDS_TEE),
         (_is_too_long(task, connected), IdleReason.TOO_LONG),
+        (not {*hosts_of(deal.params)} <= connected.hosts, IdleReason.HOSTS_NOT_ALLOWED),
         (_reward(deal) < connected.least_reward, IdleReason.REWARD_TOO_LOW),
         (room.slots <= 0, IdleReason.BUSY),
         (room.waiting >= room.usable * WAITING_PER_SLOT, IdleReason.TOO_MUCH_WAITS),

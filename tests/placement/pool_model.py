@@ -42,7 +42,17 @@ def address(number: int) -> Address:
 
 
 def deal_of(
-    number=1, *, trust=1, size=1, tag=NO_TAG, stake=30, requester=0, at=NOW, price=0, period=PERIOD
+    number=1,
+    *,
+    trust=1,
+    size=1,
+    tag=NO_TAG,
+    stake=30,
+    requester=0,
+    at=NOW,
+    price=0,
+    period=PERIOD,
+    params="",
 ) -> Deal:
     """Return a deal; its category has the number of its period."""
     nobody = Resource(ZERO_ADDRESS, ZERO_ADDRESS, NanoRlc(0))
@@ -51,7 +61,7 @@ def deal_of(
     return Deal(
         DealId(number.to_bytes(32, "big")), nobody, nobody, pool, Trust(trust), period, tag, who,
         who,
-        ZERO_ADDRESS, "", at, 0, size, NanoRlc(stake), 1, ZERO_ADDRESS,
+        ZERO_ADDRESS, params, at, 0, size, NanoRlc(stake), 1, ZERO_ADDRESS,
     )  # fmt: skip
 
 

@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 from many import examples
 from placement.pool_model import PERIOD, TO_COMPUTED, Model, address, deal_of, worker_of
 from poolhand.domain.errors import IllegalTransition
+from poolhand.domain.network_hosts import read_hosts
 from poolhand.domain.onchain import ChainTaskStatus
+from poolhand.domain.params import DealParams
 from poolhand.domain.placement.rules import PlacementRules
 from poolhand.domain.replicate.status import Status
 from poolhand.domain.reputation import NEWCOMER, VOUCHED
@@ -21,6 +23,7 @@ from poolhand.domain.units import NanoRlc, UnixSeconds
 RULES = PlacementRules(least_stake=NanoRlc(5))
 GPU = Tag.of(["gpu"])
 WORKERS = 6
+HOSTS = read_hosts(["a.example", "b.example"], 2)
 SOURCES = ("", "203.0.113.1", "203.0.113.2")
 
 Step = st.tuples(
@@ -61,6 +64,7 @@ class Player:
                 at=UnixSeconds(self.model.now - number // 2048 % 3),
                 price=(0, 100, 300)[number // 8192 % 3],
                 period=(PERIOD, 3 * PERIOD)[number // 32768 % 2],
+                params=DealParams(hosts=HOSTS[: number // 65536 % 3]).dump(),
             )
         )
 
@@ -108,8 +112,9 @@ class Player:
         if worker := self._worker(number):
             longest = (None, 100, PERIOD, 3 * PERIOD)[number // 8 % 4]
             least = NanoRlc((0, 40, 120)[number // 32 % 3])
-            known = replace(self.model.workers[worker], longest=longest, least_reward=least)
-            self.model.join(known)
+            hosts = frozenset(HOSTS[: number // 96 % 3])
+            known = self.model.workers[worker]
+            self.model.join(replace(known, longest=longest, least_reward=least, hosts=hosts))
 
     def doubt(self, number: int) -> None:
         if self.model.tasks:

@@ -49,6 +49,7 @@ def test_the_first_that_fits_is_found(workers, asks):
 
 Conditioned = st.tuples(
     st.booleans(), st.integers(0, 4), st.none() | st.integers(1, 12), st.integers(0, 12),
+    st.frozensets(st.sampled_from("abcdef"), max_size=4),
 )  # fmt: skip
 
 
@@ -56,23 +57,29 @@ Conditioned = st.tuples(
 @given(
     st.lists(Conditioned, max_size=40),
     st.lists(
-        st.tuples(st.booleans(), st.integers(0, 4), st.integers(0, 13), st.integers(0, 13)),
+        st.tuples(
+            st.booleans(),
+            st.integers(0, 4),
+            st.integers(0, 13),
+            st.integers(0, 13),
+            st.frozensets(st.sampled_from("abcdef"), max_size=3),
+        ),
         min_size=1,
         max_size=10,
     ),
 )
 def test_the_first_is_found_whose_conditions_a_task_meets(workers, asks):
     tree = WorkerTurns()
-    for number, (gpu, stake, longest, least) in enumerate(workers):
-        able = Ability(gpu, False, NanoRlc(stake), "", longest, NanoRlc(least))
+    for number, (gpu, stake, longest, least, hosts) in enumerate(workers):
+        able = Ability(gpu, False, NanoRlc(stake), "", longest, NanoRlc(least), hosts)
         tree.put(address(number), (False, False, 0.0, float(number)), able)
-    for gpu, stake, time, reward in asks:
-        demand = Demand(gpu, False, NanoRlc(stake), Seconds(time), NanoRlc(reward))
+    for gpu, stake, time, reward, wanted in asks:
+        demand = Demand(gpu, False, NanoRlc(stake), Seconds(time), NanoRlc(reward), wanted)
         fit = [
             address(number)
-            for number, (has_gpu, owns, longest, least) in enumerate(workers)
+            for number, (has_gpu, owns, longest, least, hosts) in enumerate(workers)
             if has_gpu >= gpu and owns >= stake and least <= reward
-            if longest is None or time <= longest
+            if wanted <= hosts and (longest is None or time <= longest)
         ]
         found = tree.first(demand)
         assert (found and found[1]) == (fit[0] if fit else None)

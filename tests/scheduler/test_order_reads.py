@@ -9,7 +9,9 @@ import pytest
 from network.world import RLC, T
 from poolhand.domain.errors import ChainUnreachable
 from poolhand.domain.ids import Address
+from poolhand.domain.network_hosts import read_hosts
 from poolhand.domain.orders.offering import NoWorkerForIt
+from poolhand.domain.params import DealParams
 from poolhand.domain.trust import Trust
 from poolhand.domain.units import NanoRlc, Seconds, UnixSeconds
 from poolhand.scheduler.order_reads import MOST_ANSWERS_OF_A_BLOCK, OrderReads
@@ -73,6 +75,20 @@ async def test_what_a_category_takes_is_asked_for_once_where_a_worker_limits_its
     world.scheduler.directory.agree(worker, Seconds(T - 1), NanoRlc(0))
     with pytest.raises(NoWorkerForIt):
         await pricing.order(by(1))
+
+
+async def test_hosts_are_sold_while_a_worker_allows_all_of_them(shop):
+    world, pricing, _ = shop
+    (worker,) = (known.worker for known in world.scheduler.directory.page(None, 2))
+    hosts = read_hosts(["a.example", "b.example:8443"], 2)
+    params = DealParams(hosts=hosts).dump()
+    for allowed in ((), hosts[:1]):
+        world.scheduler.directory.agree(worker, None, NanoRlc(0), allowed)
+        with pytest.raises(NoWorkerForIt, match=r"a\.example:443 and b\.example:8443"):
+            await pricing.order(by(1, params=params))
+        assert await pricing.order(by(1))
+    world.scheduler.directory.agree(worker, None, NanoRlc(0), hosts)
+    assert await pricing.order(by(1, params=params))
 
 
 async def test_orders_asked_for_at_once_wait_for_one_answer(shop):

@@ -10,7 +10,7 @@ from typing import Final
 from poolhand.domain.deal import Deal
 from poolhand.domain.errors import EndsProgram, Refused, Unavailable
 from poolhand.domain.ids import ZERO_ADDRESS, Address
-from poolhand.domain.params import DealParams
+from poolhand.domain.params import DealParams, hosts_of
 from poolhand.domain.reputation import Reputation
 from poolhand.domain.reward import scheduler_stake, worker_reward
 from poolhand.domain.tag import NO_TAG, Tag
@@ -111,8 +111,7 @@ class Preflight:
             AppFailsHere, RequestsFailHere, TooManyOpenTasks: Others come first.
             PoolStakeTooLow: The pool's owner has to deposit.
         """
-        if asked.params is not None:
-            DealParams.parse(asked.params)
+        hosts = () if asked.params is None else DealParams.parse(asked.params).hosts
         self._check_quota(asked)
         if not self._settings.preflight:
             return
@@ -122,7 +121,13 @@ class Preflight:
         if self.takers.now().limits_time:
             time = await self._reads.category_time(asked.category)
         self.takers.now().check(
-            asked.trust, asked.tag, stake, self._settings.spare_workers, time=time, reward=reward
+            asked.trust,
+            asked.tag,
+            stake,
+            self._settings.spare_workers,
+            time=time,
+            reward=reward,
+            hosts=hosts,
         )
         await self._check_owners_stake(asked, price)
 
@@ -138,7 +143,8 @@ class Preflight:
         """
         trust = Trust(1) if had else deal.trust
         try:
-            self.takers.tried.check(trust, deal.tag, deal.worker_stake, without=had)
+            hosts = hosts_of(deal.params)
+            self.takers.tried.check(trust, deal.tag, deal.worker_stake, without=had, hosts=hosts)
         except EndsProgram:
             raise
         except Refused as fault:

@@ -86,4 +86,4 @@ class Takers:
             return None
         gpu = connected.gpu and connected.reputation.is_proved
         longest, least_reward = connected.longest, connected.least_reward
-        return Able(connected.weight, stake, gpu, longest, least_reward)
+        return Able(connected.weight, stake, gpu, longest, least_reward, connected.hosts)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right, insort
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from poolhand.domain.deal import Account
 from poolhand.domain.ids import Address
+from poolhand.domain.network_hosts import NetworkHost
 from poolhand.domain.placement.worker import ConnectedWorker
 from poolhand.domain.reputation import Reputation
 from poolhand.domain.signal import Signal
@@ -73,11 +74,19 @@ class WorkerDirectory:
         if known is not None:
             self.join(replace(known, drained=drained))
 
-    def agree(self, worker: Address, longest: Seconds | None, least_reward: NanoRlc) -> None:
-        """Note which tasks a worker takes: for how long at most, and for what reward at least."""
+    def agree(
+        self,
+        worker: Address,
+        longest: Seconds | None,
+        least_reward: NanoRlc,
+        hosts: Collection[NetworkHost] = (),
+    ) -> None:
+        """Note which tasks a worker takes: how long, for what reward, and what apps can reach."""
         known = self._workers.get(worker)
         if known is not None:
-            self.join(replace(known, longest=longest, least_reward=least_reward))
+            named = frozenset(hosts)
+            changed = replace(known, longest=longest, least_reward=least_reward, hosts=named)
+            self.join(changed)
 
     def appraise(self, worker: Address, score: Score, account: Account) -> None:
         """Note what the chain says of a worker."""

@@ -248,8 +248,8 @@ class WorkerSessions:
             case Capacity(reason):
                 if self._directory.pause(worker, paused=reason is not None, reason=reason):
                     self._wake()
-            case Conditions(longest, least_reward):
-                self._directory.agree(worker, longest, least_reward)
+            case Conditions(longest, least_reward, hosts):
+                self._directory.agree(worker, longest, least_reward, hosts)
                 self._wake()
             case Declined(task_id):
                 self.declines(worker, task_id)

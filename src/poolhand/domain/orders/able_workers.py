@@ -12,7 +12,14 @@ from itertools import islice
 from typing import Final
 
 from poolhand.domain.ids import Address
-from poolhand.domain.orders.offering import MOST_TRUST, JointReach, check_in_reach, trust_in_reach
+from poolhand.domain.network_hosts import NetworkHost
+from poolhand.domain.orders.offering import (
+    MOST_TRUST,
+    JointReach,
+    NoWorkerForIt,
+    check_in_reach,
+    trust_in_reach,
+)
 from poolhand.domain.placement.turns import Ability, Demand, WorkerTurns
 from poolhand.domain.tag import Tag
 from poolhand.domain.trust import Trust, Weight
@@ -29,7 +36,8 @@ class Able:
     """A worker that would take tasks now.
 
     ``stake`` is what it owns on the hub (nRLC), ``gpu`` what is known, not only claimed. It takes
-    a task for ``longest`` seconds at most (None: any time), and for ``least_reward`` (nRLC).
+    a task for ``longest`` seconds at most (None: any time), and for ``least_reward`` (nRLC). Its
+    apps can reach ``hosts``.
     """
 
     weight: Weight
@@ -37,21 +45,27 @@ class Able:
     gpu: bool
     longest: Seconds | None = None
     least_reward: NanoRlc = NanoRlc(0)
+    hosts: frozenset[NetworkHost] = frozenset()
 
     @property
     def has_conditions(self) -> bool:
         """Whether it does not take every task."""
         return self.longest is not None or self.least_reward > 0
 
+    @property
+    def ability(self) -> Ability:
+        """As placement sees it."""
+        return Ability(self.gpu, False, self.stake, "", self.longest, self.least_reward, self.hosts)
+
 
 class AbleWorkers:
-    """Workers by their stake, the richest first: all, those with a GPU, those with conditions."""
+    """Workers by their stake, the richest first: all, with a GPU, with conditions, with hosts."""
 
     def __init__(self) -> None:
         self._known: dict[Address, Able] = {}
         self._every, self._gpu = _ByStake(), _ByStake()
         self._open, self._open_gpu = _ByStake(), _ByStake()  # to every task
-        self._choosy = WorkerTurns()
+        self._choosy, self._reaching = WorkerTurns(), WorkerTurns()
         self._limited: set[Address] = set()
 
     def put(self, worker: Address, able: Able | None) -> None:
@@ -76,14 +90,14 @@ class AbleWorkers:
                 yield self._open_gpu
 
     def _choose(self, worker: Address, able: Able | None) -> None:
-        if able is None or not able.has_conditions:
-            self._choosy.drop(worker)
-        else:
-            longest, least = able.longest, able.least_reward
-            fits = Ability(
-                able.gpu, tee=False, stake=able.stake, longest=longest, least_reward=least
-            )
-            self._choosy.put(worker, (False, False, float(-able.stake), 0.0), fits)
+        for some, belongs in (
+            (self._choosy, able is not None and able.has_conditions),
+            (self._reaching, able is not None and bool(able.hosts)),
+        ):
+            if able is None or not belongs:
+                some.drop(worker)
+            else:
+                some.put(worker, (False, False, float(-able.stake), 0.0), able.ability)
         limits = able is not None and able.longest is not None
         (self._limited.add if limits else self._limited.discard)(worker)
 
@@ -97,6 +111,7 @@ class AbleWorkers:
         *,
         time: Seconds = Seconds(0),
         reward: NanoRlc | None = None,
+        hosts: Collection[NetworkHost] = (),
     ) -> None:
         """Check that workers can do a task.
 
@@ -108,6 +123,7 @@ class AbleWorkers:
             without: Some that do not count; few.
             time: For which the task may compute.
             reward: That it brings each of them; None: enough.
+            hosts: That the app is to reach.
 
         Raises:
             NoWorkerForIt: Not one of them can.
@@ -116,9 +132,9 @@ class AbleWorkers:
         order = self._gpu if tag.needs_gpu else self._every
         out = {worker: self._known[worker] for worker in without if worker in self._known}
         fit = [able for able in out.values() if able.gpu or not tag.needs_gpu]
-        demand = Demand(
-            tag.needs_gpu, False, stake, time, _ANY_REWARD if reward is None else reward
-        )
+        brings, wanted = _ANY_REWARD if reward is None else reward, frozenset(hosts)
+        demand = Demand(tag.needs_gpu, False, stake, time, brings, wanted)
+        self._check_hosts(wanted)
         weights = list(self._willing(demand, ENOUGH_WORKERS + spare, out))
         reach = JointReach(
             able=len(self._every) - len(out),
@@ -131,10 +147,24 @@ class AbleWorkers:
 
     def _willing(self, demand: Demand, most: int, out: Collection[Address]) -> Iterator[Weight]:
         """Yield the weights of so many who would do it, if there are so many, and of a few more."""
+        if demand.hosts:
+            for _, worker in islice(self._reaching.fitting(demand, out), most):
+                yield self._known[worker].weight
+            return
         unconditional = self._open_gpu if demand.gpu else self._open
         yield from self._weights(unconditional.richest(demand.stake, most + len(out)), out)
         for _, worker in islice(self._choosy.fitting(demand, out), most):
             yield self._known[worker].weight
+
+    def _check_hosts(self, hosts: frozenset[NetworkHost]) -> None:
+        """Check that somebody's apps can reach all of some hosts, whatever else is asked."""
+        anything = Demand(False, False, NanoRlc(0), Seconds(0), _ANY_REWARD, hosts)
+        if hosts and len(self) and not self._reaching.has(anything):
+            raise NoWorkerForIt(
+                f"no worker of this pool lets apps through to {' and '.join(sorted(hosts))}: ask "
+                "without that, buy from another workerpool, or let a worker's operator allow it "
+                "(--network-hosts)"
+            )
 
     def reach(self, spare: int, stake: NanoRlc = NanoRlc(0)) -> Trust:
         """Return the highest trust that those reach who own a stake; 0 where there are none."""

@@ -13,14 +13,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
+from poolhand.domain.network_hosts import NetworkHost
 from poolhand.domain.placement.board import Board
 from poolhand.domain.placement.room import WorkerRoom
 from poolhand.domain.placement.turns import Demand
 from poolhand.domain.task.idle import IdleReason
 from poolhand.domain.units import NanoRlc, Seconds
 
-MachineKind: TypeAlias = tuple[bool, bool, int, int]
-"""Of a machine, or what a task needs of one: a GPU, a TEE; the longest time, and the least reward.
+MachineKind: TypeAlias = tuple[bool, bool, int, int, frozenset[NetworkHost]]
+"""Of a machine, or what a task needs of one: GPU, TEE, longest time, least reward, hosts.
 
 Who takes a task for any time has ``ANY_TIME`` of it.
 """
@@ -50,7 +51,7 @@ class WaitingWork:
                 is_shut = True
                 continue
             asked = key.demand
-            kind = asked.gpu, asked.tee, asked.time, asked.reward
+            kind = asked.gpu, asked.tee, asked.time, asked.reward, asked.hosts
             least[kind] = min(key.demand.stake, least.get(kind, key.demand.stake))
         if is_shut:
             return cls(least, IdleReason.POOL_OUT_OF_GAS)
@@ -124,13 +125,14 @@ def held_by(room: WorkerRoom) -> IdleReason | None:
 def _class_of(room: WorkerRoom) -> tuple[MachineKind, bool]:
     known = room.worker
     longest = ANY_TIME if known.longest is None else known.longest
-    return (known.gpu, bool(known.tee), longest, known.least_reward), room.is_resting
+    kind = known.gpu, bool(known.tee), longest, known.least_reward, known.hosts
+    return kind, room.is_resting
 
 
 def _demand(asked: MachineKind) -> Demand:
     """Return what is asked, but for stake."""
-    gpu, tee, time, reward = asked
-    return Demand(gpu, tee, NanoRlc(0), Seconds(time), NanoRlc(reward))
+    gpu, tee, time, reward, hosts = asked
+    return Demand(gpu, tee, NanoRlc(0), Seconds(time), NanoRlc(reward), hosts)
 
 
 def _runs(machine: MachineKind, asked: MachineKind) -> bool:
@@ -145,11 +147,14 @@ def _lacks(machine: MachineKind, asked: MachineKind) -> IdleReason | None:
         return IdleReason.NEEDS_TEE
     if machine[2] < asked[2]:
         return IdleReason.TOO_LONG
+    if not asked[4] <= machine[4]:
+        return IdleReason.HOSTS_NOT_ALLOWED
     return IdleReason.REWARD_TOO_LOW if machine[3] > asked[3] else None
 
 
 _NEAREST: Final = (
     IdleReason.REWARD_TOO_LOW,
+    IdleReason.HOSTS_NOT_ALLOWED,
     IdleReason.TOO_LONG,
     IdleReason.NEEDS_GPU,
     IdleReason.NEEDS_TEE,

@@ -7,6 +7,7 @@ from enum import IntEnum
 
 from poolhand.domain.deal import Deal
 from poolhand.domain.onchain import ChainTaskStatus
+from poolhand.domain.params import hosts_of
 from poolhand.domain.placement.queues import Path, Urgency
 from poolhand.domain.placement.reliance import is_vouched_for, missing
 from poolhand.domain.placement.room import Occupied, holds
@@ -84,7 +85,14 @@ def need_of(task: Task, deal: Deal | None, rules: PlacementRules, *, sure: bool)
     if level is not None and deal is not None:
         reward = worker_reward(deal.workerpool.price, deal.scheduler_percent, deal.trust)
         period = task.facts.period
-        demand = Demand(deal.tag.needs_gpu, deal.tag.needs_tee, deal.worker_stake, period, reward)
+        demand = Demand(
+            deal.tag.needs_gpu,
+            deal.tag.needs_tee,
+            deal.worker_stake,
+            period,
+            reward,
+            frozenset(hosts_of(deal.params)),
+        )
         queue = QueueKey(level, demand, task.chain_status is ChainTaskStatus.UNSET)
     return Need(task, deal, tuple(holds(task, deal)), queue, obstacle)
 

@@ -146,6 +146,7 @@ class WorkerRoom:
             known.source,
             known.longest,
             known.least_reward,
+            known.hosts,
         )
 
     @property
@@ -175,6 +176,7 @@ class WorkerRoom:
             (demand.gpu and not worker.gpu, IdleReason.NEEDS_GPU),
             (demand.tee and not worker.tee, IdleReason.NEEDS_TEE),
             (is_too_long(worker.longest, demand.time), IdleReason.TOO_LONG),
+            (not demand.hosts <= worker.hosts, IdleReason.HOSTS_NOT_ALLOWED),
             (worker.least_reward > demand.reward, IdleReason.REWARD_TOO_LOW),
             (self.is_full is not None, self.is_full),
             (self.missing(demand) > 0, IdleReason.STAKE_TOO_LOW),

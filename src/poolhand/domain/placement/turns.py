@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 from poolhand.domain.ids import Address
+from poolhand.domain.network_hosts import NetworkHost
 from poolhand.domain.placement.rank_tree import RankTree
 from poolhand.domain.units import NanoRlc, Seconds
 
@@ -21,6 +22,8 @@ PLACES_COUNTED: Final = 8
 """Places of which a branch keeps account."""
 MEANS_COUNTED: Final = 8
 """WorkerMeans of workers with conditions of which a branch keeps account."""
+HOST_SETS_COUNTED: Final = 8
+"""Sets of hosts of which a branch keeps account."""
 _ANY_TIME: Final = 1 << 62
 """Seconds for which anything is done."""
 WorkerMeans: TypeAlias = tuple[int, int, int, int, int]
@@ -37,6 +40,7 @@ class Ability:
         source: Where it connects from.
         longest: For which it takes a task; None: for any time.
         least_reward: For which it takes one (nRLC).
+        hosts: That its apps can reach.
     """
 
     gpu: bool
@@ -45,6 +49,7 @@ class Ability:
     source: str = ""
     longest: Seconds | None = None
     least_reward: NanoRlc = NanoRlc(0)
+    hosts: frozenset[NetworkHost] = frozenset()
 
     @property
     def has_conditions(self) -> bool:
@@ -67,6 +72,7 @@ class Demand:
         stake: That it locks (nRLC).
         time: For which it may compute.
         reward: That it brings a worker (nRLC).
+        hosts: That its app is to reach.
     """
 
     gpu: bool
@@ -74,6 +80,7 @@ class Demand:
     stake: NanoRlc
     time: Seconds = Seconds(0)
     reward: NanoRlc = NanoRlc(0)
+    hosts: frozenset[NetworkHost] = frozenset()
 
     @property
     def kind(self) -> int:
@@ -86,22 +93,29 @@ class Demand:
         return self.gpu, self.tee, self.stake, self.time, -self.reward
 
 
-_Abilities: TypeAlias = tuple[tuple[int, ...], frozenset[str] | None, tuple[WorkerMeans, ...]]
+_HostSets: TypeAlias = tuple[frozenset[NetworkHost], ...]
+_Terms: TypeAlias = tuple[tuple[WorkerMeans, ...], _HostSets]
+_Abilities: TypeAlias = tuple[tuple[int, ...], frozenset[str] | None, _Terms | None]
 """Of several workers. A plain tuple: one is made for each branch that a change touches.
 
 First of those that take every task: the most stake for each kind of machine, see ``Demand.kind``;
--1 stands for a kind that none of them is. Then whence all connect; None: many places. Then of those
-with conditions: the best means, of which none has more of everything than another; where they are
-many it is the most of each, which nobody may have together.
+-1 stands for a kind that none of them is. Then whence all connect; None: many places. Then, where
+there are such, of those with conditions: the best means, of which none has more of everything than
+another; where they are many it is the most of each, which nobody may have together. And of those
+whose apps can reach hosts: the widest sets, none within another, or all in one where they are many.
 """
+_NO_TERMS: Final[_Terms] = ((), ())
 
 
 def _may(known: _Abilities, demand: Demand) -> bool:
     """Whether one of them may fit; of one worker: fits."""
-    most, _, others = known
+    most, _, terms = known
+    others, hosts = terms or _NO_TERMS
+    if demand.hosts and not any(demand.hosts <= each for each in hosts):
+        return False
     if most[demand.kind] >= demand.stake:
         return True
-    return bool(others) and any(_has(means, demand.least) for means in others)
+    return any(_has(means, demand.least) for means in others)
 
 
 def _has(means: WorkerMeans, least: WorkerMeans) -> bool:
@@ -110,24 +124,25 @@ def _has(means: WorkerMeans, least: WorkerMeans) -> bool:
 
 def _of_one(able: Ability) -> _Abilities:
     sources = frozenset((able.source,)) if able.source else None
+    hosts = (able.hosts,) if able.hosts else ()
     if able.has_conditions:
-        return (-1, -1, -1, -1), sources, (able.means,)
+        return (-1, -1, -1, -1), sources, ((able.means,), hosts)
     gpu, tee, stake = able.gpu, able.tee, able.stake
     most = stake, stake if gpu else -1, stake if tee else -1, stake if gpu and tee else -1
-    return most, sources, ()
+    return most, sources, ((), hosts) if hosts else None
 
 
 def _of_both(one: _Abilities, other: _Abilities) -> _Abilities:
-    most, sources, others = one
-    its_most, its_sources, its_others = other
+    most, sources, terms = one
+    its_most, its_sources, its_terms = other
     if sources is not None and sources is not its_sources:
         sources = None if its_sources is None else sources | its_sources
         sources = sources if sources is None or len(sources) <= PLACES_COUNTED else None
-    if not others:
-        others = its_others
-    elif its_others:
-        others = _better(others, its_others)
-    return tuple(map(max, most, its_most)), sources, others
+    if terms is None:
+        terms = its_terms
+    elif its_terms is not None:
+        terms = _better(terms[0], its_terms[0]), _widest(terms[1], its_terms[1])
+    return tuple(map(max, most, its_most)), sources, terms
 
 
 def _better(
@@ -140,6 +155,15 @@ def _better(
         gpu, tee, stake, longest, least = (max(each) for each in zip(*best, strict=True))
         return ((gpu, tee, stake, longest, least),)
     return tuple(sorted(best))
+
+
+def _widest(some: _HostSets, others: _HostSets) -> _HostSets:
+    """Return the widest sets of both."""
+    every = {*some, *others}
+    best = [a for a in every if not any(a < b for b in every)]
+    if len(best) > HOST_SETS_COUNTED:
+        return (frozenset[NetworkHost]().union(*best),)
+    return tuple(best)
 
 
 class WorkerTurns:
@@ -172,10 +196,10 @@ class WorkerTurns:
         known = self._tree.sum
         if known is None:
             return False
-        most, _, others = known
-        return most[demand.kind] >= demand.stake or (
-            bool(others) and self.first(demand) is not None
-        )
+        most, _, terms = known
+        if most[demand.kind] >= demand.stake and not demand.hosts:
+            return True
+        return terms is not None and self.first(demand) is not None
 
     def first(
         self, demand: Demand, but: Collection[Address] = (), not_from: Collection[str] = ()
@@ -194,10 +218,11 @@ class WorkerTurns:
             not_from: Sources whose workers do not count.
         """
         kind, stake, taken = demand.kind, demand.stake, frozenset(not_from)
+        is_simple = not demand.hosts
 
         def may(known: _Abilities) -> bool:
-            most, sources, others = known
-            if most[kind] < stake and not (others and _may(known, demand)):
+            most, sources, terms = known
+            if not (is_simple and most[kind] >= stake) and not (terms and _may(known, demand)):
                 return False
             return not taken or sources is None or not sources <= taken
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
 
 from poolhand.domain.ids import Address
+from poolhand.domain.network_hosts import NetworkHost
 from poolhand.domain.reputation import NEWCOMER, Reputation
 from poolhand.domain.trust import Score, Weight, worker_weight
 from poolhand.domain.units import NanoRlc, Seconds
@@ -16,7 +17,7 @@ class ConnectedWorker:
     """A connected worker. ``stake`` is free, ``locked`` at risk on the hub (nRLC), as last read.
 
     It takes no task whose category allows more than ``longest`` seconds (None: any), and none that
-    brings it less than ``least_reward`` (nRLC).
+    brings it less than ``least_reward`` (nRLC). Its apps can reach ``hosts``, and no others.
 
     ``slots`` and ``cpus`` are its own word, ``reputation`` is ours. ``source`` names where it
     connects from, as far as that tells one owner from another; empty where it does not.
@@ -40,6 +41,7 @@ class ConnectedWorker:
     locked: NanoRlc = NanoRlc(0)
     longest: Seconds | None = None
     least_reward: NanoRlc = NanoRlc(0)
+    hosts: frozenset[NetworkHost] = frozenset()
     drained: bool = False
     protocol: int = 0
     sandbox: str = ""

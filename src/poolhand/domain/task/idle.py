@@ -26,6 +26,7 @@ class IdleReason(StrEnum):
     NEEDS_TEE = "task needs a TEE"
     TOO_LONG = "task may take longer than the worker works"
     REWARD_TOO_LOW = "task brings less than the worker asks"
+    HOSTS_NOT_ALLOWED = "task's app is to reach hosts that the worker does not allow"
     BUSY = "all slots busy"
     TOO_MUCH_WAITS = "too many results wait for the chain"
     STAKE_TOO_LOW = "stake too low"
@@ -46,6 +47,7 @@ REMEDIES: Final[Mapping[IdleReason, str]] = {
     IdleReason.NEEDS_TEE: "wait for another task, or run the worker where there is a TEE",
     IdleReason.TOO_LONG: "wait until its hours begin anew, or widen its schedule",
     IdleReason.REWARD_TOO_LOW: "wait for a better-paid task, or lower the least reward",
+    IdleReason.HOSTS_NOT_ALLOWED: "wait for another task, or allow hosts (--network-hosts)",
     IdleReason.BUSY: "wait for a slot, or raise the number of slots",
     IdleReason.TOO_MUCH_WAITS: "wait for the chain; if it lasts, check the worker's gas and nodes",
     IdleReason.STAKE_TOO_LOW: "deposit RLC as stake",
