@@ -66,6 +66,7 @@ class FakePool:
     after_sending: Callable[[], None] = lambda: None
     handed_in: list[MatchOrders] = field(default_factory=list)
     with_fee: list[bool] = field(default_factory=list)
+    told_params: list[str] = field(default_factory=list)
     on_sale: dict[str, Any] = field(default_factory=lambda: {"markets": [], "orders": []})
 
     def app(self) -> FastAPI:
@@ -108,7 +109,9 @@ class FakePool:
             requester: str = "",
             app: str = "",
             by_signature: bool = False,
+            params: str = "",
         ) -> Response:
+            self.told_params.append(params)
             self.with_fee.append(by_signature)
             self.asked.append((requester, app, volume))
             if self.garbage is not None:

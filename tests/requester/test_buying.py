@@ -9,6 +9,7 @@ import pytest
 
 from poolhand.domain.errors import Malformed, StakeTooLow
 from poolhand.domain.ids import ZERO_ADDRESS, Address, FixedBytes
+from poolhand.domain.network_hosts import read_hosts
 from poolhand.domain.onchain import Deposit, TransferRlc
 from poolhand.domain.orders.model import AppOrder, MatchOrders, Salt, Signed
 from poolhand.domain.orders.reasons import Reason
@@ -55,6 +56,17 @@ async def test_a_wish_becomes_the_deal_that_it_describes(market):
     )
     assert deal.price == 2 * RLC
     assert not bought.resumed
+
+
+async def test_a_pool_is_asked_whether_its_workers_allow_the_hosts_before_anything_is_paid(market):
+    hosts = read_hosts(["a.example"], 1)
+    wish = await market.wish(hosts=hosts)
+    bought = await market.requester().buy(wish)
+    assert DealParams.parse(bought.deal.params).hosts == hosts
+    assert DealParams.parse(market.pool.told_params[-1]) == DealParams(hosts=hosts)
+    market.pool.refuses = (409, "no-worker-for-it", "no worker of this pool lets apps through")
+    with pytest.raises(PoolRefused, match="lets apps through"):
+        await market.requester().buy(replace(wish, tasks=2))
 
 
 async def test_a_dataset_of_ours_is_bought_with_the_app(market):

@@ -17,6 +17,7 @@ from poolhand.cli.progress import follow
 from poolhand.cli.selling import tag_of
 from poolhand.cli.verb import Answer, verb
 from poolhand.domain.ids import ZERO_ADDRESS, Address
+from poolhand.domain.network_hosts import MOST_HOSTS, read_hosts
 from poolhand.domain.orders.model import AppOrder, DatasetOrder, WorkerpoolOrder
 from poolhand.domain.params import join_arguments
 from poolhand.domain.trust import Trust
@@ -50,6 +51,15 @@ ArgWords = Annotated[
 ]
 Input = Annotated[
     list[str] | None, typer.Option("--input", metavar="URL", help="A file for the app; repeatable.")
+]
+HostOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--host",
+        metavar="NAME[:PORT]",
+        help="A host that the app is to reach, by https if no port says otherwise; a pool whose "
+        "workers allow it is needed (--pool-url); repeatable.",
+    ),
 ]
 RunDatasetOption = Annotated[str, typer.Option(metavar="ADDRESS", help="A dataset.")]
 TrustOption = Annotated[
@@ -113,6 +123,7 @@ async def run(
     args: Args = "",
     arg: ArgWords = None,
     input_: Input = None,
+    host: HostOption = None,
     dataset: RunDatasetOption = "",
     trust: TrustOption = 1,
     tasks: Tasks = 1,
@@ -150,6 +161,7 @@ async def run(
         "dataset": optional_address(dataset) or ZERO_ADDRESS,
         "args": _arguments(args, arg or ()),
         "inputs": tuple(input_ or ()),
+        "hosts": read_hosts(host or (), MOST_HOSTS),
         "trust": Trust(trust),
         "tasks": tasks,
         "category": category,

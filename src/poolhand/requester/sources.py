@@ -30,6 +30,7 @@ from poolhand.domain.orders.choosing import (
 from poolhand.domain.orders.groups import among
 from poolhand.domain.orders.matching import Facts
 from poolhand.domain.orders.model import Salt, Signed, WorkerpoolOrder
+from poolhand.domain.params import DealParams
 from poolhand.domain.tag import Tag
 from poolhand.domain.units import show_rlc
 from poolhand.ports.chain import Hub
@@ -43,6 +44,10 @@ from poolhand.transport.pool_client import PoolClient
 from poolhand.wire.pool_api import PoolConfig
 
 log = structlog.get_logger()
+
+
+class PoolUnnamed(Refused):
+    """What is wanted can only be asked of a pool, and none is named."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +77,13 @@ class OrderSources:
             NothingFits: The market has none; says why not of each order.
             NoSuchAsset, NoOrder, ForeignPool: The orders cannot be gathered.
             MarketDown, PoolDown, PoolRefused: Nobody sells.
+            PoolUnnamed: Hosts are asked for, and no pool is known that could tell.
         """
+        if self.wish.hosts and self.sellers.pool is None and self.wish.workerpool_order is None:
+            raise PoolUnnamed(
+                f"which workers let an app through to {', '.join(self.wish.hosts)}, their pool "
+                "alone tells: name one that is to be asked (--pool-url)"
+            )
         if self._asks_market:
             try:
                 async for bundle in self._chosen(None):
@@ -120,7 +131,8 @@ class OrderSources:
     @property
     def _asks_market(self) -> bool:
         named = self.sellers.pool is not None and self.sellers.pool_first
-        return self._market is not None and not named and self.wish.workerpool_order is None
+        may = not self.wish.hosts  # which hosts its workers allow, a pool alone tells
+        return may and self._market is not None and not named and self.wish.workerpool_order is None
 
     @property
     def _market(self) -> MarketShelf | None:
@@ -215,7 +227,8 @@ class OrderSources:
         sends = (await self._check_pool(pool)).by_signature
         terms = (wish.category, wish.trust, wish.tag, wish.tasks)
         asks = bool(self.sellers.by_signature and sends)
-        return await pool.order(*terms, self.buyer, wish.app, by_signature=asks)
+        params = DealParams(hosts=wish.hosts).dump() if wish.hosts else ""
+        return await pool.order(*terms, self.buyer, wish.app, params=params, by_signature=asks)
 
     async def _check_pool(self, pool: PoolClient) -> PoolConfig:
         config, wanted = await pool.config(), self.wish.workerpool

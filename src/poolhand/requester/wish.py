@@ -8,6 +8,7 @@ from eth_hash.auto import keccak
 
 from poolhand.domain.errors import Refused
 from poolhand.domain.ids import ZERO_ADDRESS, Address
+from poolhand.domain.network_hosts import NetworkHost
 from poolhand.domain.orders.choosing import Bundle
 from poolhand.domain.orders.model import (
     AppOrder,
@@ -46,6 +47,7 @@ class Wish:
         workerpool: The one to buy from; zero for any.
         budget: Most to pay for all tasks together (nRLC); None accepts any. It is no part of what
             is wished: a purchase that was begun under another one is the same.
+        hosts: That the app is to reach besides its inputs.
         app_order, dataset_order, workerpool_order: Signed by the owners of what is not ours; what
             is not given is asked of a pool or of a market.
 
@@ -70,6 +72,7 @@ class Wish:
     workerpool_order: Signed[WorkerpoolOrder] | None = None
     workerpool: Address = field(default=ZERO_ADDRESS, repr=False)
     budget: NanoRlc | None = field(default=None, repr=False)
+    hosts: tuple[NetworkHost, ...] = field(default=(), repr=False)
 
     def __post_init__(self) -> None:
         if self.tasks < 1:
@@ -88,6 +91,7 @@ class Wish:
         a crash interrupted are found.
         """
         told = "" if self.workerpool.is_zero else f"of {self.workerpool}"
+        told += f"to {','.join(self.hosts)}" if self.hosts else ""
         return Fingerprint(keccak(f"{self!r}{told}".encode()))
 
     @property
@@ -101,7 +105,7 @@ class Wish:
     @property
     def params(self) -> str:
         """The text of the request order that the workers read."""
-        return DealParams(args=self.args or None, input_files=self.inputs).dump()
+        return DealParams(self.args or None, self.inputs, hosts=self.hosts).dump()
 
 
 def own_app_order(wish: Wish, owner: Address, salt: Salt) -> AppOrder:

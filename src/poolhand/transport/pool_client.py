@@ -137,13 +137,15 @@ class PoolClient:
         requester: Address = ZERO_ADDRESS,
         app: Address = ZERO_ADDRESS,
         *,
+        params: str = "",
         by_signature: bool = False,
     ) -> Signed[WorkerpoolOrder]:
         """Return a signed order of at least ``volume`` tasks, for a requester and an app.
 
         What the pool cannot do is refused here, before anything is paid: the zero address leaves
-        requester or app open, and the pool looks less closely. ``by_signature``: the pool is to
-        send the purchase, at its fee.
+        requester or app open, and the pool looks less closely. ``params``: as of the request, so
+        that the pool looks whether its workers can do it. ``by_signature``: the pool is to send
+        the purchase, at its fee.
         """
         asked = {
             "category": str(category),
@@ -153,6 +155,8 @@ class PoolClient:
             "requester": str(requester),
             "app": str(app),
         }
+        if params:
+            asked["params"] = params
         if by_signature:
             asked["by_signature"] = "true"
         return self._order(await self._get("/v1/order", asked))
