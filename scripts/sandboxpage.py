@@ -55,6 +55,15 @@ def _top(kept: Mapping[str, Any]) -> Iterator[str]:
         "steps to gVisor; `poolhand worker status` and the worker's page say which is in force. A "
         "virtual machine for each app cannot be chosen: none has been tried on our machines."
     )
+    yield _paragraph(
+        "At either level an app has no network. One whose order asks for hosts that the operator "
+        "allows (`--network-hosts`) is let through to these by a proxy beside it, at `runc` alone: "
+        "gVisor has a loopback interface of its own, by which no proxy is reached. What such an "
+        "app tries in vain, `tests/transport/test_tunnel.py` and "
+        "`tests/containers/test_proxy_sidecar.py` have: other hosts and ports, addresses, the "
+        "clouds' metadata service, names that lead inwards or elsewhere the second time, requests "
+        "without end."
+    )
     yield "## Hostile images\n"
     limits, versions = kept["limits"], f"{kept['engine']}, {kept['gvisor']}".rstrip(", ")
     yield _paragraph(

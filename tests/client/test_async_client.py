@@ -53,6 +53,12 @@ async def test_a_result_is_there_with_its_cost_and_its_proof(client, bazaar, tmp
     assert client.budget.spent == PRICE
 
 
+async def test_hosts_are_ordered_as_they_are_named(client, bazaar):
+    deal = await client.run(IMAGE, hosts=["a.example"])
+    params = bazaar.market.chain.state.deals[deal.deal_id].params
+    assert params == '{"poolhand_hosts":["a.example:443"]}'
+
+
 async def test_an_archive_lasts_as_long_as_its_result_unless_a_folder_is_named(client, tmp_path):
     deal = await client.run(IMAGE)
     result = await deal.result()

@@ -25,6 +25,7 @@ from poolhand.client.handles import AsyncDealHandle, AsyncTaskHandle
 from poolhand.client.purchases import BudgetedPurchases
 from poolhand.domain.budget import SpendingBudget
 from poolhand.domain.ids import ZERO_ADDRESS, Address, DealId, TaskId
+from poolhand.domain.network_hosts import MOST_HOSTS, read_hosts
 from poolhand.domain.params import join_arguments
 from poolhand.domain.tag import Tag
 from poolhand.domain.text import shown
@@ -104,6 +105,7 @@ class AsyncClient:
         *,
         dataset: str | Address = ZERO_ADDRESS,
         inputs: Iterable[str] = (),
+        hosts: Iterable[str] = (),
         trust: int = 1,
         category: int | str = 0,
         tasks: int = 1,
@@ -125,6 +127,7 @@ class AsyncClient:
             args: Command line of the app, as text or word by word.
             dataset: Address of a dataset.
             inputs: URLs of files that workers download.
+            hosts: That the app is to reach, ``name`` or ``name:port``; a pool has to be named.
             trust: Wanted confidence 1 - 1/trust: 10 needs four agreeing workers.
             category: Of computing time, by number or name.
             tasks: How many equal tasks; each finds its index in ``IEXEC_TASK_INDEX``.
@@ -149,6 +152,7 @@ class AsyncClient:
             "dataset": _address(dataset),
             "args": args if isinstance(args, str) else join_arguments(args),
             "inputs": tuple(inputs),
+            "hosts": read_hosts(hosts, MOST_HOSTS),
             "trust": Trust(trust),
             "tasks": tasks,
             "category": await _category(requester, category),
