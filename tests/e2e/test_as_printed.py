@@ -109,11 +109,15 @@ def _buys(buyer: Newcomer, network) -> None:
 
 
 def _stops_the_worker(worker: Party) -> None:
-    """Type the rest of the worker's page."""
-    lines = typed_lines("docs/how-to/run-a-worker.md")
-    start = next(n for n, line in enumerate(lines) if "worker start" in line)
-    for line in lines[start + 1 :]:
-        worker.types(line)
+    """Type the rest of the worker's page: what is done while it runs, and then how it is stopped.
+
+    What reaches nobody here, and what is upgraded, has tests of its own.
+    """
+    page = "docs/how-to/run-a-worker.md"
+    for heading in ("Decide when and what it computes", "Be told", "4. Look at it, and stop it"):
+        for line in typed_lines(page, heading):
+            if line != "poolhand worker notify":
+                worker.types(line)
     worker.waits_for_the_last()
 
 
