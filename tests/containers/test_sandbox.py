@@ -135,7 +135,7 @@ def test_command_user_variables_and_labels_are_handed_over():
     told = config(command=("a", "b c"), environment={"IEXEC_OUT": "/iexec_out"})
     assert told["Cmd"] == ["a", "b c"]
     assert told["User"] == "65534:65534"
-    assert told["Env"] == ["IEXEC_OUT=/iexec_out", "HOME=/tmp"]
+    assert told["Env"] == ["IEXEC_OUT=/iexec_out", "NVIDIA_VISIBLE_DEVICES=void", "HOME=/tmp"]
     assert told["Labels"] == {"poolhand.task": "0x1"}
     assert told["Image"] == IMAGE
     assert not {"Cmd", "User"} & set(config(user=None))

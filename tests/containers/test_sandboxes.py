@@ -137,6 +137,14 @@ async def test_an_engine_that_is_away_at_the_start_is_tried_when_it_is_there(eng
         assert runtime.sandbox == Sandbox(GVISOR, "runsc")
 
 
+async def test_where_apps_are_given_gpus_gvisor_is_passed_over_which_gives_none(engine):
+    assert await found(engine, gpus=True) == Sandbox(
+        RUNC, "", (("runsc", "it gives apps no GPU, and --gpu is set"),)
+    )
+    with pytest.raises(NoSuchSandbox, match="gives apps no GPU"):
+        await found(engine, "gvisor", gpus=True)
+
+
 @pytest.mark.parametrize(
     "words", ["Unknown runtime specified runsc", "unknown or invalid runtime name: runsc"]
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import partial
@@ -33,10 +33,12 @@ from poolhand.containers.engine import (
     working,
 )
 from poolhand.containers.errors import ContainerRefused, ContainerRemoved, DiskUnready, check_owner
+from poolhand.containers.gpus import GpuGiver
 from poolhand.containers.host_paths import OutsidePaths
 from poolhand.containers.image_terms import ImageTerms
+from poolhand.containers.listing import held_gpus, labelled
 from poolhand.containers.live import follow_logs, set_cpus, usage_of
-from poolhand.containers.proxy_sidecar import ProxySidecars, app_name
+from poolhand.containers.proxy_sidecar import ProxySidecars
 from poolhand.containers.pulls import FindPullLogin, Puller, RegistryRule, any_registry, no_login
 from poolhand.containers.run_clock import RunClock, seconds_of
 from poolhand.containers.sandbox import SandboxTerms, container_config
@@ -80,6 +82,7 @@ class DockerRuntime:
         inside: str | None,
         kernel_log: Path = KERNEL_LOG,
         sidecar_image: str = "",
+        files: Path = Path("/"),
     ) -> None:
         self._docker, self._url, self._kernel_log = docker, url, kernel_log
         self._outside = OutsidePaths(docker, inside)
@@ -89,6 +92,7 @@ class DockerRuntime:
         self._images = ImageTerms(docker)
         self._births = Births[tuple[str, float | None]]()
         self._doubts = StartDoubts(sandboxes)
+        self._gpus = GpuGiver(docker, files)
 
     @classmethod
     @asynccontextmanager
@@ -107,6 +111,8 @@ class DockerRuntime:
         inside: str | None = None,
         kernel_log: Path = KERNEL_LOG,
         sidecar_image: str = "",
+        gpus: bool = False,
+        files: Path = Path("/"),
     ) -> AsyncIterator[Self]:
         """Be a client of an engine until the end of the context; containers stay.
 
@@ -123,6 +129,8 @@ class DockerRuntime:
             inside: The container in which this process runs, see ``own_container``.
             kernel_log: Of this machine, where it tells of an app that ran out of memory.
             sidecar_image: Of the containers by which apps reach hosts, see ``proxy_sidecar``.
+            gpus: Whether some apps are to be given GPUs.
+            files: Below which this machine's files are, device files of GPUs above all.
 
         Raises:
             RuntimeDown: No engine answers and it may not be away, or none ever has such a URL.
@@ -132,10 +140,9 @@ class DockerRuntime:
         with answering(where):
             docker = connect(where)
         puller = Puller(docker, where, login_of, may_ask)
-        sandboxes = Sandboxes(docker, sandbox, seccomp, network=network)
-        runtime = cls(
-            docker, where, puller, sandboxes, now, disks, inside, kernel_log, sidecar_image
-        )
+        sandboxes = Sandboxes(docker, sandbox, seccomp, network=network, gpus=gpus)
+        told = sidecar_image, files
+        runtime = cls(docker, where, puller, sandboxes, now, disks, inside, kernel_log, *told)
         try:
             await runtime._greet(absent_ok=absent_ok)
             yield runtime
@@ -234,9 +241,12 @@ class DockerRuntime:
     async def orphans(self, label: str) -> tuple[str, ...]:
         """Return the names of all containers, running or not, with a label ``key=value``."""
         with working(self._url):
-            found = await self._docker.containers.list(all=True, filters={"label": [label]})
-        names = (each["Names"][0].removeprefix("/") for each in found)
-        return tuple(sorted({app_name(each) for each in names}))
+            return await labelled(self._docker, label)
+
+    async def held_gpus(self, label: str) -> Mapping[str, str]:
+        """Return the names of the GPUs that containers have; see ``ContainerRuntime.held_gpus``."""
+        with working(self._url):
+            return await held_gpus(self._docker, label)
 
     async def sweep(self, label: str, spare: Callable[[str], bool]) -> tuple[str, ...]:
         """Remove the containers with a label; see ``ContainerRuntime.sweep``."""
@@ -275,7 +285,8 @@ class DockerRuntime:
     async def _create(self, spec: ContainerSpec, terms: SandboxTerms) -> str | None:
         """Create the container; None when the name is taken."""
         sandbox = await self._sandboxes.needed(spec.name)
-        wanted = container_config(spec, terms, self._sandboxes.seccomp, sandbox)
+        gpu = await self._gpus.terms(spec)
+        wanted = container_config(spec, terms, self._sandboxes.seccomp, sandbox, gpu)
         config = await self._outside.seen(wanted)
         try:
             config = await self._sidecars.opened(spec, config, sandbox)

@@ -96,6 +96,19 @@ class SidecarUnready(RuntimeDown):
         )
 
 
+class GpuUnready(RuntimeDown):
+    """A GPU of this computer cannot be given to a container; another time it could be.
+
+    Nothing of that is the app's, so whoever runs it tries again, as with an engine that is away.
+    """
+
+    def __init__(self, name: str, why: str) -> None:
+        super().__init__(
+            f"container {name} was not started (it gets no GPU: {why}): let `poolhand worker "
+            "doctor` say how to repair it; the worker tries again by itself"
+        )
+
+
 class EngineFull(RuntimeDown):
     """The engine's own disk has no room for an image; that is neither the app's nor its owner's."""
 

@@ -26,7 +26,13 @@ from poolhand.containers.image_name import ImageName
 from poolhand.containers.live import LineSplitter
 from poolhand.domain.errors import PoolhandError, RuntimeDown
 from poolhand.domain.units import Seconds
-from poolhand.ports.runtime import ContainerOutcome, ContainerSpec, ContainerUse, LogLine
+from poolhand.ports.runtime import (
+    GPU_LABEL,
+    ContainerOutcome,
+    ContainerSpec,
+    ContainerUse,
+    LogLine,
+)
 
 NoopApp: TypeAlias = Callable[[ContainerSpec], ContainerOutcome]
 """What an image does; it may read and write the folders that the spec mounts."""
@@ -150,6 +156,11 @@ class NoopRuntime:
         self._check(label)
         key, _, value = label.partition("=")
         return tuple(sorted(n for n in self._containers if self._labels[n].get(key) == value))
+
+    async def held_gpus(self, label: str) -> Mapping[str, str]:
+        """Return the names of the GPUs that containers have; see ``ContainerRuntime.held_gpus``."""
+        labels = {name: self._labels[name] for name in await self.orphans(label)}
+        return {name: each[GPU_LABEL] for name, each in labels.items() if GPU_LABEL in each}
 
     async def sweep(self, label: str, spare: Callable[[str], bool]) -> tuple[str, ...]:
         """Remove the containers with a label; see ``ContainerRuntime.sweep``."""

@@ -16,6 +16,7 @@ from posixpath import normpath
 from typing import Any, Final, Self
 
 from poolhand.containers.errors import ContainerRefused
+from poolhand.containers.gpus import HIDDEN, LIBRARY_PATH, NO_GPU, GpuTerms
 from poolhand.containers.seccomp import PROFILE
 from poolhand.containers.working_folder import START_FOLDER, Start
 from poolhand.domain.sandbox_level import Sandbox, SandboxLevel
@@ -120,13 +121,15 @@ def _cleaned(path: str) -> str:
 class SandboxTerms:
     """What depends on image and worker: user and HOME (None: the image's own).
 
-    ``start`` is where its program starts, if it gets a writable copy of that folder.
+    ``start`` is where its program starts, if it gets a writable copy of that folder;
+    ``library_path`` is where its programs look for libraries besides the usual folders.
     """
 
     user: str | None
     home: str | None
     start: Start | None = None
     volumes: ImageVolumes = ImageVolumes()
+    library_path: str = ""
 
     @classmethod
     def of(cls, image: dict[str, Any], worker: int) -> Self:
@@ -134,7 +137,14 @@ class SandboxTerms:
         wanted, start = ImageUser.of(image), Start.of(image)
         user = user_for(wanted, worker)
         home = wanted.home_for(user)
-        return cls(user, home, None if start.target is None else start, ImageVolumes.of(image))
+        folder = None if start.target is None else start
+        return cls(user, home, folder, ImageVolumes.of(image), _variable(image, LIBRARY_PATH))
+
+
+def _variable(image: dict[str, Any], name: str) -> str:
+    """Return what an image sets a variable to; empty: it does not."""
+    told = dict(each.partition("=")[::2] for each in (image.get("Config") or {}).get("Env") or ())
+    return str(told.get(name, ""))
 
 
 def user_for(image: ImageUser, worker: int) -> str | None:
@@ -169,6 +179,7 @@ def container_config(
     terms: SandboxTerms,
     seccomp: str = PROFILE,
     sandbox: Sandbox = ENGINES_CHOICE,
+    gpu: GpuTerms = NO_GPU,
 ) -> dict[str, Any]:
     """Return the body of ``POST /containers/create``.
 
@@ -177,11 +188,12 @@ def container_config(
         terms: Of its image.
         seccomp: Profile (JSON text). Never the engine's own: before 25 it allows io_uring.
         sandbox: By which runtime, and what that takes besides the app.
+        gpu: What it is given of a GPU.
 
     Raises:
         ContainerRefused: The image asks for volumes that cannot be given.
     """
-    environment = dict(spec.environment)
+    environment = {**spec.environment, **HIDDEN, **gpu.environment(terms.library_path)}
     if terms.home is not None:
         environment.setdefault("HOME", terms.home)
     start = terms.start if spec.workplace else None
@@ -189,7 +201,8 @@ def container_config(
         "Image": spec.image,
         "Env": [f"{key}={value}" for key, value in environment.items()],
         "Labels": dict(spec.labels),
-        "HostConfig": _host_config(spec, seccomp, start, terms.volumes) | _apart(spec, sandbox),
+        "HostConfig": _host_config(spec, seccomp, start, terms.volumes, gpu)
+        | _apart(spec, sandbox),
         "NetworkDisabled": not spec.network,
     }
     if spec.command:
@@ -202,9 +215,13 @@ def container_config(
 
 
 def _host_config(
-    spec: ContainerSpec, seccomp: str, start: Start | None, volumes: ImageVolumes
+    spec: ContainerSpec,
+    seccomp: str,
+    start: Start | None,
+    volumes: ImageVolumes,
+    gpu: GpuTerms,
 ) -> dict[str, Any]:
-    limits, mounts = spec.limits, list(spec.mounts)
+    limits, mounts = spec.limits, [*spec.mounts, *gpu.libraries]
     if start is not None and start.target is not None:
         mounts.insert(0, Mount(spec.workplace, start.target, writable=True))
     options = f"rw,exec,nosuid,nodev,mode=1777,size={limits.tmp},nr_inodes={TMP_FILES}"
@@ -233,6 +250,7 @@ def _host_config(
                 "compress": "false",
             },
         },
+        **gpu.host,
     }
 
 

@@ -57,6 +57,7 @@ class Sandboxes:
         docker: The engine.
         wanted: A level, or ``auto``.
         network: Whether apps may use the network.
+        gpus: Whether some are to be given GPUs.
         seccomp: Profile (JSON text) for every container.
         longest: Seconds for one trial.
     """
@@ -68,10 +69,11 @@ class Sandboxes:
         seccomp: str,
         *,
         network: bool,
+        gpus: bool = False,
         longest: float = TRIAL_SECONDS,
     ) -> None:
         self._docker, self._wanted, self.seccomp = docker, wanted, seccomp
-        self._network, self._longest = network, longest
+        self._network, self._gpus, self._longest = network, gpus, longest
         self._choosing = asyncio.Lock()
         self._found: Sandbox | None = None
 
@@ -140,7 +142,7 @@ class Sandboxes:
         for each in candidates(runtimes, default, self._wanted):
             name = "" if each.name == default else each.name
             sandbox = Sandbox(each.level, name, tuple(passed_over))
-            why = each.fault(network=self._network)
+            why = each.fault(network=self._network, gpus=self._gpus)
             if not why and each.level is not SandboxLevel.RUNC:
                 why = await self._tried(sandbox)
             if not why:
@@ -163,7 +165,7 @@ class Sandboxes:
 
 
 async def look_at_sandbox(
-    url: str, wanted: str, *, network: bool, longest: float = TRIAL_SECONDS
+    url: str, wanted: str, *, network: bool, gpus: bool = False, longest: float = TRIAL_SECONDS
 ) -> Sandbox:
     """Find what a worker's apps would run in; the trial leaves nothing.
 
@@ -171,6 +173,7 @@ async def look_at_sandbox(
         url: Of the engine.
         wanted: A level, or ``auto``.
         network: Whether apps may use the network.
+        gpus: Whether some are to be given GPUs.
         longest: Seconds for one trial.
 
     Raises:
@@ -180,7 +183,9 @@ async def look_at_sandbox(
     with working(url):
         docker = connect(url)
         try:
-            sandboxes = Sandboxes(docker, wanted, PROFILE, network=network, longest=longest)
+            sandboxes = Sandboxes(
+                docker, wanted, PROFILE, network=network, gpus=gpus, longest=longest
+            )
             return await sandboxes.chosen()
         finally:
             await docker.close()

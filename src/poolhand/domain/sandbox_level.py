@@ -43,6 +43,8 @@ _WORDS: Final = {
 }
 _NO_LIMITS: Final = "ignore-cgroups"
 _NO_NETWORK: Final = ("network=none",)
+_GIVES_GPUS: Final = ("nvidia", "amd-container")
+"""Words in the names of runtimes that give GPUs to every container whose image asks for them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,12 +92,18 @@ class EngineRuntime:
                 return level
         return SandboxLevel.RUNC
 
-    def fault(self, *, network: bool) -> str:
+    def fault(self, *, network: bool, gpus: bool = False) -> str:
         """Say why it is not for apps, by its arguments; empty: nothing speaks against it.
 
         Args:
             network: Whether apps may use the network.
+            gpus: Whether some are to be given GPUs.
         """
+        called = f"{self.name} {self.program.rpartition('/')[2]}".lower()
+        if any(word in called for word in _GIVES_GPUS):
+            return "it gives every app that asks for them all GPUs of this machine"
+        if gpus and self.level is not SandboxLevel.RUNC:
+            return "it gives apps no GPU, and --gpu is set"
         flags = {each.lstrip("-") for each in self.arguments}
         if flags & {_NO_LIMITS, f"{_NO_LIMITS}=true"}:
             return f"its argument --{_NO_LIMITS} takes all limits of memory, CPU and processes away"

@@ -6,10 +6,13 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
+from poolhand.domain.gpu import Gpu
 from poolhand.domain.units import Seconds
 
 PROXY_SOCKET: Final = "proxy"
 """Name of the socket in the folder of what lets an app through to hosts."""
+GPU_LABEL: Final = "poolhand.gpu"
+"""Label of a container that has a GPU: that one's name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +47,8 @@ class ContainerSpec:
     ``proxy`` is a host folder with the socket (``PROXY_SOCKET``) of what lets the app through to
     hosts, and then its only way out of its container; empty: it has none, but for ``network``.
     ``workplace`` is a host folder for a writable copy of the folder where the image's program
-    starts; empty: the app may write to its writable mounts and /tmp alone.
+    starts; empty: the app may write to its writable mounts and /tmp alone. ``gpu`` is the one that
+    it is given; its label ``GPU_LABEL`` must name it.
     """
 
     name: str
@@ -58,6 +62,7 @@ class ContainerSpec:
     labels: Mapping[str, str] = field(default_factory=dict)
     workplace: str = ""
     proxy: str = ""
+    gpu: Gpu | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +152,12 @@ class ContainerRuntime(Protocol):
 
     async def kill(self, name: str) -> None:
         """Stop and remove a container; none of this name is fine."""
+
+    async def held_gpus(self, label: str) -> Mapping[str, str]:
+        """Return the GPUs that containers with a label ``key=value`` have, running or not.
+
+        By the containers' names; none where no container can have one.
+        """
 
     async def sweep(self, label: str, spare: Callable[[str], bool]) -> tuple[str, ...]:
         """Remove the containers with a label ``key=value``, running or not; return their names.

@@ -219,6 +219,10 @@ class KubernetesRuntime:
         jobs = await self.api.jobs(label_id(label))
         return tuple(sorted({each["metadata"]["annotations"][NAME_NOTE] for each in jobs}))
 
+    async def held_gpus(self, label: str) -> Mapping[str, str]:  # noqa: ARG002 - as the port has it
+        """Return that no job has a GPU: none is given one."""
+        return {}
+
     async def sweep(self, label: str, spare: Callable[[str], bool]) -> tuple[str, ...]:
         """Remove the runs with a label; see ``ContainerRuntime.sweep``."""
         removed = []

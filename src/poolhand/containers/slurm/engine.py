@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, nullcontext
 from dataclasses import replace
 from functools import partial
@@ -176,6 +176,10 @@ class SlurmRuntime:
     async def orphans(self, label: str) -> tuple[str, ...]:
         """Return the names of all runs with a label ``key=value``."""
         return await asyncio.to_thread(self._labelled, *label.partition("=")[::2])
+
+    async def held_gpus(self, label: str) -> Mapping[str, str]:  # noqa: ARG002 - as the port has it
+        """Return that no job has a GPU: none is given one."""
+        return {}
 
     async def sweep(self, label: str, spare: Callable[[str], bool]) -> tuple[str, ...]:
         """Remove the runs with a label; see ``ContainerRuntime.sweep``."""
