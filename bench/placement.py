@@ -79,7 +79,7 @@ class Pool:
         """Return a worker of one slot, of which so much is known."""
         name, stake = Address(number.to_bytes(20, "big")), 0 if number % POOR == 0 else 10**9
         own = NanoRlc(stake)
-        return ConnectedWorker(name, "w", "1", 4, 1, False, (), Score(0), own, reputation=known)
+        return ConnectedWorker(name, "w", "1", 4, 1, 0, (), Score(0), own, reputation=known)
 
     def buy(self, size: int, requester: int) -> None:
         """Receive a deal."""

@@ -41,7 +41,7 @@ from poolhand.domain.task.rules import is_open, is_working
 from poolhand.domain.trust import Weight
 from poolhand.domain.units import NanoRlc, UnixSeconds
 
-_SOON: Final = frozenset({IdleReason.BUSY, IdleReason.TOO_MUCH_WAITS})
+_SOON: Final = frozenset({IdleReason.BUSY, IdleReason.TOO_MUCH_WAITS, IdleReason.GPUS_BUSY})
 """What keeps a worker from a task only for now."""
 
 
@@ -60,6 +60,7 @@ class _Room:
     connected: ConnectedWorker
     usable: int
     slots: int
+    gpus: int
     waiting: int
     stake: int
     is_resting: bool
@@ -184,11 +185,13 @@ def _rooms(
 def _room(connected: ConnectedWorker, now: UnixSeconds, rules: PlacementRules) -> _Room:
     known = connected.reputation
     usable = known.slots(connected.slots, connected.cpus, rules.newcomers_slots)
-    return _Room(connected, usable, usable, 0, connected.stake, known.is_resting(now))
+    gpus, resting = connected.gpus, known.is_resting(now)
+    return _Room(connected, usable, usable, gpus, 0, connected.stake, resting)
 
 
 def _occupy(room: _Room, task: Task, computing: bool, deal: Deal | None) -> None:
     room.slots -= computing
+    room.gpus -= computing and deal is not None and deal.tag.needs_gpu
     room.waiting += 1
     room.stake -= _locked(task, deal)
 
@@ -282,13 +285,14 @@ def _hindrance(task: Task, deal: Deal, room: _Room, rules: PlacementRules) -> Id
     hindrances = (
         (connected.paused, IdleReason.PAUSED),
         (task.attempt(connected.worker) is not None, IdleReason.HAD_IT),
-        (deal.tag.needs_gpu and not connected.gpu, IdleReason.NEEDS_GPU),
+        (deal.tag.needs_gpu and not connected.gpus, IdleReason.NEEDS_GPU),
         (deal.tag.needs_tee and not connected.tee, IdleReason.NEEDS_TEE),
         (_is_too_long(task, connected), IdleReason.TOO_LONG),
         (not {*hosts_of(deal.params)} <= connected.hosts, IdleReason.HOSTS_NOT_ALLOWED),
         (_reward(deal) < connected.least_reward, IdleReason.REWARD_TOO_LOW),
         (room.slots <= 0, IdleReason.BUSY),
         (room.waiting >= room.usable * WAITING_PER_SLOT, IdleReason.TOO_MUCH_WAITS),
+        (deal.tag.needs_gpu and room.gpus <= 0, IdleReason.GPUS_BUSY),
         (_missing(room, deal, rules) > 0, IdleReason.STAKE_TOO_LOW),
     )
     return next((reason for holds, reason in hindrances if holds), None)

@@ -67,7 +67,7 @@ def tasks_of(deal, flow=None, deadline=NOW + 7 * T):
 
 def connected(number, *, slots=1, stake=1000, score=0, **changes) -> ConnectedWorker:
     """Return a worker that is believed to have the slots it tells of."""
-    made = ConnectedWorker(Address(bytes([number] * 20)), f"w{number}", "1", 16, slots, False, ())
+    made = ConnectedWorker(Address(bytes([number] * 20)), f"w{number}", "1", 16, slots, 0, ())
     changes.setdefault("reputation", VOUCHED)
     return replace(made, stake=NanoRlc(stake), score=Score(score), **changes)
 

@@ -85,7 +85,7 @@ def tasks_of(deal: Deal, now: UnixSeconds = NOW) -> list[Task]:
 
 def worker_of(number, *, slots=1, stake=1000, score=0, **changes) -> ConnectedWorker:
     """Return a worker that is believed to have the slots it tells of."""
-    made = ConnectedWorker(address(number), f"w{number}", "1", 16, slots, False, ())
+    made = ConnectedWorker(address(number), f"w{number}", "1", 16, slots, 0, ())
     changes.setdefault("reputation", VOUCHED)
     return replace(made, stake=NanoRlc(stake), score=Score(score), **changes)
 

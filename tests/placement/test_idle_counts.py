@@ -60,7 +60,8 @@ def nearest(planner, worker):
         obstacles = planner.board.obstacles.most_common(1)
         return obstacles[0][0] if obstacles else R.NO_OPEN_TASK
     order = (
-        R.STAKE_TOO_LOW, R.REWARD_TOO_LOW, R.HOSTS_NOT_ALLOWED, R.TOO_LONG, R.NEEDS_GPU,
+        R.STAKE_TOO_LOW, R.GPUS_BUSY, R.REWARD_TOO_LOW, R.HOSTS_NOT_ALLOWED, R.TOO_LONG,
+        R.NEEDS_GPU,
     )  # fmt: skip
     return next(each for each in order if each in hindrances)
 

@@ -27,7 +27,8 @@ from poolhand.domain.onchain import (
 from poolhand.domain.placement.room import WAITING_PER_SLOT
 from poolhand.domain.replicate.machine import Entry, Flow
 from poolhand.domain.replicate.status import Status
-from poolhand.domain.tag import Tag
+from poolhand.domain.reputation import VOUCHED, blamed
+from poolhand.domain.tag import NO_TAG, Tag
 from poolhand.domain.task import machine
 from poolhand.domain.task.idle import stake_missing, tasks_seen
 from poolhand.domain.task.machine import Lost
@@ -127,12 +128,39 @@ def _computed(who):
 def test_tags_are_respected():
     gpu, tee = deal_of(1, tag=Tag.of(["gpu"])), deal_of(2, tag=Tag.of(["tee", "scone"]))
     tasks = [*tasks_of(gpu), *tasks_of(tee)]
-    plain, able = connected(1, slots=4), connected(2, slots=4, gpu=True)
+    plain, able = connected(1, slots=4), connected(2, slots=4, gpus=1)
     made, idle = planned(tasks, [gpu, tee], [plain])
     assert not made
     assert idle[plain.worker] == Counter({"task needs a GPU": 1, "task needs a TEE": 1})
     made, _ = planned(tasks, [gpu, tee], [plain, able])
     assert [(each.task_id, each.worker) for each in made] == [(tasks[0].facts.task_id, able.worker)]
+
+
+def test_as_many_tasks_that_need_a_gpu_are_given_as_there_are_gpus_and_plain_ones_beside():
+    gpu, plain = deal_of(1, tag=Tag.of(["gpu"]), size=4), deal_of(2, size=4)
+    tasks, able = [*tasks_of(gpu), *tasks_of(plain)], connected(1, slots=5, gpus=2)
+    made, _ = planned(tasks, [gpu, plain], [able])
+    given = Counter(next(t for t in tasks if t.facts.task_id == e.task_id).facts.tag for e in made)
+    assert given == {Tag.of(["gpu"]): 2, NO_TAG: 3}
+    held = [assigned(each, able) for each in tasks[:2]]
+    made, idle = planned([*held, *tasks[2:4]], [gpu], [able])
+    assert not made
+    assert idle[able.worker] == Counter({"all GPUs busy": 2, "task has enough replicates": 2})
+    computed = machine.step(held[0], _computed(able))[0]
+    made, _ = planned([computed, held[1], *tasks[2:4]], [gpu], [able])
+    assert [each.task_id for each in made] == [tasks[2].facts.task_id]
+
+
+def test_who_rests_waits_for_a_gpu_of_one_that_does_not():
+    gpu = deal_of(1, tag=Tag.of(["gpu"]), size=3)
+    tasks, able = tasks_of(gpu), connected(1, slots=5, gpus=1)
+    rests = connected(2, slots=5, gpus=1, reputation=blamed(VOUCHED, NOW))
+    held = assigned(tasks[0], able)
+    made, idle = planned([held, *tasks[1:]], [gpu], [able, rests])
+    assert not made
+    assert idle[rests.worker]["turn lost for a while"] == 2
+    made, _ = planned([held, *tasks[1:]], [gpu], [rests])
+    assert [each.worker for each in made] == [rests.worker]
 
 
 def test_a_paused_worker_gets_nothing():

@@ -51,7 +51,7 @@ class Player:
             return
         self.bought += 1
         trust = (1, 2, 5, 10)[number % 4]
-        tag = GPU if number // 4 % 8 == 0 else NO_TAG
+        tag = GPU if number // 4 % 4 == 0 else NO_TAG
         stake, size = (10, 30, 50, 80)[number // 32 % 4], 1 + number // 128 % 4
         self.model.buy(
             deal_of(
@@ -74,8 +74,8 @@ class Player:
                 1 + number % WORKERS,
                 slots=number // 8 % 4,
                 stake=number // 32 % 4 * 30,
-                gpu=number // 128 % 2 == 0,
-                score=number // 256 % 2 * 30,
+                gpus=(2, 0, 1, 0)[number // 128 % 4],
+                score=number // 2048 % 2 * 30,
                 reputation=(NEWCOMER, VOUCHED)[number // 512 % 2],
                 source=SOURCES[number // 1024 % 3] if self.sources else "",
             )

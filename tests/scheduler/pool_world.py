@@ -13,7 +13,7 @@ from poolhand.domain.placement.rules import PlacementRules
 from poolhand.domain.replicate.status import Status
 from poolhand.domain.units import Seconds
 from poolhand.transport.session_hub import Arrival
-from poolhand.wire.messages import Capacity, ReportBatch, StatusReport, Upload
+from poolhand.wire.messages import About, Capacity, ReportBatch, StatusReport, Upload
 
 RIGHT = ResultDigest(bytes([9] * 32))
 S = Status
@@ -46,11 +46,11 @@ class PoolWorld(SimulatedNetwork):
     def scheduler(self):
         return self.pool.scheduler
 
-    def hire(self, stake: int = 1000 * RLC, *, slots: int = 1, gpu: bool = False):
+    def hire(self, stake: int = 1000 * RLC, *, slots: int = 1, gpus: int = 0):
         wallet = self._wallet()
         self.chain.fund(wallet.address, stake=stake, coin=10**30)
         self.total = self.chain.total_nrlc()
-        return Puppet(self, wallet, slots, gpu)
+        return Puppet(self, wallet, slots, gpus)
 
     async def hired(self, **terms):
         puppet = self.hire(**terms)
@@ -64,9 +64,10 @@ class PoolWorld(SimulatedNetwork):
 class Puppet:
     """A worker played by hand: what it is told is in ``told``."""
 
-    def __init__(self, world, wallet, slots, gpu) -> None:
+    def __init__(self, world, wallet, slots, gpus) -> None:
         self.world, self.wallet, self.address = world, wallet, wallet.address
-        self.slots, self.gpu, self.name, self.count = slots, gpu, "puppet", {}
+        self.slots, self.gpus, self.name, self.count = slots, gpus, "puppet", {}
+        self.gpu = gpus > 0
         self.told = world.exchange.puppets[self.address] = []
 
     async def logs_in(self, *, held=()):
@@ -77,6 +78,8 @@ class Puppet:
 
     async def arrives(self, *, held=(), paused=None):
         await self.logs_in(held=held)
+        if self.gpus:
+            await self.says(About("runc", self.gpus))
         await self.pauses(paused)
 
     async def leaves(self):

@@ -210,7 +210,7 @@ async def test_workers_are_told_page_by_page_in_order_of_their_addresses(office)
 
 async def test_workers_are_listed_with_what_they_can_take(office):
     world, client = office
-    worker = await world.hired(slots=2, gpu=False)
+    worker = await world.hired(slots=2)
     await worker.pauses("lunch")
     (connected,) = await got(client, "/v1/workers")
     assert Address.parse(connected["worker"]) == worker.address

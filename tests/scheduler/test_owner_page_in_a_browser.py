@@ -71,7 +71,7 @@ async def hired(world, name, sandbox):
     worker = world.hire(slots=3)
     worker.name = name
     await worker.arrives()
-    await worker.says(About(sandbox))
+    await worker.says(About(sandbox, 0))
     return worker
 
 

@@ -250,7 +250,7 @@ class SlowJournal(MemoryJournal):
 @pytest.mark.parametrize("verb", ["drain", "ban"])
 async def test_what_is_decided_holds_at_once_and_is_durable_before_the_worker_hears_of_it(verb):
     journal, directory, heard = SlowJournal(), WorkerDirectory(), []
-    worker = ConnectedWorker(Address(bytes([7] * 20)), "w", "0", 1, 1, gpu=False, tee=())
+    worker = ConnectedWorker(Address(bytes([7] * 20)), "w", "0", 1, 1, gpus=0, tee=())
     directory.join(replace(worker, protocol=OWNER_MESSAGES))
     exclusions = Exclusions(journal)
     told = [lambda _, each: heard.append(each)] * 2
@@ -337,8 +337,9 @@ async def test_a_message_of_a_newer_version_goes_to_nobody_who_has_not_agreed_on
 async def test_the_owner_sees_in_what_a_worker_says_that_apps_run(pool):
     world = await pool()
     worker = await world.hired()
-    await worker.says(About("gvisor"))
+    await worker.says(About("gvisor", 2))
     (row,) = owner(world).page(None, 10).workers
-    assert row.sandbox == "gvisor"
+    assert (row.sandbox, row.gpu, row.gpus) == ("gvisor", True, 2)
     assert "gvisor" in sections.workers(owner(world).page(None, 10))
+    assert "<br>2 GPUs" in sections.workers(owner(world).page(None, 10))
     assert workers_report(owner(world).page(None, 10))

@@ -137,7 +137,6 @@ async def test_an_order_for_anybody_is_a_small_one(seller):
         (0, 11, NO_TAG, 1, "the highest is 10"),
         (0, 1, Tag.of(["tee", "scone"]), 1, "TEE"),
         (0, 1, Tag.of(["gramine"]), 1, "TEE"),
-        (0, 1, GPU, 1, "no worker gives an app a GPU yet"),
         (0, 1, NO_TAG, VOLUME + 1, "at most 1000"),
         (0, 1, Tag(bytes([1] + [0] * 31)), 1, "bit 248"),
     ],
@@ -164,13 +163,15 @@ async def test_where_nobody_takes_tasks_nothing_is_sold(careful):
 
 
 @pytest.mark.case("A3")
-async def test_a_gpu_is_not_sold_even_where_a_worker_that_has_one_has_proved_itself(careful):
-    """No worker hands one to an app: what was sold would be declined, and cost the pool's stake."""
+async def test_a_gpu_is_not_sold_that_a_worker_only_has_a_flag_of(careful):
+    """A worker of an older version gives apps none: what was sold would be declined."""
     world, pricing = await careful()
-    worker = await world.hired(gpu=True)
+    worker = world.hire()
+    worker.gpu = True
+    await worker.arrives()
     known = world.scheduler.memory.workers.praise(worker.address)
     world.scheduler.directory.judged(worker.address, known)
-    with pytest.raises(NotSold, match="ask without the tag gpu"):
+    with pytest.raises(NoWorkerForIt, match="ask without the tag gpu"):
         await pricing.order(asked(tag=GPU))
 
 
@@ -178,13 +179,15 @@ async def test_a_gpu_is_not_sold_even_where_a_worker_that_has_one_has_proved_its
 async def test_that_a_worker_has_a_gpu_is_believed_only_once_it_has_proved_itself(careful):
     world, pricing = await careful()
     await world.hired()
-    claims = await world.hired(gpu=True)
-    wanted, price = asked(tag=GPU), pricing.prices[0]
+    claims = await world.hired(gpus=1)
     with pytest.raises(NoWorkerForIt, match="proved itself: ask without"):
-        await world.scheduler.preflight.check(wanted, price)
+        await pricing.order(asked(tag=GPU))
+    assert await pricing.order(asked())
     known = world.scheduler.memory.workers.praise(claims.address)
     world.scheduler.directory.judged(claims.address, known)
-    await world.scheduler.preflight.check(wanted, price)
+    assert (await pricing.order(asked(tag=GPU))).order.tag == GPU
+    with pytest.raises(TrustOutOfReach, match="trust 3"):
+        await pricing.order(asked(tag=GPU, trust=3))
 
 
 @pytest.mark.case("A3")

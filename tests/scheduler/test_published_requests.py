@@ -238,6 +238,21 @@ async def test_what_would_not_be_sold_to_its_requester_costs_nothing(stage, chan
     assert not world.refused()
 
 
+async def test_a_request_that_needs_a_gpu_is_bought_once_a_proved_worker_has_one(stage):
+    world, market = stage
+    await publish(world, market, tag=Tag.of(["gpu"]))
+    worker = await world.hired(gpus=1)
+    await goes_on(world, market, ALL_WAITS)
+    assert not matches(world)
+    known = world.scheduler.memory.workers.praise(worker.address)
+    world.scheduler.directory.judged(worker.address, known)
+    await goes_on(world, market, ALL_WAITS)
+    (deal,) = deals(world)
+    assert deal.tag.needs_gpu
+    (task,) = (name for _, name in deal.tasks())
+    assert [each.worker for each in world.offered(task)] == [worker.address]
+
+
 async def test_free_orders_for_an_enclave_do_not_hide_the_plain_one(tmp_path):
     async with opened(tmp_path, sells=False) as (world, market):
         orders = world.orders(1, 900)

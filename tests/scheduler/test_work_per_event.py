@@ -117,7 +117,7 @@ async def pause(world, worker):
 
 
 async def say_in_what_apps_run(world, worker):
-    says(world, worker, About("runc"))
+    says(world, worker, About("runc", 0))
 
 
 async def agree(world, worker):

@@ -41,7 +41,7 @@ async def test_a_worker_says_nothing_that_its_pool_does_not_know(versions, heard
     client = SessionClient(facts, OWNER.address, worker.wallet, CAN, clock, SeededEntropy(1), HASTY)
 
     def says(_):
-        client.send(About("gvisor"))
+        client.send(About("gvisor", 0))
         client.send(Capacity(None))
 
     worker.on_welcome = says

@@ -113,7 +113,7 @@ MESSAGES = {
     Logs: st.builds(Logs.tail, task, PRINTED, PRINTED),
     Capacity: st.builds(Capacity, st.none() | sentence),
     OwnerMessage: st.builds(OwnerMessage, count, sentence),
-    About: st.builds(About, word),
+    About: st.builds(About, word, small),
     Conditions: st.builds(Conditions, st.none() | count, count, some(host, 64)),
     Declined: st.builds(Declined, task),
     Close: st.builds(Close, word, sentence),

@@ -38,7 +38,7 @@ from poolhand.domain.orders.choosing import Bundle, Candidate, Shelf, Want, fitt
 from poolhand.domain.orders.matching import Facts
 from poolhand.domain.orders.model import RequestOrder, Signed
 from poolhand.domain.orders.signed_purchase import PurchaseUnfit
-from poolhand.domain.tag import NO_TAG
+from poolhand.domain.tag import Tag
 from poolhand.domain.trust import Trust
 from poolhand.observe.fault_boundary import FaultBoundary
 from poolhand.observe.outage_log import OutageLog
@@ -62,6 +62,8 @@ MOST_ASKED: Final = 6
 """Lists of apps and datasets after which a look asks for no more."""
 MOST_TRIED: Final = 3
 """Combinations of orders that are tried for one request: a market may be behind the chain."""
+MOST_TAG: Final = Tag.of(["gpu"])
+"""What requests may demand that are looked at: a pool sells no more."""
 log = structlog.get_logger()
 
 
@@ -137,7 +139,7 @@ class MarketRequests:
         wanted = BookFilter(
             OrderSort.REQUEST,
             {"workerpool": usable_by(self._pool)},
-            max_tag=NO_TAG,
+            max_tag=MOST_TAG,
             max_trust=self._highest_trust,
         )
         for entry in await self._requests.due(wanted, self._clock.steady()):

@@ -174,11 +174,6 @@ class Pricing:
             raise NotSold(f"trust {asked.trust} is not sold here; the highest is {self._highest}")
         if asked.tag.needs_tee or asked.tag != asked.tag.without_frameworks():
             raise NotSold("this pool has no TEE workers; ask without the tag")
-        if asked.tag.needs_gpu:
-            raise NotSold(
-                "no worker gives an app a GPU yet, whatever it has: ask without the tag gpu, and "
-                "let the app compute on the processor"
-            )
         if strange := asked.tag.unknown:
             raise NotSold(
                 f"no worker knows what bit {strange[0]} of the tag asks for: leave it out"

@@ -45,7 +45,7 @@ class Takers:
         here = known if known is not None and known.takes_part else None
         able = None if here is None else self._able(here)
         self._count_slots(worker, here if able is not None else None)
-        claims = able if able is None or here is None else replace(able, gpu=here.gpu)
+        claims = able if able is None or here is None else replace(able, gpu=here.gpus > 0)
         rests = here is not None and here.reputation.is_resting(self._now())
         self.tried.put(worker, claims)
         self._present.put(worker, able)
@@ -78,12 +78,15 @@ class Takers:
         return self._fresh if self._awake else self._present
 
     def _able(self, connected: ConnectedWorker) -> Able | None:
-        """Return what a worker can do; its word that it has a GPU counts once it is proved."""
+        """Return what a worker can do; its word that it has a GPU counts once it is proved.
+
+        By plain tasks, for it is sold no other before.
+        """
         rules = self._rules
         slots = self._slots_of(connected)
         stake = NanoRlc(connected.stake + connected.locked)
         if slots <= 0 or stake < rules.least_stake:
             return None
-        gpu = connected.gpu and connected.reputation.is_proved
+        gpu = connected.gpus > 0 and connected.reputation.is_proved
         longest, least_reward = connected.longest, connected.least_reward
         return Able(connected.weight, stake, gpu, longest, least_reward, connected.hosts)

@@ -62,11 +62,11 @@ class WorkerDirectory:
         self.join(replace(known, paused=paused, reason=reason))
         return True
 
-    def runs_in(self, worker: Address, sandbox: str) -> None:
-        """Note in what a worker says that its apps run."""
+    def tells(self, worker: Address, sandbox: str, gpus: int) -> None:
+        """Note in what a worker says that its apps run, and how many GPUs it has for them."""
         known = self._workers.get(worker)
         if known is not None:
-            self.join(replace(known, sandbox=sandbox))
+            self.join(replace(known, sandbox=sandbox, gpus=gpus))
 
     def drain(self, worker: Address, *, drained: bool) -> None:
         """Note that the pool's owner gives a worker nothing new, or tasks again."""

@@ -147,7 +147,7 @@ class WorkerSessions:
     def connected(self, arrival: Arrival) -> None:
         """Note that a worker is there, and tell it all that holds: it may know nothing."""
         can, worker = arrival.capabilities, arrival.worker
-        told = ConnectedWorker(worker, can.name, can.version, can.cpus, can.slots, can.gpu, can.tee)
+        told = ConnectedWorker(worker, can.name, can.version, can.cpus, can.slots, 0, can.tee)
         known, source = self._reputation(worker), source_of(arrival.address)
         told = replace(told, reputation=known, source=source, paused=True, reason=WORK_UNTOLD)
         told = replace(told, protocol=arrival.version)
@@ -243,8 +243,9 @@ class WorkerSessions:
                 self._reported(worker, message)
             case Logs(task_id, stdout, stderr):
                 self._keep_logs(worker, task_id, stdout, stderr)
-            case About(sandbox):
-                self._directory.runs_in(worker, sandbox)
+            case About(sandbox, gpus):
+                self._directory.tells(worker, sandbox, gpus)
+                self._wake()
             case Capacity(reason):
                 if self._directory.pause(worker, paused=reason is not None, reason=reason):
                     self._wake()

@@ -67,7 +67,10 @@ class Hello:
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
-    """What a worker process offers; ``instance`` is random per process start, memory in bytes."""
+    """What a worker process offers; ``instance`` is random per process start, memory in bytes.
+
+    ``gpu`` tells whether it has a GPU; how many, ``About`` tells, and nothing rests on this alone.
+    """
 
     name: Annotated[str, _WORD]
     version: Annotated[str, _WORD]
@@ -250,9 +253,15 @@ class Capacity:
 
 @dataclass(frozen=True, slots=True)
 class About:
-    """What a worker says of itself beyond its login, since version 3: in what its apps run."""
+    """What a worker says of itself beyond its login, since version 3.
+
+    Attributes:
+        sandbox: In what its apps run; empty: it does not know yet.
+        gpus: How many GPUs it has for tasks, each for one at a time.
+    """
 
     sandbox: Annotated[str, _WORD]
+    gpus: Annotated[int, _SMALL]
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,11 +31,12 @@ class OwnedWorker(PoolWorker):
     restarts of the pool; a task took it ``mean_seconds`` by its own clock. ``faults`` are those in
     a row; until ``rests_until`` (block time) others come first.
     ``can_be_told``: its program takes messages. ``sandbox`` is in what its apps run as it says,
-    empty where it has not told.
+    empty where it has not told; ``gpus`` is how many GPUs it says that it has for them.
     """
 
     sandbox: Words = ""
     gpu: bool
+    gpus: int = 0
     tee: tuple[Words, ...] = ()
     locked: NanoRlc | None = None
     source: Words = ""

@@ -56,6 +56,7 @@ _ACTORS: Final = {
     IdleReason.DRAINED: Party.SCHEDULER,
     IdleReason.NEEDS_GPU: Party.OPERATOR,
     IdleReason.NEEDS_TEE: Party.OPERATOR,
+    IdleReason.GPUS_BUSY: Party.WORKER,
     IdleReason.TOO_MUCH_WAITS: Party.OPERATOR,
     IdleReason.STAKE_TOO_LOW: Party.OPERATOR,
     IdleReason.POOL_OUT_OF_GAS: Party.SCHEDULER,

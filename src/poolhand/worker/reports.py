@@ -67,9 +67,9 @@ class PoolReports:
         """Tell whether tasks are taken: None, or why none are."""
         self._link.send(Capacity(None if paused is None else clip(paused, MAX_SENTENCE)))
 
-    def about(self, sandbox: str) -> None:
-        """Tell in what apps run here."""
-        self._link.send(About(clip(sandbox, MAX_WORD)))
+    def about(self, sandbox: str, gpus: int) -> None:
+        """Tell in what apps run here (empty: not known yet), and how many GPUs there are."""
+        self._link.send(About(clip(sandbox, MAX_WORD), gpus))
 
     def conditions(
         self, longest: Seconds | None, least_reward: NanoRlc, hosts: tuple[NetworkHost, ...]

@@ -80,12 +80,12 @@ ADVERSARY_ROWS: Final = (
         "computes and holds its contribution back until the deadline has passed",
         "CANT_CONTRIBUTE_SINCE_AFTER_DEADLINE; whoever needed it is refunded by the claim"),
     KindRow(Kind.HOG, "hog",
-        "claims 65,535 processors and slots and a GPU, takes whatever it is offered, and does none "
+        "claims 65,535 processors, slots and GPUs, takes whatever it is offered, and does none "
         "of it",
         "it is given no more than any newcomer, whoever has proved itself goes first, and idle "
         "workers are put beside it: the task completes without it"),
     KindRow(Kind.BOASTER, "boaster",
-        "claims 65,535 processors and slots and a GPU, and computes honestly with what it has",
+        "claims 65,535 processors, slots and GPUs, and computes honestly with what it has",
         "it is given no more than any newcomer, and more with every task that it settles"),
     KindRow(Kind.SILENT, "sleeper",
         "joins, says that it takes tasks, and never answers an offer",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from poolhand.devnet.adversaries.boast import boast
+from poolhand.devnet.adversaries.boast import BoastingLink, boast
 from poolhand.devnet.adversaries.flood import flood_through
 from poolhand.devnet.adversaries.kinds import Kind
 from poolhand.devnet.adversaries.lies import Copier, compute_and_lie, compute_nothing
@@ -35,8 +35,10 @@ def misbehaving_parts(kind: Kind, end: Callable[[], None] = kill_this_process) -
         Kind.FLOODS: lambda: WorkerParts(link=flood_through, rules=_UNPACED),
         Kind.FAILS: lambda: WorkerParts(stages=crooked(compute=fail)),
         Kind.LATE: lambda: WorkerParts(stages=crooked(contribute=contribute_late)),
-        Kind.HOG: lambda: WorkerParts(stages=crooked(download_app=do_nothing), claims=boast),
-        Kind.BOASTER: lambda: WorkerParts(claims=boast),
+        Kind.HOG: lambda: WorkerParts(
+            stages=crooked(download_app=do_nothing), claims=boast, link=BoastingLink
+        ),
+        Kind.BOASTER: lambda: WorkerParts(claims=boast, link=BoastingLink),
         Kind.SILENT: lambda: WorkerParts(stages=crooked(download_app=do_nothing), link=Mute),
     }
     return made[kind]()

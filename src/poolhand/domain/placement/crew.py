@@ -30,6 +30,7 @@ class Crew:
         loads: What workers hold, those that are away included.
         free: Who may be given something.
         soon: Who takes part, is not resting, and has no slot just now.
+        soon_gpu: Likewise who has a slot, and no GPU of those that it has.
         idle: How many can take nothing, or nothing of what waits, and why.
     """
 
@@ -37,7 +38,7 @@ class Crew:
         self._rules, self._draw, self._now = rules, draw, UnixSeconds(0)
         self.rooms: dict[Address, WorkerRoom] = {}
         self.loads: dict[Address, Load] = {}
-        self.free, self.soon = WorkerTurns(), WorkerTurns()
+        self.free, self.soon, self.soon_gpu = WorkerTurns(), WorkerTurns(), WorkerTurns()
         self._soon_from: Counter[str] = Counter()
         self.idle = IdleCounts()
         self._rests: Ranking[Address] = Ranking()
@@ -87,7 +88,8 @@ class Crew:
 
     def others_soon(self, demand: Demand) -> bool:
         """Whether anybody who does not rest will soon have a slot for what is asked."""
-        return self.soon.has(replace(demand, stake=NanoRlc(0)))
+        asked = replace(demand, stake=NanoRlc(0))
+        return self.soon.has(asked) or (demand.gpu and self.soon_gpu.has(asked))
 
     def can_staff(self, demand: Demand, had: Had) -> bool:
         """Whether somebody is given a task now that asks this, which some have had."""
@@ -151,8 +153,10 @@ class Crew:
         """Whether somebody would come before the one found, had it a slot."""
         if not self._resting:
             return False
-        first = self.soon.first(replace(demand, stake=NanoRlc(0)), but, taken)
-        return first is not None and (found is None or first < found)
+        asked = replace(demand, stake=NanoRlc(0))
+        soon = (self.soon, self.soon_gpu) if demand.gpu else (self.soon,)
+        firsts = (each.first(asked, but, taken) for each in soon)
+        return any(first is not None and (found is None or first < found) for first in firsts)
 
     def _reload(self, old: Iterable[Occupied], new: Iterable[Occupied]) -> None:
         for hold in old:
@@ -193,8 +197,10 @@ class Crew:
             if room.is_resting:
                 self._resting.add(name)
         elif worker.takes_part and room.is_full and not room.is_resting:
-            self.soon.put(name, room.turn, replace(room.ability, stake=NanoRlc(0)))
+            self.soon.put(name, room.turn, room.ability_soon)
             self._soon_from[worker.source] += 1
+        if worker.takes_part and room.waits_for_gpu and not (room.is_full or room.is_resting):
+            self.soon_gpu.put(name, room.turn, room.ability_soon)
 
     def _unplace(self, worker: Address) -> None:
         if worker in self.soon:
@@ -204,6 +210,7 @@ class Crew:
                 del self._soon_from[source]
         self.free.drop(worker)
         self.soon.drop(worker)
+        self.soon_gpu.drop(worker)
         self._resting.discard(worker)
 
 

@@ -20,12 +20,15 @@ from poolhand.domain.placement.turns import Demand
 from poolhand.domain.task.idle import IdleReason
 from poolhand.domain.units import NanoRlc, Seconds
 
-MachineKind: TypeAlias = tuple[bool, bool, int, int, frozenset[NetworkHost]]
+MachineKind: TypeAlias = tuple[int, bool, int, int, frozenset[NetworkHost]]
 """Of a machine, or what a task needs of one: GPU, TEE, longest time, least reward, hosts.
+
+A machine has no GPU, none that is free (``_GPUS_BUSY``), or one (``_GPU_FREE``), as a task asks.
 
 Who takes a task for any time has ``ANY_TIME`` of it.
 """
 ANY_TIME: Final = 1 << 62
+_GPUS_BUSY, _GPU_FREE = 1, 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +54,8 @@ class WaitingWork:
                 is_shut = True
                 continue
             asked = key.demand
-            kind = asked.gpu, asked.tee, asked.time, asked.reward, asked.hosts
+            gpu = asked.gpu * _GPU_FREE
+            kind = gpu, asked.tee, asked.time, asked.reward, asked.hosts
             least[kind] = min(key.demand.stake, least.get(kind, key.demand.stake))
         if is_shut:
             return cls(least, IdleReason.POOL_OUT_OF_GAS)
@@ -125,14 +129,15 @@ def held_by(room: WorkerRoom) -> IdleReason | None:
 def _class_of(room: WorkerRoom) -> tuple[MachineKind, bool]:
     known = room.worker
     longest = ANY_TIME if known.longest is None else known.longest
-    kind = known.gpu, bool(known.tee), longest, known.least_reward, known.hosts
+    gpu = _GPU_FREE if room.free_gpus else _GPUS_BUSY * bool(known.gpus)
+    kind = gpu, bool(known.tee), longest, known.least_reward, known.hosts
     return kind, room.is_resting
 
 
 def _demand(asked: MachineKind) -> Demand:
     """Return what is asked, but for stake."""
     gpu, tee, time, reward, hosts = asked
-    return Demand(gpu, tee, NanoRlc(0), Seconds(time), NanoRlc(reward), hosts)
+    return Demand(bool(gpu), tee, NanoRlc(0), Seconds(time), NanoRlc(reward), hosts)
 
 
 def _runs(machine: MachineKind, asked: MachineKind) -> bool:
@@ -149,17 +154,21 @@ def _lacks(machine: MachineKind, asked: MachineKind) -> IdleReason | None:
         return IdleReason.TOO_LONG
     if not asked[4] <= machine[4]:
         return IdleReason.HOSTS_NOT_ALLOWED
-    return IdleReason.REWARD_TOO_LOW if machine[3] > asked[3] else None
+    if machine[3] > asked[3]:
+        return IdleReason.REWARD_TOO_LOW
+    return IdleReason.GPUS_BUSY if machine[0] < asked[0] else None
 
 
 _NEAREST: Final = (
+    IdleReason.GPUS_BUSY,
     IdleReason.REWARD_TOO_LOW,
     IdleReason.HOSTS_NOT_ALLOWED,
     IdleReason.TOO_LONG,
     IdleReason.NEEDS_GPU,
     IdleReason.NEEDS_TEE,
 )
-"""What a machine lacks, the nearest to a task first: settings of its operator before its parts."""
+"""What a machine lacks, the nearest to a task first: what ends by itself, then settings of its
+operator, then its parts."""
 
 
 def _lack(machine: MachineKind, work: WaitingWork, *, has_any: bool) -> IdleReason:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Hashable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from poolhand.domain.deal import Deal
@@ -39,11 +39,15 @@ COMPUTING: Final = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Occupied:
-    """What one replicate takes of its worker; ``locks`` is the stake (nRLC) it will lock."""
+    """What one replicate takes of its worker; ``locks`` is the stake (nRLC) it will lock.
+
+    While it ``computes`` it has a slot, and where it needs one (``gpu``) a GPU as well.
+    """
 
     worker: Address
     computes: bool
     locks: NanoRlc
+    gpu: bool = False
 
 
 def is_too_long(longest: Seconds | None, time: Seconds) -> bool:
@@ -57,7 +61,9 @@ def holds(task: Task, deal: Deal | None) -> Iterator[Occupied]:
     locks = NanoRlc(0) if deal is None or free else deal.worker_stake
     for attempt in task.attempts:
         if is_working(task, attempt):
-            yield Occupied(attempt.worker, attempt.status in COMPUTING, locks)
+            computes = attempt.status in COMPUTING
+            gpu = computes and deal is not None and deal.tag.needs_gpu
+            yield Occupied(attempt.worker, computes, locks, gpu)
 
 
 @dataclass(slots=True)
@@ -68,6 +74,7 @@ class Load:
     """
 
     computing: int = 0
+    gpus: int = 0
     waiting: int = 0
     locks: int = 0
     had: Counter[Hashable] = field(default_factory=Counter)
@@ -75,6 +82,7 @@ class Load:
     def take(self, hold: Occupied, sign: int = 1) -> None:
         """Count a hold, or with ``sign`` -1 one that has ended."""
         self.computing += sign * hold.computes
+        self.gpus += sign * hold.gpu
         self.waiting += sign
         self.locks += sign * hold.locks
 
@@ -96,6 +104,7 @@ class WorkerRoom:
 
     worker: ConnectedWorker
     usable: int
+    free_gpus: int
     computing: int
     waiting: int
     stake: NanoRlc
@@ -121,6 +130,7 @@ class WorkerRoom:
         return cls(
             worker,
             usable,
+            max(worker.gpus - load.gpus, 0),
             load.computing,
             load.waiting,
             NanoRlc(stake),
@@ -137,10 +147,10 @@ class WorkerRoom:
 
     @property
     def ability(self) -> Ability:
-        """What it fits."""
+        """What it fits now."""
         known = self.worker
         return Ability(
-            known.gpu,
+            self.free_gpus > 0,
             bool(known.tee),
             self.stake,
             known.source,
@@ -148,6 +158,16 @@ class WorkerRoom:
             known.least_reward,
             known.hosts,
         )
+
+    @property
+    def ability_soon(self) -> Ability:
+        """What it fits once what it computes has ended, whatever stake that takes."""
+        return replace(self.ability, gpu=self.worker.gpus > 0, stake=NanoRlc(0))
+
+    @property
+    def waits_for_gpu(self) -> bool:
+        """Whether it has GPUs, and tasks on all of them."""
+        return self.worker.gpus > 0 and not self.free_gpus
 
     @property
     def is_full(self) -> IdleReason | None:
@@ -173,12 +193,13 @@ class WorkerRoom:
         hindrances = (
             (worker.paused, IdleReason.PAUSED),
             (worker.drained, IdleReason.DRAINED),
-            (demand.gpu and not worker.gpu, IdleReason.NEEDS_GPU),
+            (demand.gpu and not worker.gpus, IdleReason.NEEDS_GPU),
             (demand.tee and not worker.tee, IdleReason.NEEDS_TEE),
             (is_too_long(worker.longest, demand.time), IdleReason.TOO_LONG),
             (not demand.hosts <= worker.hosts, IdleReason.HOSTS_NOT_ALLOWED),
             (worker.least_reward > demand.reward, IdleReason.REWARD_TOO_LOW),
             (self.is_full is not None, self.is_full),
+            (demand.gpu and not self.free_gpus, IdleReason.GPUS_BUSY),
             (self.missing(demand) > 0, IdleReason.STAKE_TOO_LOW),
         )
         return next((reason for holds_, reason in hindrances if holds_), None)

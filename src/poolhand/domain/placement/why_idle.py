@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Hashable, Mapping
+from typing import Final
 
 from poolhand.domain.ids import Address
 from poolhand.domain.placement.board import Board
@@ -11,6 +12,9 @@ from poolhand.domain.placement.crew import Crew
 from poolhand.domain.placement.need import QueueKey
 from poolhand.domain.placement.room import WorkerRoom
 from poolhand.domain.task.idle import IdleReason
+
+ONLY_FOR_NOW: Final = (IdleReason.BUSY, IdleReason.TOO_MUCH_WAITS, IdleReason.GPUS_BUSY)
+"""What keeps a worker from a task until something that it computes has ended."""
 
 
 def why_idle(
@@ -50,7 +54,7 @@ def _reason(key: QueueKey, room: WorkerRoom, crew: Crew, *, can_initialize: bool
     if key.is_unset and not can_initialize:
         return IdleReason.POOL_OUT_OF_GAS
     hindrance = room.hindrance(key.demand)
-    may_wait = hindrance in (None, IdleReason.BUSY, IdleReason.TOO_MUCH_WAITS)
+    may_wait = hindrance in (None, *ONLY_FOR_NOW)
     if room.is_resting and may_wait and crew.others_soon(key.demand):
         return IdleReason.RESTING
     return hindrance or IdleReason.UNSURE

@@ -19,7 +19,8 @@ class ConnectedWorker:
     It takes no task whose category allows more than ``longest`` seconds (None: any), and none that
     brings it less than ``least_reward`` (nRLC). Its apps can reach ``hosts``, and no others.
 
-    ``slots`` and ``cpus`` are its own word, ``reputation`` is ours. ``source`` names where it
+    ``slots``, ``cpus`` and ``gpus`` are its own word, ``reputation`` is ours: it has so many GPUs,
+    each for one task at a time. ``source`` names where it
     connects from, as far as that tells one owner from another; empty where it does not.
     ``drained``: the pool's owner gives it nothing new. ``protocol`` is the version that is spoken.
     ``sandbox``: in what it says that apps run; empty where it has not told. Nothing rests on it.
@@ -30,7 +31,7 @@ class ConnectedWorker:
     version: str
     cpus: int
     slots: int
-    gpu: bool
+    gpus: int
     tee: tuple[str, ...]
     score: Score = Score(0)
     stake: NanoRlc = NanoRlc(0)

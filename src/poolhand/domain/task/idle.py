@@ -28,6 +28,7 @@ class IdleReason(StrEnum):
     REWARD_TOO_LOW = "task brings less than the worker asks"
     HOSTS_NOT_ALLOWED = "task's app is to reach hosts that the worker does not allow"
     BUSY = "all slots busy"
+    GPUS_BUSY = "all GPUs busy"
     TOO_MUCH_WAITS = "too many results wait for the chain"
     STAKE_TOO_LOW = "stake too low"
     ENOUGH = "task has enough replicates"
@@ -43,12 +44,13 @@ REMEDIES: Final[Mapping[IdleReason, str]] = {
     IdleReason.PAUSED: "resume the worker",
     IdleReason.DRAINED: "ask the pool's owner to give it tasks again",
     IdleReason.HAD_IT: "wait for another task: a task is given once to a worker",
-    IdleReason.NEEDS_GPU: "wait for another task, or run the worker where there is a GPU",
+    IdleReason.NEEDS_GPU: "wait for another task, or start the worker with --gpu if it has one",
     IdleReason.NEEDS_TEE: "wait for another task, or run the worker where there is a TEE",
     IdleReason.TOO_LONG: "wait until its hours begin anew, or widen its schedule",
     IdleReason.REWARD_TOO_LOW: "wait for a better-paid task, or lower the least reward",
     IdleReason.HOSTS_NOT_ALLOWED: "wait for another task, or allow hosts (--network-hosts)",
     IdleReason.BUSY: "wait for a slot, or raise the number of slots",
+    IdleReason.GPUS_BUSY: "wait for one of the worker's GPUs",
     IdleReason.TOO_MUCH_WAITS: "wait for the chain; if it lasts, check the worker's gas and nodes",
     IdleReason.STAKE_TOO_LOW: "deposit RLC as stake",
     IdleReason.ENOUGH: "wait: others are at it",

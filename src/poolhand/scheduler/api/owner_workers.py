@@ -114,7 +114,8 @@ class OwnersWorkers:
         return OwnedWorker(
             **show_worker(here, len(self._index.of(here.worker))).model_dump(),
             sandbox=here.sandbox,
-            gpu=here.gpu,
+            gpu=here.gpus > 0,
+            gpus=here.gpus,
             tee=here.tee,
             locked=here.locked,
             source=here.source,

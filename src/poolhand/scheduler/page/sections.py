@@ -154,6 +154,10 @@ def queue(told: PoolDashboard) -> str:
     return f'<h2>Queue</h2>{found}<p class="faint">{waits} {sent}</p>'
 
 
+def _gpus(count: int) -> str:
+    return f"<br>{count} GPU{'' if count == 1 else 's'}" if count else ""
+
+
 def workers(told: OwnedWorkers) -> str:
     """Write a page of the connected workers, each with what can be decided of it."""
     rows = [
@@ -163,7 +167,7 @@ def workers(told: OwnedWorkers) -> str:
             text(each.version),
             text(each.sandbox) or NOT_KNOWN,
             str(each.replicates),
-            str(each.slots),
+            f"{each.slots}{_gpus(each.gpus)}",
             NOT_KNOWN if each.mean_seconds is None else f"{each.mean_seconds:,g}{GLUE}s",
             _success(each),
             amount(each.stake),
