@@ -13,7 +13,7 @@ from poolhand.domain.doctor.machine import (
     judge_cpus,
     judge_disk,
     judge_disk_limit,
-    judge_gpu,
+    judge_gpus,
     judge_memory,
     judge_namespaces,
     judge_system_limits,
@@ -21,6 +21,7 @@ from poolhand.domain.doctor.machine import (
     judge_virtualization,
     show_bytes,
 )
+from poolhand.domain.gpu import FoundGpus, Gpu, GpuMaker
 from poolhand.domain.units import GIB, MIB
 
 PASS, WARN, FAIL = CheckOutcome.PASS, CheckOutcome.WARN, CheckOutcome.FAIL
@@ -81,10 +82,15 @@ def test_open_files_are_counted():
 
 @pytest.mark.mistake("no-gpu")
 def test_a_gpu_is_needed_by_whoever_tells_of_one():
-    assert judge_gpu((), offered=True).outcome is FAIL
-    assert judge_gpu((), offered=False).outcome is PASS
-    assert judge_gpu(("/dev/nvidia0",), offered=True).fix == ""
-    assert judge_gpu(("/dev/nvidia0",), offered=False).fix == "--gpu offers it"
+    one = Gpu("GPU-1", 0, GpuMaker.NVIDIA, "A100", ("/dev/nvidia0",))
+    found, lacking = FoundGpus((one,)), FoundGpus((), ("there is no device file",))
+    assert judge_gpus(FoundGpus(), ["all"]).outcome is FAIL
+    assert judge_gpus(FoundGpus(), []).outcome is PASS
+    assert "no device file" in judge_gpus(lacking, ["all"]).found
+    assert judge_gpus(lacking, []).outcome is PASS
+    assert judge_gpus(found, ["0"]).fix == ""
+    assert judge_gpus(found, ["1"]).outcome is FAIL
+    assert judge_gpus(found, []).fix == "--gpu offers it"
 
 
 @pytest.mark.mistake("no-sgx-driver")

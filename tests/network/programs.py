@@ -23,6 +23,7 @@ from network.fuses import (
 from network.inline import InlineExecutor
 from network.links import LOST, RESULTS
 from poolhand.containers.noop import NoopRuntime
+from poolhand.domain.gpu import Gpu
 from poolhand.domain.ids import Address
 from poolhand.domain.units import BlockNumber, NanoRlc, Seconds
 from poolhand.observe.fault_boundary import FaultBoundary
@@ -242,6 +243,7 @@ class Node(Program):
         self.name, self.gpu, self.is_cut = f"w{len(world.nodes)}", False, False
         self.is_honest = True  # unless a test makes it otherwise
         self.claims, self.is_mute, self.parts = lambda can: can, False, HONEST
+        self.gpus: tuple[Gpu, ...] = ()
         self.claim_grace = Seconds(300)
         self.runtime = NoopRuntime({world.image: app})
         self.fetcher, self.folder = TableFetcher(), folder
@@ -273,6 +275,7 @@ class Node(Program):
             "link": self,
             "clock": self.world.clock,
             "boundary": Watching(self.world.contained),
+            "gpus": self.gpus,
             **ports,
         }
         rules = ports.pop("rules")
@@ -301,6 +304,9 @@ class Node(Program):
             parts = replace(self.parts, stages=self.wrap, link=HONEST.link, journal=HONEST.journal)
             self.worker = self.made(self.tasks, self.journal, parts=parts)
             self.member = self.worker.member
+            if self.gpus:
+                about = self.worker.reports.about
+                self.member.joined.connect(lambda: about("runc", len(self.gpus)))
             first: BlockNumber = (await self.worker.retry.ask(self.reach.hub.head)).number
             self.keep()
             self.member.shell.recover()

@@ -34,7 +34,7 @@ from poolhand.domain.orders.model import (
 )
 from poolhand.domain.replicate.status import FINAL
 from poolhand.domain.reward import KITTY
-from poolhand.domain.tag import NO_TAG
+from poolhand.domain.tag import NO_TAG, Tag
 from poolhand.domain.task.machine import is_settled
 from poolhand.domain.trust import Trust
 from poolhand.domain.units import NANO_PER_RLC, NanoRlc
@@ -254,10 +254,16 @@ class SimulatedNetwork:
     # ----------------------------------------------------------------------------------- deals
 
     async def deal(
-        self, *, trust: int = 1, tasks: int = 1, settle: bool = True, params: str = PARAMS
+        self,
+        *,
+        trust: int = 1,
+        tasks: int = 1,
+        settle: bool = True,
+        params: str = PARAMS,
+        tag: Tag = NO_TAG,
     ) -> Deal:
         """Match orders and mine them; the deal is on chain and told of."""
-        orders = self.orders(trust, tasks, params=params)
+        orders = self.orders(trust, tasks, tag, params)
         self.bought.append(self.chain.submit(self.requester.address, orders))
         self.clock.advance(1)
         self.chain.mine()

@@ -56,6 +56,7 @@ def test_tasks_at_once_are_the_clusters_matter_and_not_this_computers(told, slot
         ({"POOLHAND_SLURM_OPTIONS": "qos"}, "NAME=VALUE"),
         ({"POOLHAND_SLURM_OPTIONS": "qos=$(id)"}, "NAME=VALUE"),
         ({"IEXEC_WORKER_GPU_ENABLED": "true"}, "no GPU"),
+        ({"POOLHAND_GPUS": "0"}, "POOLHAND_GPUS.*no GPU"),
         ({"POOLHAND_ALLOW_NETWORK": "true"}, "no network"),
         (
             {"POOLHAND_NETWORK_HOSTS": "a.example", "POOLHAND_NETWORK_IMAGE": "python"},

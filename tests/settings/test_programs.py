@@ -59,6 +59,27 @@ def test_a_signer_takes_the_names_of_its_worker():
         load(SIGNER_OPTIONS, {}, {**values, "POOLHAND_SIGNER_PEER": ""})
 
 
+def test_gpus_are_named_one_by_one_or_all_by_a_switch():
+    assert made().gpus == ()
+    assert made(IEXEC_WORKER_GPU_ENABLED="true").gpus == ("all",)
+    assert made(POOLHAND_GPUS="1,GPU-7").gpus == ("1", "GPU-7")
+    assert made(IEXEC_WORKER_GPU_ENABLED="true", POOLHAND_GPUS="0").gpus == ("0",)
+
+
+@pytest.mark.parametrize("wanted", ["IEXEC_WORKER_GPU_ENABLED", "POOLHAND_GPUS"])
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("POOLHAND_SANDBOX", "gvisor", "in gVisor are given no GPU: use --sandbox auto or runc"),
+        ("DOCKER_HOST", "tcp://lab:2376", "another computer's"),
+    ],
+)
+def test_gpus_that_nothing_could_give_are_refused_at_the_start(wanted, name, value, words):
+    with pytest.raises(BadSetting, match=rf"{wanted}.*{words}"):
+        made(**{wanted: "1", name: value})
+    assert made(**{name: value})
+
+
 @pytest.mark.parametrize("cpus", [0, 1])
 def test_fewer_than_two_cpus_are_refused(cpus):
     with pytest.raises(BadSetting, match="needs at least 2"):
@@ -67,7 +88,7 @@ def test_fewer_than_two_cpus_are_refused(cpus):
 
 @pytest.mark.parametrize(
     ("cpus", "override", "gpu", "slots"),
-    [(2, "", "false", 1), (8, "", "false", 7), (8, "3", "false", 3), (8, "3", "true", 1)],
+    [(2, "", "false", 1), (8, "", "false", 7), (8, "3", "false", 3), (8, "3", "true", 3)],
 )
 def test_tasks_at_once_are_cpus_less_one_or_what_the_operator_says(cpus, override, gpu, slots):
     settings = made(

@@ -100,6 +100,7 @@ class ScriptedPool:
             worker.head_watch,
             worker.hours,
             worker.presence,
+            worker.engine,
         )
 
     def shown(self):

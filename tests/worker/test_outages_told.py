@@ -17,6 +17,7 @@ from poolhand.domain.errors import RuntimeDown
 from poolhand.domain.replicate.machine import Action
 from poolhand.domain.replicate.status import Status
 from poolhand.worker.app_engine import ENGINE_TRIES, AppEngine
+from poolhand.worker.gpus import WorkerGpus
 
 
 class Answers:
@@ -26,7 +27,8 @@ class Answers:
         self._answers = iter(answers)
 
     def used_by(self, shop):
-        return AppEngine(self, "worker", {"poolhand.worker": "0x1"}, shop.clock)
+        gpus = WorkerGpus((), shop.clock)
+        return AppEngine(self, "worker", {"poolhand.worker": "0x1"}, shop.clock, gpus)
 
     async def pull(self, *_asked):
         answer = next(self._answers)

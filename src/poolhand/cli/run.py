@@ -77,7 +77,7 @@ RunTagOption = Annotated[
     typer.Option(
         "--tag",
         metavar="NAME",
-        help="A demand on the workers (tee, gpu: pools refuse both so far); repeatable.",
+        help="A demand on the workers (gpu; pools refuse tee so far); repeatable.",
     ),
 ]
 Callback = Annotated[str, typer.Option(metavar="ADDRESS", help="A contract that gets the result.")]

@@ -24,7 +24,7 @@ SellingTagOption = Annotated[
     typer.Option(
         "--tag",
         metavar="NAME",
-        help="What workers must have (tee, gpu: pools refuse both so far); repeatable.",
+        help="What workers must have (gpu; pools refuse tee so far); repeatable.",
     ),
 ]
 OnlyApp = Annotated[str, typer.Option(metavar="ADDRESS", help="The one app it may be used with.")]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from poolhand.cli.render import coin, coloured, grid, moment, pairs, rlc
@@ -45,6 +45,7 @@ def _rows(told: Mapping[str, Any]) -> list[tuple[str, Any]]:
         ("task disks", "{kind}: {promise}".format(**told["disk"])),
         ("sandbox", _sandbox(told.get("sandbox"))),
         ("newer version", newer(told) or None),
+        ("GPUs", gpus_told(told.get("gpus", ()))),
         ("gas", _gas(gas)),
         ("stake", None if stake["free_nrlc"] is None else
          f"{rlc(stake['free_nrlc'])} free, {rlc(stake['locked_nrlc'])} locked"),
@@ -83,6 +84,16 @@ def _chain(chain: Mapping[str, Any]) -> str | None:
         return None
     since, block = chain["stalled_since"], f"block {chain['block']}"
     return f"{block}, and nothing new since {moment(since)}" if since else block
+
+
+def gpus_told(gpus: Sequence[Mapping[str, Any]]) -> str | None:
+    """Say which GPUs tasks are given, and which task has which; None: a worker without any."""
+    rows = (
+        f"{each['number']}: {each['maker']} {each['model']} "
+        + (f"(task {each['task_id'][:10]}…)" if each["task_id"] else "(free)")
+        for each in gpus
+    )
+    return ", ".join(rows) or None
 
 
 def _sandbox(sandbox: Mapping[str, Any] | None) -> str | None:

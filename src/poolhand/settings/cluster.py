@@ -132,6 +132,7 @@ CLUSTER_OPTIONS: Final[tuple[Option, ...]] = (
            "of their engine"),
 )  # fmt: skip
 
+_NO_GPU: Final = "apps on a cluster are given no GPU"
 
 ClusterSettings: TypeAlias = SlurmSettings | KubernetesSettings
 """Of a cluster of either kind; both name a folder that is ``shared``."""
@@ -150,7 +151,8 @@ def cluster_settings(found: Settings) -> ClusterSettings | None:
     for key, is_asked, why in (
         ("allow-network", found["allow-network"], "apps on a cluster have no network"),
         ("network-hosts", found["network-hosts"], "apps on a cluster have no network"),
-        ("gpu", found["gpu"], "apps on a cluster are given no GPU yet"),
+        ("gpu", found["gpu"], _NO_GPU),
+        ("gpus", bool(found["gpus"]), _NO_GPU),
         (
             "sandbox",
             found["sandbox"] == SandboxLevel.GVISOR,

@@ -12,6 +12,7 @@ from poolhand.domain.sandbox_level import SandboxLevel
 from poolhand.settings.chain import ChainSettings
 from poolhand.settings.chains import chain_settings
 from poolhand.settings.cluster import ClusterSettings, cluster_settings
+from poolhand.settings.gpus import gpus_wanted
 from poolhand.settings.home import at_home
 from poolhand.settings.load import BadSetting, Option, Settings, address_or_none, web_url
 from poolhand.settings.worker import WORKER_OPTIONS, WorkerSettings, without_effect
@@ -40,7 +41,7 @@ class DoctorSettings:
         pool_url: Where the pool is reached.
         base: Its folder.
         slots: Tasks at once; 0: all processors but one.
-        gpu: Whether the pool is told of a GPU.
+        gpus: Which of this computer's tasks are given, see ``WorkerSettings``.
         memory: For one task (bytes).
         room: What input, result and working folder of one task may take (bytes).
         disk: What keeps an app within its disk: ``auto``, or a kind.
@@ -61,7 +62,7 @@ class DoctorSettings:
     pool_url: str
     base: Path
     slots: int
-    gpu: bool
+    gpus: tuple[str, ...]
     memory: int
     room: int
     disk: str
@@ -106,8 +107,8 @@ def doctor_settings(found: Settings, environ: Mapping[str, str]) -> DoctorSettin
         pool=found[_POOL],
         pool_url=_pool_url(found),
         base=at_home(found["base-dir"]) / found["name"],
-        slots=1 if found["gpu"] else found["cpus"],
-        gpu=found["gpu"],
+        slots=found["cpus"],
+        gpus=gpus_wanted(found),
         memory=found["memory"],
         room=found["all-input"] + found["output"] + found["work"],
         disk=found["disk"],
@@ -138,7 +139,7 @@ def settings_of(worker: WorkerSettings) -> DoctorSettings:
         pool_url=worker.pool_url,
         base=worker.base,
         slots=worker.cpus,
-        gpu=worker.gpu,
+        gpus=worker.gpus,
         memory=worker.memory,
         room=worker.all_input_bytes + worker.output + worker.work,
         disk=worker.disk,

@@ -18,6 +18,7 @@ from poolhand.settings.app_network import APP_NETWORK_OPTIONS, AppNetworkSetting
 from poolhand.settings.chain import ChainSettings
 from poolhand.settings.chains import chain_options, chain_settings
 from poolhand.settings.cluster import CLUSTER_OPTIONS, ClusterSettings, cluster_settings
+from poolhand.settings.gpus import GPU_OPTIONS, worker_gpu_names
 from poolhand.settings.home import at_home
 from poolhand.settings.load import (
     BadSetting,
@@ -57,7 +58,7 @@ class WorkerSettings:
         wallet, password: Keystore file and its password; no wallet where the signer runs apart.
         signer: Unix socket of a signer that runs apart; None: the worker starts its own.
         cpus: Tasks computed at once (one CPU each); 0, on a cluster: as many as it has CPUs.
-        gpu: Whether the pool is told of a GPU: then one task at a time; apps are given none.
+        gpus: Which of this computer's GPUs tasks are given: numbers and names, or ``ALL_GPUS``.
         memory: For one container (bytes).
         tmp, output: Largest /tmp and /iexec_out of a container (bytes).
         work: Of the writable folder in which an app starts (bytes); 0: it is read-only.
@@ -100,7 +101,7 @@ class WorkerSettings:
     signer: Path | None
     password: str = field(repr=False)
     cpus: int
-    gpu: bool
+    gpus: tuple[str, ...]
     memory: int
     tmp: int
     output: int
@@ -224,8 +225,7 @@ WORKER_OPTIONS: Final[tuple[Option, ...]] = (
            "tasks computed at once, a CPU each; empty: all CPUs but one"),
     Option("oversubscribe", "POOLHAND_OVERSUBSCRIBE", flag, "false",
            "let there be more tasks at once than CPUs: they share them, and may run out of time"),
-    Option("gpu", "IEXEC_WORKER_GPU_ENABLED", flag, "false",
-           "tell the pool of a GPU, and take one task at a time; no app is given the GPU yet"),
+    *GPU_OPTIONS,
     Option("memory", "POOLHAND_TASK_MEMORY", size, "1g", "memory of one task"),
     Option("tmp", "POOLHAND_TASK_TMP", size, "256m", "size of a task's /tmp"),
     Option("output", "POOLHAND_TASK_OUTPUT", size, "1g", "largest result of a task"),
@@ -330,8 +330,8 @@ def worker_settings(
         wallet=None if signer else wallet_path(found),
         signer=signer,
         password=found["wallet-password"],
-        cpus=1 if found["gpu"] else slots,
-        gpu=found["gpu"],
+        cpus=slots,
+        gpus=worker_gpu_names(found, is_here=is_here),
         memory=found["memory"],
         tmp=found["tmp"],
         output=found["output"],

@@ -14,6 +14,7 @@ events, finds out no more for certain. The kernel's log does, for those who may 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -23,11 +24,18 @@ from eth_hash.auto import keccak
 from poolhand.containers.errors import DiskUnready, EngineFull
 from poolhand.containers.host_paths import name_on_machine
 from poolhand.domain.errors import RuntimeDown
+from poolhand.domain.gpu import Gpu
 from poolhand.domain.ids import Address, TaskId
 from poolhand.domain.units import Seconds
 from poolhand.observe.outage_log import OutageLog
 from poolhand.ports.clock import Clock
-from poolhand.ports.runtime import ContainerOutcome, ContainerRuntime, ContainerSpec
+from poolhand.ports.runtime import (
+    GPU_LABEL,
+    ContainerOutcome,
+    ContainerRuntime,
+    ContainerSpec,
+)
+from poolhand.worker.gpus import WorkerGpus
 
 ENGINE_TRIES: Final = 45
 PAUSE_BETWEEN_ENGINE_TRIES: Final = 2.0
@@ -66,13 +74,20 @@ class AppEngine:
         name: Of the worker: its containers' names begin with it, see ``name_prefix``.
         labels: Of its containers, see ``labels_of``.
         clock: For pauses while the engine is away.
+        gpus: Say which container has which.
     """
 
     def __init__(
-        self, runtime: ContainerRuntime, name: str, labels: Mapping[str, str], clock: Clock
+        self,
+        runtime: ContainerRuntime,
+        name: str,
+        labels: Mapping[str, str],
+        clock: Clock,
+        gpus: WorkerGpus,
     ) -> None:
         self._runtime, self._clock = runtime, clock
         self._prefix, self.labels = name_prefix(name, labels), labels
+        self.gpus = gpus
         self._away = OutageLog(
             "engine_unreachable",
             "engine_reached",
@@ -90,6 +105,10 @@ class AppEngine:
         """Name the task's container, the same after every restart."""
         return f"{self._prefix}-{task_id}"
 
+    def gpu_of(self, task_id: TaskId) -> Gpu | None:
+        """Return the GPU that a task has now; None: none."""
+        return self.gpus.of(self.container(task_id))
+
     async def pull(self, image: str, digest: str, timeout: Seconds) -> str:
         """Make an image present; returns the reference to run.
 
@@ -100,16 +119,27 @@ class AppEngine:
         """
         return await self._until_answered(lambda: self._runtime.pull(image, digest, timeout))
 
-    async def run(self, spec: ContainerSpec) -> ContainerOutcome:
+    async def run(self, spec: ContainerSpec, *, with_gpu: bool = False) -> ContainerOutcome:
         """Run a container to its end; once more when something else ended it.
 
         An app that exits with such a code by itself is run twice: it cannot be told apart.
+
+        Args:
+            spec: What to run.
+            with_gpu: Whether it gets one of the worker's GPUs; it is waited for.
 
         Raises:
             RuntimeDown: The engine stays away for about a minute and a half, or no disk can be made
                 for the app for so long.
             ContainerRefused, ContainerRemoved: As the port says.
         """
+        if not with_gpu:
+            return await self._run_lasting(spec)
+        async with self.gpus.given(spec.name, self) as gpu:
+            labels = {**spec.labels, GPU_LABEL: gpu.name}
+            return await self._run_lasting(replace(spec, gpu=gpu, labels=labels))
+
+    async def _run_lasting(self, spec: ContainerSpec) -> ContainerOutcome:
         outcome = await self._run(spec)
         if not _was_taken_away(outcome):
             return outcome
@@ -134,6 +164,7 @@ class AppEngine:
         """Remove the task's container, however long that takes; none is fine."""
         name = self.container(task_id)
         await self._in_time(lambda: self._runtime.kill(name), task_id=str(task_id))
+        self.gpus.release(name)
 
     async def sweep(self, held: Callable[[], Collection[TaskId]]) -> None:
         """Remove the containers that an earlier life of this worker has left, once.
@@ -144,10 +175,27 @@ class AppEngine:
         Raises:
             RuntimeDown: The engine does not answer.
         """
-        ((key, value),) = self.labels.items()
         await self._runtime.sweep(
-            f"{key}={value}", lambda name: name in {self.container(each) for each in held()}
+            self._label, lambda name: name in {self.container(each) for each in held()}
         )
+
+    @property
+    def _label(self) -> str:
+        """What all its containers have, as an engine is asked for it."""
+        ((key, value),) = self.labels.items()
+        return f"{key}={value}"
+
+    async def held_gpus(self) -> Mapping[str, str]:
+        """Return the names of the GPUs that this worker's containers have, by their own names.
+
+        Raises:
+            RuntimeDown: The engine stays away for about a minute and a half.
+        """
+        return await self._until_answered(lambda: self._runtime.held_gpus(self._label))
+
+    async def remove(self, name: str) -> None:
+        """Remove a container by its name; raises as ``held_gpus``."""
+        await self._until_answered(lambda: self._runtime.kill(name))
 
     async def sweep_in_time(self, held: Callable[[], Collection[TaskId]]) -> None:
         """Do so as soon as the engine answers."""

@@ -61,14 +61,23 @@ async def read_brief(hub: Hub, offer: Offer) -> Brief:
     return Brief(deal, app, dataset, params, categories[deal.category])
 
 
-def check_offer(offer: Offer, brief: Brief, pool: Address, worker: Address) -> None:
+def check_offer(
+    offer: Offer, brief: Brief, pool: Address, worker: Address, *, has_gpu: bool = False
+) -> None:
     """Check that the offer is ours to take and that we can do it.
+
+    Args:
+        offer: By which the pool authorizes us.
+        brief: Of its task.
+        pool: Ours.
+        worker: Our wallet.
+        has_gpu: Whether the worker gives apps GPUs.
 
     Raises:
         BadOffer: Another pool's deal, a task that is not the deal's, or the flow does not fit the
             trust.
         BadSignature: The pool owner did not authorize this worker for this task.
-        UnfitTask: A TEE or a GPU is asked for, or the app is no Docker image.
+        UnfitTask: A TEE is asked for, or a GPU where there is none, or the app is no Docker image.
     """
     deal = brief.deal
     inside = deal.bot_first <= offer.index < deal.bot_first + deal.bot_size
@@ -81,8 +90,8 @@ def check_offer(offer: Offer, brief: Brief, pool: Address, worker: Address) -> N
     check_authorization(offer.authorization, deal.workerpool.owner, worker, offer.task_id)
     if deal.tag.needs_tee:
         raise UnfitTask("the task needs a TEE and this worker has none: tag of the deal")
-    if deal.tag.needs_gpu:
-        raise UnfitTask("the task needs a GPU, and no worker gives an app one yet: tag of the deal")
+    if deal.tag.needs_gpu and not has_gpu:
+        raise UnfitTask("the task needs a GPU and this worker gives apps none: tag of the deal")
     if brief.app.type != "DOCKER":
         raise UnfitTask(f"app {brief.app.address} has type {brief.app.type}, not DOCKER")
     if brief.params.result_encryption:

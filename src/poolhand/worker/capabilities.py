@@ -10,12 +10,13 @@ from poolhand.settings.worker import WorkerSettings
 from poolhand.wire.messages import Capabilities
 
 
-def capabilities_of(settings: WorkerSettings, instance: Nonce) -> Capabilities:
+def capabilities_of(settings: WorkerSettings, instance: Nonce, gpus: int) -> Capabilities:
     """Return it.
 
     Args:
         settings: Of the worker.
         instance: Random for each start of the program.
+        gpus: How many GPUs it has.
     """
     return Capabilities(
         name=settings.name,
@@ -24,6 +25,6 @@ def capabilities_of(settings: WorkerSettings, instance: Nonce) -> Capabilities:
         slots=settings.cpus,
         memory=psutil.virtual_memory().total,
         tee=(),
-        gpu=settings.gpu,
+        gpu=gpus > 0,
         instance=instance,
     )

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -14,11 +14,14 @@ from poolhand.containers.disks import DiskKind, choose
 from poolhand.containers.docker import DockerRuntime
 from poolhand.containers.docker_logins import RegistryLogins
 from poolhand.containers.engine import DEFAULT_URL
+from poolhand.containers.gpu_locks import locked_gpus
 from poolhand.containers.host_paths import own_container
 from poolhand.containers.images import DockerImages
 from poolhand.containers.pulls import FindPullLogin, RegistryRule
+from poolhand.domain.gpu import Gpu, NoSuchGpu, chosen_gpus
 from poolhand.domain.ids import Address
 from poolhand.domain.sandbox_level import Sandbox, SandboxLevel
+from poolhand.observe.gpus import find_gpus
 from poolhand.ports.images import EngineImages
 from poolhand.ports.runtime import ContainerRuntime
 from poolhand.settings.cluster import KubernetesSettings, SlurmSettings
@@ -61,9 +64,40 @@ class WorkerEngine:
     hosts_lack: Lack = _no_hosts
 
 
+@contextmanager
+def worker_gpus(settings: WorkerSettings, root: Path = Path("/")) -> Iterator[tuple[Gpu, ...]]:
+    """Yield the GPUs that tasks are given, which are no other worker's meanwhile.
+
+    Args:
+        settings: Say which are wanted.
+        root: Below which this computer's files are.
+
+    Raises:
+        NoSuchGpu: This computer does not have them, or cannot give them.
+        GpuInUse: Another worker has one of them.
+    """
+    if not settings.gpus:
+        yield ()
+        return
+    if own_container() is not None:
+        raise NoSuchGpu(
+            "no GPU can be given to tasks (a worker in a container sees neither their files nor "
+            "their drivers): run it outside, or leave --gpu out"
+        )
+    gpus = chosen_gpus(find_gpus(root), settings.gpus)
+    with locked_gpus(settings.locks, gpus):
+        yield gpus
+
+
 @asynccontextmanager
-async def open_engine(settings: WorkerSettings) -> AsyncIterator[WorkerEngine]:
+async def open_engine(
+    settings: WorkerSettings, root: Path = Path("/")
+) -> AsyncIterator[WorkerEngine]:
     """Yield what runs apps.
+
+    Args:
+        settings: Of the worker.
+        root: Below which the files of this computer's GPUs are.
 
     Raises:
         RuntimeDown: A cluster does not answer; this computer's engine may be away.
@@ -94,6 +128,8 @@ async def open_engine(settings: WorkerSettings) -> AsyncIterator[WorkerEngine]:
             sidecar_image=settings.app_network.image,
             disks=disks,
             inside=own_container(),
+            gpus=bool(settings.gpus),
+            files=root,
         ) as docker,
         DockerImages.open(settings.docker) as images,
     ):

@@ -55,10 +55,12 @@ def state(told: ToldStatus) -> tuple[str, str]:
 
 
 def at_work(told: ToldStatus) -> str:
-    """Tell how many slots are at work, and how far the chain is."""
+    """Tell how many slots and GPUs are at work, and how far the chain is."""
+    gpus = [each["task_id"] is not None for each in told["gpus"]]
+    given = f" and {sum(gpus)} of {len(gpus)} GPUs" if gpus else ""
     block = told["chain"]["block"]
     seen = NOT_KNOWN if block is None else f"block {block:,}"
-    return f"{told['working']} of {told['slots']} slots at work, {seen}"
+    return f"{told['working']} of {told['slots']} slots{given} at work, {seen}"
 
 
 def computing(progress: ToldStatus, moment: Callable[[int], str]) -> str:

@@ -15,6 +15,7 @@ from starlette.routing import BaseRoute
 from poolhand.chain import Chain, connect
 from poolhand.domain.deal import Workerpool
 from poolhand.domain.doctor.network import no_such_pool
+from poolhand.domain.gpu import Gpu
 from poolhand.domain.messages import Nonce
 from poolhand.keys.keystore import open_wallet
 from poolhand.keys.lock import WalletLock
@@ -63,7 +64,7 @@ from poolhand.worker.control_page import NoOrderToken, control_routes
 from poolhand.worker.doctor.checks import NoSuchPool
 from poolhand.worker.doctor.main import running_doctor, tell_at_start
 from poolhand.worker.doctor.page import Examine, doctor_routes, nothing_examined
-from poolhand.worker.engines import WorkerEngine, open_engine, tasks_folder
+from poolhand.worker.engines import WorkerEngine, open_engine, tasks_folder, worker_gpus
 from poolhand.worker.life import Life, Machine
 from poolhand.worker.live_settings import LiveSettings
 from poolhand.worker.membership import keep_membership
@@ -83,7 +84,10 @@ log = structlog.get_logger()
 
 @dataclass(slots=True)
 class World:
-    """What the worker found when it started; ``take_orders`` tells who asks for the wallet."""
+    """What the worker found when it started; ``take_orders`` tells who asks for the wallet.
+
+    ``gpus`` are those that tasks are given.
+    """
 
     chain: Chain
     pool: Workerpool
@@ -95,6 +99,7 @@ class World:
     examine: Examine = nothing_examined
     live: LiveSettings = field(default_factory=LiveSettings.usual)
     tunnels: Tunnels = NO_TUNNELS
+    gpus: tuple[Gpu, ...] = ()
 
 
 async def run(
@@ -148,8 +153,9 @@ async def _find_world(
         journal = FileJournal(settings.base / "journal")
         stack.callback(journal.close)
         live = followed_settings(settings)
+        gpus = stack.enter_context(worker_gpus(settings, parts.files))
         downloads = await stack.enter_async_context(_downloads(settings, live).at_work())
-        engine = await stack.enter_async_context(open_engine(settings))
+        engine = await stack.enter_async_context(open_engine(settings, parts.files))
         settings = replace(settings, cpus=engine.slots)
         retry = _retry(journal)
         chain = await stack.enter_async_context(connect(settings.chain, retry))
@@ -159,7 +165,8 @@ async def _find_world(
             raise NoSuchPool(no_such_pool(settings.pool, chain.facts.chain_id))
         examine = running_doctor(settings, chain, wallet.address)
         asked = lock.take_orders, examine
-        world = World(chain, pool, wallet, journal, engine, downloads, *asked, live, downloads)
+        found = downloads, gpus
+        world = World(chain, pool, wallet, journal, engine, downloads, *asked, live, *found)
         looking = asyncio.create_task(tell_at_start(examine))
         try:
             await work(settings, world, ready, parts)
@@ -229,12 +236,13 @@ async def _attend(
     )
     clock, entropy, place = SystemClock(), SystemEntropy(), ResultsPlace()
     async with asyncio.TaskGroup() as tasks:
-        claims = parts.claims(capabilities_of(settings, Nonce(entropy.bytes(32))))
+        instance = Nonce(entropy.bytes(32))
+        claims = parts.claims(capabilities_of(settings, instance, len(world.gpus)))
         client = SessionClient(
             facts, world.pool.owner, world.wallet, claims, clock, entropy, parts.rules
         )
         worker = _worker(settings, world, parts, facts, client, place, clock, tasks)
-        worker.member.joined.connect(partial(_tell_sandbox, worker.reports, world))
+        worker.member.joined.connect(partial(_tell_about, worker.reports, world))
         orders = Section(world.journal, "operator")
         control = Control(worker.member, orders, clock, _farewell(client))
         upgrader = upgrader_of(settings, parts, facts, world.chain.hub, control, clock, entropy)
@@ -307,6 +315,7 @@ def _worker(
         cpus=usable_cpus(),
         images=world.engine.images,
         kept=settings.base,
+        gpus=world.gpus,
         parts=parts,
     )
 
@@ -370,11 +379,10 @@ def _pages(
     return behind_token(told, bearer_guard(token, NoOrderToken), OPEN_PATHS)
 
 
-def _tell_sandbox(reports: PoolReports, world: World) -> None:
-    """Tell the pool in what apps run here, once the engine has told us."""
+def _tell_about(reports: PoolReports, world: World) -> None:
+    """Tell the pool in what apps run here, once the engine has told us, and of GPUs."""
     found = world.engine.sandbox()
-    if found is not None:
-        reports.about(found.level)
+    reports.about("" if found is None else found.level, len(world.gpus))
 
 
 def _farewell(client: SessionClient) -> Callable[[], Awaitable[None]]:

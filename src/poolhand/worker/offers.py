@@ -30,11 +30,15 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class OfferTerms:
-    """Which offers are this worker's: to whom, of which pool, for so many tasks at a time."""
+    """Which offers are this worker's: to whom, of which pool, for so many tasks at a time.
+
+    ``has_gpu`` tells whether it gives apps GPUs.
+    """
 
     worker: Address
     pool: Address
     slots: int
+    has_gpu: bool = False
 
 
 class OfferIntake:
@@ -112,7 +116,8 @@ class OfferIntake:
         self._check_unread(task_id)
         self._check_room()
         brief = await self._briefs.of(offer)
-        check_offer(offer, brief, self._terms.pool, self._terms.worker)
+        terms = self._terms
+        check_offer(offer, brief, terms.pool, terms.worker, has_gpu=terms.has_gpu)
         if task_id not in self._taking:
             return  # the pool has taken the offer back meanwhile
         deadline = brief.category.contribution_deadline(brief.deal.start_time)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Protocol
 
 from poolhand.domain.ids import Address
@@ -70,6 +71,7 @@ class WorkerParts:
         rules: Limits that the session keeps to.
         claims: What the worker tells of itself.
         takeover: How another version takes over; told which one is to once the worker has ended.
+        files: Below which the files of this computer's GPUs are.
     """
 
     stages: StageWrapper = _stages_as_they_are
@@ -80,3 +82,4 @@ class WorkerParts:
     rules: ClientRules = ClientRules()
     claims: Callable[[Capabilities], Capabilities] = _claims_as_they_are
     takeover: Takeover = field(default_factory=Takeover)
+    files: Path = Path("/")

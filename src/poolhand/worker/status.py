@@ -26,6 +26,7 @@ from poolhand.domain.task.idle import tasks_seen
 from poolhand.transport.described import DescribedRoute
 from poolhand.transport.faults import ENDPOINT_FAULT_ANSWERS
 from poolhand.transport.json_answer import JsonAnswer
+from poolhand.worker.app_engine import AppEngine
 from poolhand.worker.head_watch import HeadWatch
 from poolhand.worker.held_replicates import slots_taken
 from poolhand.worker.idle import IdleFacts, idle_causes, show_moment
@@ -70,6 +71,7 @@ class WorkerTeller:
         heads: The chain as it sees it.
         hours: At which it takes tasks.
         presence: Of somebody at its computer.
+        engine: Runs its apps, and gives them GPUs.
         upgrade: Tells of a newer version; None: none is known.
     """
 
@@ -81,10 +83,12 @@ class WorkerTeller:
         heads: HeadWatch,
         hours: WorkingHours,
         presence: PresenceWatch,
+        engine: AppEngine,
         upgrade: Callable[[], dict[str, Any] | None] = lambda: None,
     ) -> None:
         self._who, self._member, self._wallet, self._heads = who, member, wallet, heads
-        self._hours, self._presence, self._upgrade = hours, presence, upgrade
+        self._hours, self._presence = hours, presence
+        self._engine, self._upgrade = engine, upgrade
 
     def show(self) -> dict[str, Any]:
         """Show its standing, its money, what it holds and why it takes nothing new."""
@@ -101,6 +105,7 @@ class WorkerTeller:
             "working": self._working(),
             "disk": {"kind": who.disk, "promise": PROMISES[who.disk]},
             "sandbox": _sandbox(who.sandbox()),
+            "gpus": self._gpus(),
             "connected": standing.connected,
             "problem": standing.problem,
             "paused": standing.paused,
@@ -132,6 +137,21 @@ class WorkerTeller:
         trouble = self._heads.trouble
         connected = self._member.standing.connected
         return {"ok": not trouble, "connected": connected, "chain": trouble or None}
+
+    def _gpus(self) -> list[dict[str, Any]]:
+        """Show each GPU that tasks are given, with the task that has it."""
+        tasks = self._member.shell.replicates
+        given = {each: task for task in tasks if (each := self._engine.gpu_of(task))}
+        return [
+            {
+                "number": each.number,
+                "name": each.name,
+                "maker": each.maker,
+                "model": each.model,
+                "task_id": str(given[each]) if each in given else None,
+            }
+            for each in self._engine.gpus.gpus
+        ]
 
     def _working(self) -> int:
         """Count the replicates that occupy a slot."""

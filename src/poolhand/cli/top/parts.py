@@ -147,6 +147,11 @@ def detail(told: ToldStatus, task_id: str | None) -> Text:
     found: list[TopLine] = [(f"{each['task_id']}\n{shown(str(each['meaning']), CAUSE)}", "")]
     if each["trouble"]:
         found.append((f"\n{shown(str(each['trouble']), CAUSE)}", STYLES["bad"]))
+    found.extend(
+        (f"\nGPU {gpu['number']}: {gpu['maker']} {gpu['model']}", "")
+        for gpu in told["gpus"]
+        if gpu["task_id"] == task_id
+    )
     if each["reveal_by"]:
         found.append((f"\nreveal by {moment(each['reveal_by'])}", ""))
     if since := computing(told["progress"][each["task_id"]], moment):

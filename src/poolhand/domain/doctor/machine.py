@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final
 
-from poolhand.domain.doctor.findings import Check, Finding, failed, passed, unknown, warned
+from poolhand.domain.doctor.findings import (
+    Check,
+    Finding,
+    failed,
+    of_message,
+    passed,
+    unknown,
+    warned,
+)
+from poolhand.domain.gpu import FoundGpus, NoSuchGpu, chosen_gpus
 from poolhand.domain.units import GIB, KIB, MIB
 
 LEAST_CPUS: Final = 2
@@ -142,22 +151,24 @@ def judge_system_limits(files: int) -> Finding:
     return passed(Check.SYSTEM_LIMITS, f"{files} open files")
 
 
-def judge_gpu(devices: Sequence[str], *, offered: bool) -> Finding:
+def judge_gpus(found: FoundGpus, wanted: Collection[str]) -> Finding:
     """Judge GPUs, which no worker needs.
 
     Args:
-        devices: Found here.
-        offered: Whether the pool is told of one (``--gpu``).
+        found: Of this computer.
+        wanted: Which of them tasks are to be given (``--gpu``, ``--gpus``).
     """
-    if offered and not devices:
-        return failed(
-            Check.GPU,
-            "the pool is told of a GPU, and none is found here",
-            "leave --gpu out, or install the driver of the GPU",
-        )
-    if not devices:
-        return passed(Check.GPU, "no GPU is found; none is needed")
-    return passed(Check.GPU, f"found {', '.join(devices)}", "" if offered else "--gpu offers it")
+    try:
+        chosen = chosen_gpus(found, wanted)
+    except NoSuchGpu as fault:
+        return of_message(Check.GPU, str(fault), "")
+    lacks = "; ".join(found.lacks)
+    if chosen:
+        return passed(Check.GPU, f"tasks are given {', '.join(map(str, chosen))}")
+    if not found.usable:
+        return passed(Check.GPU, lacks or "no GPU is found; none is needed")
+    listed = ", ".join(map(str, found.usable))
+    return passed(Check.GPU, f"found {listed}{f'; {lacks}' * bool(lacks)}", "--gpu offers it")
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,14 +217,14 @@ class MachineFacts:
         cpus: That this program may use.
         memory: That it may use (bytes).
         files: That a program may have open at most.
-        gpus: Devices of GPUs.
+        gpus: That can be given to tasks, and why others cannot.
         tee, virtual: What it has of either.
     """
 
     cpus: int
     memory: int
     files: int
-    gpus: tuple[str, ...] = ()
+    gpus: FoundGpus = FoundGpus()
     tee: TeeFacts = TeeFacts()
     virtual: VirtualFacts = VirtualFacts()
 

@@ -9,11 +9,12 @@ for, ``watches`` look at every block; what the worker says to its pool stands on
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Final
 
+from poolhand.domain.gpu import Gpu
 from poolhand.domain.ids import Address, TaskId
 from poolhand.domain.replicate.machine import Replicate, Report
 from poolhand.domain.signal import Signal
@@ -83,6 +84,7 @@ class Worker:
         images: Of the engine; None: they are left alone.
         tunnels: Lets apps through to hosts.
         kept: Folder for what outlives tasks; None: nothing does.
+        gpus: That tasks are given which need one.
         parts: What is put together in another way, by an adversary.
     """
 
@@ -115,6 +117,7 @@ class Worker:
         images: EngineImages | None = None,
         tunnels: Tunnels = NO_TUNNELS,
         kept: Path | None = None,
+        gpus: Sequence[Gpu] = (),
         parts: WorkerParts = HONEST,
     ) -> None:
         replicates = dict[TaskId, Replicate]()
@@ -141,6 +144,7 @@ class Worker:
             images or UntouchedImages(),
             kept,
             lambda: [name for name, each in replicates.items() if not each.is_over],
+            gpus,
         )
         wallet = WorkerWallet(address, parts.sender(sender), replicates)
         ended = self.computations.ended
@@ -187,7 +191,7 @@ class Worker:
             held_back,
         )
         held = HeldReplicates(self.shell, watches.chain, sandbox.folders)
-        terms = OfferTerms(address, pool, slots)
+        terms = OfferTerms(address, pool, slots, has_gpu=bool(gpus))
         self.hours = WorkingHours(self.live, clock)
         self.choice = TaskChoice(self.live, self.hours, lambda: watches.wallet.gas_price, clock)
         offers = OfferIntake(terms, chain.briefs, held, reports, self.choice, clock, boundary)

@@ -76,7 +76,9 @@ class LiveParts:
         """Make them for a worker."""
         member, wallet = worker.member, worker.wallet_watch
         habits = worker.hours, worker.presence
-        status = WorkerTeller(who, member, wallet, worker.head_watch, *habits, upgrade)
+        status = WorkerTeller(
+            who, member, wallet, worker.head_watch, *habits, worker.engine, upgrade
+        )
         facts = chain.facts
         owner = f"{who.worker}@{facts.hub}@{facts.chain_id}"
         file = EarningsFile(Path(who.folder), owner)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from poolhand.domain.gpu import Gpu
 from poolhand.domain.ids import Address, TaskId
 from poolhand.ports.clock import Clock
 from poolhand.ports.images import EngineImages
@@ -15,6 +16,7 @@ from poolhand.worker.allowed_places import AllowedPlaces
 from poolhand.worker.app_engine import AppEngine, labels_of
 from poolhand.worker.dataset_cache import DatasetCache
 from poolhand.worker.disk_watch import DiskRoom
+from poolhand.worker.gpus import WorkerGpus
 from poolhand.worker.image_cache import ImageCache
 from poolhand.worker.live_settings import LiveSettings
 from poolhand.worker.stages.download import ImagePull
@@ -59,9 +61,11 @@ class SandboxParts:
         images: EngineImages,
         kept: Path | None,
         held: Callable[[], Collection[TaskId]],
+        gpus: Sequence[Gpu],
     ) -> SandboxParts:
         """Make them; ``kept`` is the folder for what outlives tasks, ``held`` tells these."""
-        engine = AppEngine(runtime, name, labels_of(address, base), clock)
+        labels = labels_of(address, base)
+        engine = AppEngine(runtime, name, labels, clock, WorkerGpus(gpus, clock))
         file = None if kept is None else kept / IMAGES_FILE
         cache = ImageCache(images, file, live, held, clock)
         pull = ImagePull(engine, places, rules, cache)

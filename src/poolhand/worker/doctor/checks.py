@@ -147,7 +147,7 @@ class Doctor:
         return machine.judge_namespaces(found)
 
     async def _look_at_gpu(self) -> Finding:
-        return machine.judge_gpu((await self._machine.own()).gpus, offered=self._settings.gpu)
+        return machine.judge_gpus((await self._machine.own()).gpus, self._settings.gpus)
 
     async def _look_at_tee(self) -> Finding:
         return machine.judge_tee((await self._machine.own()).tee)

@@ -20,6 +20,7 @@ import psutil
 from poolhand.domain.doctor.machine import MachineFacts, NamespaceFacts, TeeFacts, VirtualFacts
 from poolhand.domain.text import shown
 from poolhand.observe.descriptors import MOST_DESCRIPTORS
+from poolhand.observe.gpus import find_gpus
 from poolhand.observe.processors import usable_cpus
 
 _MEMORY_LIMITS: Final = (
@@ -27,7 +28,6 @@ _MEMORY_LIMITS: Final = (
     "sys/fs/cgroup/memory/memory.limit_in_bytes",
 )
 """Where a container finds what it may take, by generation of cgroups."""
-_GPUS: Final = ("nvidia[0-9]*", "dri/renderD*", "kfd")
 UNSHARE_LEFT: Final = 40
 UNSHARE_REFUSED: Final = 41
 """How the program ends that tries to leave the network; whatever else it ends by says neither."""
@@ -67,7 +67,7 @@ def look_at_machine(root: Path = Path("/")) -> MachineFacts:
         cpus=usable_cpus(),
         memory=min((psutil.virtual_memory().total, *_limits(root))),
         files=_files(),
-        gpus=_devices(dev, *_GPUS),
+        gpus=find_gpus(root),
         tee=TeeFacts(
             sgx_processor="sgx" in words,
             sgx_devices=_devices(dev, *_SGX),

@@ -158,7 +158,13 @@ async def _looks(
             disk=lambda: _CLUSTERS_DISK if cluster else _disk(settings.disk, engine),
             engine=partial(_look_at, cluster) if cluster else partial(look_at_engine, engine),
             sandbox=(
-                partial(look_at_sandbox, engine, settings.sandbox, network=settings.network)
+                partial(
+                    look_at_sandbox,
+                    engine,
+                    settings.sandbox,
+                    network=settings.network,
+                    gpus=bool(settings.gpus),
+                )
                 if cluster is None
                 else _sandbox_of_cluster
             ),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from html import escape
 from typing import Final
 
@@ -238,10 +238,24 @@ def _facts(told: ToldStatus) -> str:
         ("Session", "connected" if told["connected"] else f"none: {text(told['problem'])}"),
         ("Offers", f"{told['offers']['accepted']} accepted of {told['offers']['seen']} seen"),
         ("Sandbox", _sandbox(told["sandbox"])),
+        *_gpus(told["gpus"]),
         ("Folder", text(told["folder"])),
         ("Version", text(told["version"])),
     ]
     return f"<h2>The worker</h2>{facts(rows)}"
+
+
+def _gpus(found: Sequence[ToldStatus]) -> tuple[tuple[str, str], ...]:
+    """Write each GPU that tasks are given, and what has it."""
+    if not found:
+        return ()
+    rows = (
+        f"{each['number']}: {text(each['maker'])} {text(each['model'])}, "
+        + (f"given to {short(each['task_id'])}" if each["task_id"] else "free")
+        + f'<br><span class="faint">{text(each["name"])}</span>'
+        for each in found
+    )
+    return (("GPUs", "<br>".join(rows)),)
 
 
 def _sandbox(found: ToldStatus | None) -> str:

@@ -124,7 +124,8 @@ class ComputeStage:
         """Run the app, which is let through to the hosts of its order meanwhile."""
         hosts = brief.params.hosts if spec.proxy else ()
         async with self._network.open_to(task_id, Path(spec.proxy), hosts):
-            outcome = await self._engine.run(spec)
+            with_gpu = brief.deal.tag.needs_gpu
+            outcome = await self._engine.run(spec, with_gpu=with_gpu)
         self._ended(task_id, outcome)
         return outcome
 
