@@ -4,7 +4,7 @@ export PYTHON
 with_engine = scripts/with-engine
 
 .NOTPARALLEL:
-.PHONY: help setup demo test check e2e bench chaos hostile slurm nightly images vm vm-journey docs lock clean
+.PHONY: help setup demo test check e2e bench chaos hostile gpu-check slurm nightly images vm vm-journey docs lock clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,6 +38,9 @@ nightly: setup ## every test, many more examples and lives, planted faults, chao
 
 hostile: setup ## hostile images at every level of the sandbox, and what a level costs (about 10 min; ONLY=fork_bomb,vsock, LEVELS=gvisor)
 	@$(with_engine) --gvisor .venv/bin/python -m hostile $(if $(ONLY),--only $(ONLY)) $(if $(LEVELS),--levels $(LEVELS))
+
+gpu-check: setup ## a container computes on each GPU of this computer, one that is given none sees none (exit 3: no GPU or engine here)
+	@.venv/bin/python scripts/gpu_check.py
 
 images: setup ## build and try the images of worker, signer, pool, market and results (PLATFORM=linux/arm64 for another processor, emulated)
 	@$(with_engine) .venv/bin/python scripts/emulator.py $(or $(PLATFORM),own) \
