@@ -21,6 +21,7 @@ from poolhand.domain.doctor.engine import DOCKER_CHECK, EngineFacts
 from poolhand.domain.doctor.findings import Check, Finding, of_message
 from poolhand.domain.errors import RuntimeDown
 from poolhand.domain.gas_reserve import Means
+from poolhand.domain.gpu import ALL_GPUS, FoundGpus
 from poolhand.domain.ids import Address
 from poolhand.domain.sandbox_level import ANY_SANDBOX, Sandbox, SandboxLevel
 from poolhand.domain.units import GIB, MIB, BlockNumber, NanoRlc, UnixSeconds, Wei
@@ -73,7 +74,7 @@ ABOUT: Final[Mapping[Check, str]] = {
     Check.REGISTRY: "whether the image registry answers",
     Check.PROXY: "whether a proxy is named, and what is not reached without one",
     Check.PORT: "whether the port of the status page (metrics, orders) can be had",
-    Check.GPU: "devices of GPUs; needed by none, unless the pool is told of one",
+    Check.GPU: "GPUs that can be given to tasks, and why others cannot; needed by none",
     Check.TEE: "SGX and TDX, of the processor and as devices; needed by none",
     Check.VIRTUALIZATION: "/dev/kvm; needed by none but a worker in a virtual machine",
 }
@@ -159,7 +160,7 @@ def mistakes() -> Mapping[str, Mistake]:
             (), ("the pool", "the chain's node"))),
         "port-taken": ("another program has the port", network.judge_port(
             13100, _port_busy(), runs_here=False)),
-        "no-gpu": ("--gpu without a GPU", machine.judge_gpu((), offered=True)),
+        "no-gpu": ("--gpu without a GPU", machine.judge_gpus(FoundGpus(), (ALL_GPUS,))),
         "no-sgx-driver": ("SGX without its driver", machine.judge_tee(
             machine.TeeFacts(sgx_processor=True))),
         "no-virtualization": ("a virtual machine where there is no virtualization",
