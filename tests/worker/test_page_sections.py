@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from live_told import replicate, step, told
+from poolhand.cli.worker_report import gpus_told
 from poolhand.worker.page.sections import sections
 
 
@@ -46,6 +47,20 @@ def test_what_apps_run_in_is_told_with_what_was_not_taken():
     assert "a promise" in shown
     assert "runsc: it &lt;hangs&gt;" in shown
     assert "Not taken" not in sections(told(sandbox={**found, "passed_over": []}))["facts"]
+
+
+def test_gpus_stand_on_the_page_with_what_has_them():
+    gpus = [
+        {"number": 0, "name": "GPU-<1>", "maker": "NVIDIA", "model": "<A100>", "task_id": "0xabcd"},
+        {"number": 1, "name": "GPU-2", "maker": "AMD", "model": "MI300", "task_id": None},
+    ]
+    shown = sections(told(gpus=gpus))
+    assert "slots and 1 of 2 GPUs at work" in shown["head"]
+    assert "0: NVIDIA &lt;A100&gt;, given to" in shown["facts"]
+    assert "1: AMD MI300, free" in shown["facts"]
+    assert "GPU" not in sections(told())["head"] + sections(told())["facts"]
+    assert gpus_told(gpus) == "0: NVIDIA <A100> (task 0xabcd…), 1: AMD MI300 (free)"
+    assert gpus_told(()) is None
 
 
 def setting(**members):

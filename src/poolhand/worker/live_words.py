@@ -56,7 +56,7 @@ def state(told: ToldStatus) -> tuple[str, str]:
 
 def at_work(told: ToldStatus) -> str:
     """Tell how many slots and GPUs are at work, and how far the chain is."""
-    gpus = [each["task_id"] is not None for each in told["gpus"]]
+    gpus = [each["task_id"] is not None for each in told.get("gpus", ())]
     given = f" and {sum(gpus)} of {len(gpus)} GPUs" if gpus else ""
     block = told["chain"]["block"]
     seen = NOT_KNOWN if block is None else f"block {block:,}"

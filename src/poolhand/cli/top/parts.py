@@ -149,7 +149,7 @@ def detail(told: ToldStatus, task_id: str | None) -> Text:
         found.append((f"\n{shown(str(each['trouble']), CAUSE)}", STYLES["bad"]))
     found.extend(
         (f"\nGPU {gpu['number']}: {gpu['maker']} {gpu['model']}", "")
-        for gpu in told["gpus"]
+        for gpu in told.get("gpus", ())
         if gpu["task_id"] == task_id
     )
     if each["reveal_by"]:
