@@ -40,12 +40,13 @@ class LoopThread:
             KeyboardInterrupt: Ctrl-C; the work was cancelled, and has let go of what it held.
         """
         kept = _Kept(work)
-        doing = asyncio.run_coroutine_threadsafe(kept.watched(), self._loop)
         try:
-            return doing.result()
+            return asyncio.run_coroutine_threadsafe(kept.watched(), self._loop).result()
         except BaseException:
-            doing.cancel()
-            kept.over.wait(LONGEST_END)
+            if not kept.over.is_set():
+                with suppress(RuntimeError):  # the loop has ended
+                    self._loop.call_soon_threadsafe(kept.end)
+                    kept.over.wait(LONGEST_END)
             if undelivered is not None:
                 for found in kept.came_of_it:
                     undelivered(found)
@@ -80,10 +81,20 @@ class _Kept(Generic[T]):
 
     def __init__(self, work: Coroutine[Any, Any, T]) -> None:
         self._work = work
+        self._task: asyncio.Task[Any] | None = None
         self.over = threading.Event()
         self.came_of_it: list[T] = []
 
+    def end(self) -> None:
+        """Cancel it; called where it is done, so after it has begun, if it ever does."""
+        if self._task is not None:
+            self._task.cancel()
+        else:
+            self._work.close()
+            self.over.set()
+
     async def watched(self) -> T:
+        self._task = asyncio.current_task()
         try:
             found = await self._work
             self.came_of_it.append(found)
