@@ -143,17 +143,27 @@ class FleetWorld:
                 self._ends.append(os.pidfd_open(int(pid)))
 
     def close(self):
-        """Kill all workers that run, and have their supervisors see it."""
+        """Kill all workers that run, those too that are starting, and have supervisors see it."""
         for each in self.members:
             self.folder.mark(each, stopped=True)
+        self.until(self._is_over)
+        for each in (self._heard, *self._ends):
+            os.close(each)
+
+    def _is_over(self):
+        """Kill all workers that have told where they are; one that is starting tells later.
+
+        All supervisors look: what one has started is seen by the others until it is seen to end.
+        That one is up may have been heard by a copy of this process, which is gone.
+        """
+        for each in self.members:
             found = read(self.place(each))
             if found is not None and found.is_running and found.pid != os.getpid():
                 with suppress(ProcessLookupError):
+                    self._ends.append(os.pidfd_open(found.pid))
                     os.kill(found.pid, signal.SIGKILL)
-        for each in self.supervisors:
-            self.until(lambda each=each: not each.look())
-        for each in (self._heard, *self._ends):
-            os.close(each)
+        looks = [each.look() for each in self.supervisors]
+        return not any(looks)
 
     def elsewhere(self, member):
         fleet = self.folder.read()
