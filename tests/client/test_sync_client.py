@@ -17,6 +17,7 @@ from client_world import PRICE
 
 import poolhand
 from poolhand import AsyncClient, Client, TimedOutTask
+from poolhand.client.errors import ClientClosed
 from poolhand.client.handles import AsyncDealHandle, AsyncTaskHandle
 from poolhand.client.loop_thread import LoopThread
 from poolhand.client.sync_client import DealHandle, TaskHandle
@@ -73,6 +74,39 @@ def test_a_client_is_dropped_when_its_last_handle_is(named, bazaar):
     gc.collect()
     assert (bazaar.opened, bazaar.closed) == (1, 1)
     assert "poolhand" not in [thread.name for thread in threading.enumerate()]
+
+
+def test_what_is_closed_says_so_and_leaves_no_trouble_behind(named):
+    with Client(**named) as client:
+        deal = client.run(IMAGE)
+        events = deal.events()
+        next(events)
+    with pytest.raises(ClientClosed, match="make another, and attach"):
+        deal.status()
+    del events
+    gc.collect()
+    client.close()
+
+
+def test_what_is_thrown_away_within_the_loop_does_not_wait_for_itself():
+    loop, ended = LoopThread(), threading.Event()
+
+    async def numbers():
+        try:
+            while True:
+                yield 1
+        finally:
+            ended.set()
+
+    left = [loop.iterate(numbers())]
+    next(left[0])
+
+    async def throws_it_away():
+        left.clear()
+
+    loop.run(throws_it_away())
+    assert ended.wait(10)
+    loop.close()
 
 
 # -------------------------------------------------------------------------------- Ctrl-C

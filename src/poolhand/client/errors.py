@@ -75,6 +75,15 @@ class SeveralTasks(Refused):
         )
 
 
+class ClientClosed(Refused):
+    """Something was asked of a client, or of its handles, after it was closed."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the client is closed: make another, and attach() to the deal, which goes on without it"
+        )
+
+
 class NoSuchFile(Refused):
     """A result has no file of a name."""
 

@@ -25,11 +25,11 @@ from poolhand.domain.ids import Address, DealId, TaskId
 from poolhand.domain.units import UnixSeconds
 from poolhand.requester.buying import Purchase
 from poolhand.requester.causes import causes
-from poolhand.requester.changes import Change
+from poolhand.requester.changes import Change, Changes
 from poolhand.requester.claims import Claimed
 from poolhand.requester.requester import Requester
 from poolhand.requester.results import NoResultComing
-from poolhand.requester.session import SessionDeal, SessionTask
+from poolhand.requester.session import SessionDeal
 from poolhand.requester.spending_wallet import Fingerprint
 from poolhand.requester.watching import Outcome, Progress, TaskProgress
 
@@ -58,9 +58,11 @@ class AsyncTaskHandle:
 
     async def events(self) -> AsyncGenerator[Change]:
         """Yield what changes, a line each, until it has ended or run out of time."""
-        async with aclosing(SessionTask(await self._client.requester(), self.id).follow()) as told:
-            async for change in told:
-                yield change
+        changes = Changes(self._deal)
+        async with aclosing(self._snapshots()) as snapshots:
+            async for progress in snapshots:
+                for change in changes.of(progress):
+                    yield change
 
     async def result(
         self, folder: str | Path | None = None, timeout: float | None = None
@@ -79,7 +81,7 @@ class AsyncTaskHandle:
         """
         requester = await self._client.requester()
         async with asyncio.timeout(timeout):
-            found = await self._ended(requester)
+            found = await self._ended()
         if found.outcome is not Outcome.COMPLETED:
             raise fault_of(found)
         return await download(requester, found, folder)
@@ -98,14 +100,20 @@ class AsyncTaskHandle:
         requester = await self._client.requester()
         return proof_of(self._deal, await requester.history(await self.status()))
 
-    async def _ended(self, requester: Requester) -> TaskProgress:
-        watch, deadline = await requester.watch_of_deal(self._deal), await self._deadline(requester)
-        async with aclosing(watch.follow({self.id: self.index}, deadline)) as snapshots:
+    async def _ended(self) -> TaskProgress:
+        async with aclosing(self._snapshots()) as snapshots:
             async for progress in snapshots:
                 (found,) = progress.tasks
                 if found.outcome is Outcome.COMPLETED:
                     return found
         return found
+
+    async def _snapshots(self) -> AsyncGenerator[Progress]:
+        requester = await self._client.requester()
+        watch, deadline = await requester.watch_of_deal(self._deal), await self._deadline(requester)
+        async with aclosing(watch.follow({self.id: self.index}, deadline)) as snapshots:
+            async for progress in snapshots:
+                yield progress
 
     async def _deadline(self, requester: Requester) -> UnixSeconds:
         categories = await requester.hub.categories()

@@ -13,6 +13,8 @@ from concurrent.futures import TimeoutError as NotInTime
 from contextlib import suppress
 from typing import Any, Final, Generic, TypeVar
 
+from poolhand.client.errors import ClientClosed
+
 T = TypeVar("T")
 LONGEST_END: Final = 10.0
 """Seconds that work gets to end after Ctrl-C, and connections to close."""
@@ -25,6 +27,7 @@ class LoopThread:
         self._loop = asyncio.new_event_loop()
         thread = threading.Thread(target=self._loop.run_forever, name="poolhand", daemon=True)
         thread.start()
+        self._thread = thread
         self._end = weakref.finalize(self, _close, self._loop, thread)
 
     def run(
@@ -38,7 +41,11 @@ class LoopThread:
 
         Raises:
             KeyboardInterrupt: Ctrl-C; the work was cancelled, and has let go of what it held.
+            ClientClosed: The loop has ended.
         """
+        if not self._end.alive:
+            work.close()
+            raise ClientClosed
         kept = _Kept(work)
         try:
             return asyncio.run_coroutine_threadsafe(kept.watched(), self._loop).result()
@@ -58,6 +65,13 @@ class LoopThread:
             while (found := self.run(_next(items))) is not None:
                 yield found
         finally:
+            self._leave(items)
+
+    def _leave(self, items: AsyncGenerator[Any]) -> None:
+        """End what yields; where that is thrown away within the loop, nobody can wait for it."""
+        if threading.current_thread() is self._thread:
+            asyncio.run_coroutine_threadsafe(_end(items), self._loop)
+        elif self._end.alive:
             self.run(_end(items))
 
     def close(self) -> None:
@@ -117,4 +131,5 @@ async def _end_all() -> None:
         each.cancel()
     await asyncio.gather(*others, return_exceptions=True)
     loop = asyncio.get_running_loop()
+    await loop.shutdown_asyncgens()
     loop.call_soon(loop.stop)

@@ -10,9 +10,8 @@ from poolhand.domain.orders.choosing import Bundle
 from poolhand.domain.units import NanoRlc
 from poolhand.requester.buying import Purchase
 from poolhand.requester.checking import price_of
-from poolhand.requester.handing_in import NobodySends
 from poolhand.requester.requester import Requester
-from poolhand.requester.spending_wallet import Fingerprint
+from poolhand.requester.spending_wallet import BegunPurchase, Fingerprint
 from poolhand.requester.wish import Wish
 
 
@@ -53,8 +52,7 @@ class BudgetedPurchases:
         name = wish.fingerprint
         if (untold := self._untold.pop(name, None)) is not None:
             return replace(untold, resumed=True)
-        async with requester.wallet.open() as spending:
-            begun = spending.purchases.pending(name)
+        begun = await _begun(requester, name)
         if begun is not None:
             self.budget.begin(name, NanoRlc(price_of(begun.orders) * wish.tasks))
         limit, self._buying = self.budget.left_for(name, most), name
@@ -62,8 +60,8 @@ class BudgetedPurchases:
             bought = await requester.buy(
                 replace(wish, budget=limit), deposit=deposit, again=again, by_signature=None
             )
-        except Refused as fault:
-            if not isinstance(fault, NobodySends):  # a pool that has the orders may send them yet
+        except Refused:
+            if await _begun(requester, name) is None:  # else its orders may still be sent
                 self.budget.not_made(name)
             raise
         finally:
@@ -75,3 +73,9 @@ class BudgetedPurchases:
         """Count what is about to be signed."""
         if self._buying is not None and wish.fingerprint == self._buying:
             self.budget.begin(self._buying, NanoRlc(offer.price * wish.tasks))
+
+
+async def _begun(requester: Requester, name: Fingerprint) -> BegunPurchase | None:
+    """Return the orders of a purchase whose end the wallet's journal does not know."""
+    async with requester.wallet.open() as spending:
+        return spending.purchases.pending(name)

@@ -5,11 +5,16 @@ from __future__ import annotations
 import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
 from poolhand.client.errors import NoSuchFile
 from poolhand.domain.computed import COMPUTED_FILE, Computed
 from poolhand.domain.ids import ResultDigest, TaskId
+from poolhand.domain.text import shown
 from poolhand.requester.archive import extract
+
+_MOST_FILES_NAMED: Final = 20
+"""Files of a result that are named where another is asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +46,10 @@ class TaskResult:
             try:
                 return opened.read(name)
             except KeyError:
-                had = ", ".join(self.files[:20])
-            raise NoSuchFile(f"the result of task {self.index} has no file '{name[:200]}': {had}")
+                had = ", ".join(self.files[:_MOST_FILES_NAMED])
+            raise NoSuchFile(
+                shown(f"the result of task {self.index} has no file '{name[:200]}': it has {had}")
+            )
 
     def text(self, name: str) -> str:
         """Return the content of a file of UTF-8; raises NoSuchFile, UnicodeDecodeError."""
