@@ -1,4 +1,7 @@
-"""Jobs on a simulated Kubernetes: what it is asked, lost nodes, and whose failure it was."""
+"""Jobs on a simulated Kubernetes: what it is asked, lost nodes, and whose failure it was.
+
+One file, for each asks the same simulated cluster for a job.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""From a wish to a deal, and every reason why not."""
+"""From a wish to a deal, and every reason why not.
+
+One file, for each reason refuses the same purchase at another step.
+"""
 
 from __future__ import annotations
 

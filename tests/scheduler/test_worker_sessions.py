@@ -1,4 +1,7 @@
-"""Sessions of workers: who may come, what they are told, and what is believed of what they say."""
+"""Sessions of workers: who may come, what they are told, and what is believed of what they say.
+
+One file, for each plays a session from its first message on.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""The worker's program: what a signal, a drain and a stop leave behind."""
+"""The worker's program: what a signal, a drain and a stop leave behind.
+
+One file, for each begins the same program and looks at what it leaves.
+"""
 
 from __future__ import annotations
 
