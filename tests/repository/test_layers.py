@@ -43,7 +43,7 @@ READ_THE_ENVIRONMENT = {
     "observe/machine_use.py": "DISPLAY, whether X11 can be asked",
     "observe/time_zone.py": "TZ",
     "transport/running_fetcher.py": "passed on to the fetcher, without secrets",
-    "transport/trusted.py": "the system's variables for certificates",
+    "web/trusted.py": "the system's variables for certificates",
     "worker/doctor/main.py": "passed on to a program that the doctor tries",
 }
 """What reads the environment besides the command line and the settings, and what for."""

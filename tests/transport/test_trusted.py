@@ -7,7 +7,7 @@ import ssl
 from pathlib import Path
 
 import poolhand
-from poolhand.transport.trusted import trusted
+from poolhand.web.trusted import trusted
 
 SOURCES = sorted(Path(poolhand.__file__).parent.rglob("*.py"))
 CLIENTS = {"Client", "AsyncClient", "HTTPTransport", "AsyncHTTPTransport"}

@@ -12,7 +12,7 @@ import pytest
 from raw_server import body, raw_server, redirect, said
 
 from poolhand.transport.again import a_few_times, again
-from poolhand.transport.web import (
+from poolhand.web.client import (
     AnswerTooLarge,
     Caps,
     GoesElsewhere,
@@ -182,11 +182,11 @@ async def test_what_may_pass_is_tried_again_and_what_lasts_is_raised_at_once():
 
 
 def test_no_other_module_reads_an_answer_of_its_own():
-    """Bodies are read in ``transport.web`` alone; the devnet's tools ask only themselves."""
+    """Bodies are read in ``web.client`` alone; the devnet's tools ask only themselves."""
     reads = re.compile(r"\.aiter_\w+\(|\.iter_raw\(|http\w*\.(?:stream|get|post|head|put)\(")
     found = {
         str(path.relative_to(SOURCE))
         for path in SOURCE.rglob("*.py")
         if reads.search(path.read_text(encoding="utf-8")) and "devnet" not in path.parts
     }
-    assert found == {"transport/web.py"}
+    assert found == {"web/client.py"}

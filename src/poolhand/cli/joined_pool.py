@@ -36,7 +36,7 @@ async def ask_pool(command: CommandRun, url: str) -> tuple[JoinManifest, PoolCon
 
     from poolhand.requester.main import REQUESTER_TIMEOUT
     from poolhand.transport.pool_client import PoolClient
-    from poolhand.transport.trusted import trusted
+    from poolhand.web.trusted import trusted
 
     async with httpx.AsyncClient(
         timeout=REQUESTER_TIMEOUT, verify=trusted(environment=True)

@@ -184,7 +184,7 @@ class Page:
         return self._lines("live/events", MOST_PAGE_ANSWER)
 
     def _lines(self, asked: str, most: int) -> Iterator[dict[str, Any]]:
-        from poolhand.transport.web import AnswerTooLarge, NoAnswer, lines_now
+        from poolhand.web.client import AnswerTooLarge, NoAnswer, lines_now
 
         headers, url = self._token_told(), f"{self.url}/v1/{asked}"
         try:
@@ -208,7 +208,7 @@ class Page:
         self, method: str, verb: str, seconds: float, **more: Any
     ) -> tuple[int, dict[str, Any]]:
         """Return status and members of an answer."""
-        from poolhand.transport.web import AnswerTooLarge, NoAnswer, ask_now
+        from poolhand.web.client import AnswerTooLarge, NoAnswer, ask_now
 
         try:
             answer = ask_now(method, f"{self.url}/v1/{verb}", MOST_PAGE_ANSWER, seconds, **more)

@@ -16,7 +16,7 @@ from poolhand.devnet.children import ChildState
 from poolhand.devnet.info import PROGRAMS_FILE, DevnetInfo
 from poolhand.devnet.rpc import NodeRpc
 from poolhand.domain.errors import ChainUnreachable
-from poolhand.transport.trusted import trusted
+from poolhand.web.trusted import trusted
 
 _FINE: Final = frozenset({ChildState.UP, ChildState.STARTING, ChildState.ENDED})
 """Without these a program is missed; one that was asked to end is not."""

@@ -24,7 +24,7 @@ from poolhand.devnet.layers import Copied, Layer, LayerEntry, write_layer
 from poolhand.devnet.python_layer import python_layer
 from poolhand.domain.errors import Refused, Unavailable
 from poolhand.domain.platforms import GO_NAMES
-from poolhand.transport.trusted import trusted
+from poolhand.web.trusted import trusted
 
 ENTRY: Final = "main.py"
 APP_HOME: Final = "/app"

@@ -12,7 +12,7 @@ from typing import Any, Self
 import httpx
 
 from poolhand.domain.errors import Bug, ChainUnreachable
-from poolhand.transport.trusted import trusted
+from poolhand.web.trusted import trusted
 
 RpcCall = tuple[str, tuple[Any, ...]]
 """A method and its parameters."""

@@ -37,7 +37,7 @@ from poolhand.transport.asgi import bind, port_of
 from poolhand.transport.clock import SystemClock
 from poolhand.transport.market_client import MarketClient
 from poolhand.transport.plumbing import first_of
-from poolhand.transport.trusted import trusted
+from poolhand.web.trusted import trusted
 
 MARKET_TIMEOUT: Final = 30.0
 """Seconds for an answer of another's market to begin."""

@@ -19,7 +19,7 @@ from poolhand.domain.ids import TaskId
 from poolhand.domain.text import shown
 from poolhand.observe.fault_boundary import FaultBoundary
 from poolhand.transport.pool_client import PoolClient
-from poolhand.transport.web import Caps
+from poolhand.web.client import Caps
 from poolhand.wire.market_pools import PoolSays, pool_says
 
 ANSWER_FRESH_FOR: Final = 5_000

@@ -26,7 +26,7 @@ from poolhand.domain.text import checked
 from poolhand.ports.chain import Hub
 from poolhand.requester.registry import FindLogin, demand_platform, nobody, resolve
 from poolhand.requester.spending_wallet import SpendingWallet
-from poolhand.transport.web import AnswerTooLarge, Caps, GoesElsewhere, Incoming, NoAnswer, opened
+from poolhand.web.client import AnswerTooLarge, Caps, GoesElsewhere, Incoming, NoAnswer, opened
 
 MAX_ASSET_NAME: Final = 256
 """Characters of an asset's name."""

@@ -23,7 +23,7 @@ from poolhand.requester.session import Session
 from poolhand.settings.requester import RequesterSettings
 from poolhand.transport.clock import SystemClock, SystemEntropy
 from poolhand.transport.results_client import ArchiveReader
-from poolhand.transport.trusted import trusted
+from poolhand.web.trusted import trusted
 
 REQUESTER_TIMEOUT: Final = 30.0
 """Seconds for one HTTP answer to begin."""

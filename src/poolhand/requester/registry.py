@@ -29,7 +29,7 @@ from poolhand.requester.images import (
     is_private_place,
 )
 from poolhand.settings.registries import RegistryLogin
-from poolhand.transport.web import AnswerTooLarge, Caps, NoAnswer, Visits, WebAnswer, ask
+from poolhand.web.client import AnswerTooLarge, Caps, NoAnswer, Visits, WebAnswer, ask
 
 FindLogin: TypeAlias = Callable[[str], Awaitable[RegistryLogin | None]]
 """Finds the login of a registry (``host:port``), if there is one."""

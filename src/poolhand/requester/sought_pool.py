@@ -14,7 +14,7 @@ from poolhand.domain.ids import Address
 from poolhand.ports.chain import HubFacts
 from poolhand.requester.sellers import ForeignPool
 from poolhand.transport.pool_client import CONFIG_PATH, POOL_CLIENT_CAPS, PoolClient
-from poolhand.transport.web import Caps
+from poolhand.web.client import Caps
 from poolhand.wire.pool_api import PoolConfig
 
 FIRST_ANSWER_CAPS: Final = Caps(64 * 1024, seconds=10)

@@ -48,7 +48,7 @@ from poolhand.transport.clock import SystemClock, SystemEntropy
 from poolhand.transport.market_client import MarketClient
 from poolhand.transport.results_client import HttpShelf
 from poolhand.transport.session_server import worker_endpoint
-from poolhand.transport.trusted import trusted
+from poolhand.web.trusted import trusted
 from poolhand.wire.handshake import PoolFacts
 
 RESULTS_TIMEOUT: Final = 10.0

@@ -17,7 +17,7 @@ import httpx
 from poolhand.domain.errors import Refused
 from poolhand.transport.addresses import IPAddress, Resolver, is_public, resolve
 from poolhand.transport.errors import shown
-from poolhand.transport.trusted import trusted
+from poolhand.web.trusted import trusted
 
 PORTS: Final = {"http": 80, "https": 443}
 LAST_PORT: Final = 65_535

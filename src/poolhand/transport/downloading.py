@@ -28,8 +28,8 @@ from poolhand.transport.errors import DownloadFailed, DownloadTooLarge, FileUnwr
 from poolhand.transport.ipfs import ipfs_path
 from poolhand.transport.passing import PassingFault, answered, broken_off, patiently
 from poolhand.transport.sink import Sink, TooMuch, Unwritten
-from poolhand.transport.trusted import trusted
-from poolhand.transport.web import AnswerTooLarge, Caps, GoesElsewhere, NoAnswer, opened
+from poolhand.web.client import AnswerTooLarge, Caps, GoesElsewhere, NoAnswer, opened
+from poolhand.web.trusted import trusted
 
 MAX_REDIRECTS: Final = 5
 CLOSE_HEADER: Final = {"Connection": "close"}

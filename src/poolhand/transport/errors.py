@@ -4,13 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-import httpx
-
 from poolhand.domain.errors import Refused, Unavailable
 
-HTTP_FAULTS: Final = (httpx.HTTPError, httpx.InvalidURL, UnicodeError)
-"""What httpx raises for a peer that fails or an address that is none; a host name that no one may
-have (``https://xn--/``, in an order or in a redirect) comes as a UnicodeError."""
 MAX_ERROR_SHOWN: Final = 300
 CHECK: Final = "check that its owner still publishes it and that this machine reaches the server"
 

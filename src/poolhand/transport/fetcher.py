@@ -17,7 +17,7 @@ from poolhand.domain.units import Seconds
 from poolhand.transport.downloading import Downloads
 from poolhand.transport.errors import DownloadFailed, DownloadTooLarge, FileUnwritten, ForbiddenUri
 from poolhand.transport.sink import NothingCame, PartFile, Sink, TooMuch, Unwritten
-from poolhand.transport.web import BODY_READ_SIZE
+from poolhand.web.client import BODY_READ_SIZE
 
 
 class SafeFetcher:

@@ -24,7 +24,7 @@ from poolhand.ports.signer import Signer
 from poolhand.transport.again import Sleep, a_few_times, again
 from poolhand.transport.market_faults import LoginLost, MarketDown, MarketRefused, NotThere
 from poolhand.transport.market_faults import checked as _checked
-from poolhand.transport.web import AnswerTooLarge, Caps, NoAnswer, ask
+from poolhand.web.client import AnswerTooLarge, Caps, NoAnswer, ask
 from poolhand.wire.json_models import read_model
 from poolhand.wire.market_answers import (
     AnswerReader,

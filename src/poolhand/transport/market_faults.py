@@ -9,7 +9,7 @@ from poolhand.domain.json_text import parse_json
 from poolhand.domain.market.advice import advice
 from poolhand.domain.market.refusals import InvalidAuthorization
 from poolhand.domain.text import shown
-from poolhand.transport.web import WebAnswer
+from poolhand.web.client import WebAnswer
 from poolhand.wire.json_models import read_model
 from poolhand.wire.market_answers import MarketSaid
 

@@ -58,8 +58,8 @@ class TargetNotifier:
     async def _post(self, url: str, notice: WorkerNotice) -> None:
         import httpx  # noqa: PLC0415 - see above
 
-        from poolhand.transport.trusted import trusted  # noqa: PLC0415 - see above
-        from poolhand.transport.web import Caps, opened  # noqa: PLC0415 - see above
+        from poolhand.web.client import Caps, opened  # noqa: PLC0415 - see above
+        from poolhand.web.trusted import trusted  # noqa: PLC0415 - see above
 
         told = {
             "kind": notice.kind,
@@ -119,7 +119,7 @@ async def _told(bringing: Coroutine[None, None, None]) -> str | None:
     """Return why a target has not been reached; None where it was."""
     import httpx  # noqa: PLC0415 - see above
 
-    from poolhand.transport.web import NoAnswer  # noqa: PLC0415 - see above
+    from poolhand.web.client import NoAnswer  # noqa: PLC0415 - see above
 
     try:
         async with asyncio.timeout(LONGEST_NOTICE):
@@ -136,7 +136,7 @@ def _send_mail(server: MailServer, address: str, notice: WorkerNotice) -> None:
     import smtplib  # noqa: PLC0415 - see above
     from email.message import EmailMessage  # noqa: PLC0415 - see above
 
-    from poolhand.transport.trusted import trusted  # noqa: PLC0415 - see above
+    from poolhand.web.trusted import trusted  # noqa: PLC0415 - see above
 
     message = EmailMessage()
     message["Subject"], message["To"] = notice.title, address

@@ -15,7 +15,7 @@ import httpx
 from poolhand.domain.retry_after import PASSING_STATUSES, retry_after
 from poolhand.transport.again import Sleep, again
 from poolhand.transport.errors import CHECK, DownloadFailed, FetcherLost
-from poolhand.transport.web import Incoming, NoAnswer
+from poolhand.web.client import Incoming, NoAnswer
 
 PAUSES_OF_DOWNLOADS: Final = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 60.0, 60.0, 60.0)
 """Seconds between tries, as long as the time allowed has room for them."""

@@ -17,7 +17,7 @@ from poolhand.domain.tag import Tag
 from poolhand.domain.text import shown
 from poolhand.domain.trust import Trust
 from poolhand.domain.units import UnixSeconds
-from poolhand.transport.web import AnswerTooLarge, Caps, NoAnswer, WebAnswer, ask
+from poolhand.web.client import AnswerTooLarge, Caps, NoAnswer, WebAnswer, ask
 from poolhand.wire.join_api import JoinManifest
 from poolhand.wire.json_models import M, ServiceFault, read_model
 from poolhand.wire.order_json import decode_order, encode_match

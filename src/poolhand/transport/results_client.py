@@ -26,7 +26,7 @@ from poolhand.ports.signer import Signer
 from poolhand.transport.address_rule import AddressRule, ForbiddenAddress, guarded_client
 from poolhand.transport.again import Sleep, a_few_times, again
 from poolhand.transport.byte_rate import ByteRate
-from poolhand.transport.web import (
+from poolhand.web.client import (
     BODY_READ_SIZE,
     AnswerTooLarge,
     Caps,

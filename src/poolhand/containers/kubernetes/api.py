@@ -20,7 +20,7 @@ from poolhand.containers.kubernetes.pods import Pod, read_pod
 from poolhand.domain.errors import RuntimeDown
 from poolhand.domain.json_text import parse_json
 from poolhand.domain.text import shown
-from poolhand.transport.web import AnswerTooLarge, Caps, NoAnswer, ask, opened
+from poolhand.web.client import AnswerTooLarge, Caps, NoAnswer, ask, opened
 
 API_TIMEOUT: Final = httpx.Timeout(60.0, connect=10.0)
 """Seconds."""

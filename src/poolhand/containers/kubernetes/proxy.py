@@ -23,7 +23,7 @@ import structlog
 
 from poolhand.containers.kubernetes.api import API_TIMEOUT
 from poolhand.domain.errors import RuntimeDown
-from poolhand.transport.trusted import trusted
+from poolhand.web.trusted import trusted
 
 LONGEST_PROXY_START: Final = 20.0
 """Seconds until its socket is there."""

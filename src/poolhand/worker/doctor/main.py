@@ -34,8 +34,8 @@ from poolhand.transport.clock import SystemClock
 from poolhand.transport.listen import CannotListen, PortBusy, bind
 from poolhand.transport.plumbing import is_loopback
 from poolhand.transport.pool_client import POOL_CLIENT_CAPS, PoolClient
-from poolhand.transport.trusted import trusted
-from poolhand.transport.web import AnswerTooLarge, NoAnswer, ask
+from poolhand.web.client import AnswerTooLarge, NoAnswer, ask
+from poolhand.web.trusted import trusted
 from poolhand.worker.disk_watch import nearest
 from poolhand.worker.doctor.checks import AT_A_START, PUBLIC_REGISTRY, Doctor
 from poolhand.worker.doctor.looks import (

@@ -10,7 +10,7 @@ from poolhand.domain.ids import Address
 from poolhand.domain.release import Release
 from poolhand.ports.chain import Hub
 from poolhand.transport.pool_client import POOL_CLIENT_CAPS, PoolClient
-from poolhand.transport.trusted import trusted
+from poolhand.web.trusted import trusted
 from poolhand.wire.handshake import PoolFacts
 from poolhand.wire.join_api import JoinManifest, NotTheOwnersFiles
 

@@ -17,13 +17,15 @@ from typing import Any, Final, TypeAlias
 
 import httpx
 
-from poolhand.transport.errors import HTTP_FAULTS
-from poolhand.transport.trusted import trusted
+from poolhand.web.trusted import trusted
 
 BODY_READ_SIZE: Final = 256 * 1024
 """Bytes of a body that are awaited before they are told."""
 UNENCODED_HEADERS: Final = {"Accept-Encoding": "identity", "User-Agent": "poolhand"}
 """Headers of every request: nothing is inflated here."""
+HTTP_FAULTS: Final = (httpx.HTTPError, httpx.InvalidURL, UnicodeError)
+"""What httpx raises for a peer that fails or an address that is none; a host name that no one may
+have (``https://xn--/``, in an order or in a redirect) comes as a UnicodeError."""
 WEB_FAULTS: Final = (*HTTP_FAULTS, httpx.StreamError, TimeoutError)
 _BEGUN: Final = (httpx.ReadError, httpx.ReadTimeout, httpx.RemoteProtocolError)
 

@@ -1,0 +1,1 @@
+"""HTTP beneath the adapters: how every client of ours asks, and whose certificates count."""
