@@ -50,9 +50,8 @@ class WorkerEngine:
         slots: Tasks at once.
         sandbox: Tells what they run in; None: not known yet, for the engine has not answered.
         lack: Of a cluster's room; None on this computer, which has room for all its slots.
+        images: Which it keeps; None: they are not ours to remove.
         hosts_lack: Why apps cannot be let through to hosts; None where they can.
-        hosts_lack: Lack = _no_hosts
-    images: Which it keeps; None: they are not ours to remove.
     """
 
     runtime: ContainerRuntime
