@@ -48,6 +48,10 @@ FAULTS: Final = """
   takes at that moment. It takes 17,100 more where the requester's or the pool owner's last locked
   stake is unlocked in the same block, and ends with `transaction execution reverted` and no
   reason. Nothing is lost; match again. What Poolhand sends has gas to spare.
+- **A command that sends several transactions may end with `nonce too low`**, in both, as
+  `order cancel --app --workerpool` and `wallet sweep` do: their ethers (6.17) remembers for 250 ms
+  how many transactions a wallet has sent, and where the first is mined within that time the second
+  gets the same number. The second was not sent: type the command again, for what is left of it.
 - **A failed command may exit with 0**, in both: `order sign|publish|show|unpublish|cancel` with
   several orders, and `app run --watch` of a task that failed. Read `ok` of `--raw`.
 - **9.0.1 and later sign TDX orders only**: use 9.0.0, or 8.24.0, for standard tasks.

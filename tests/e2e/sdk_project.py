@@ -23,6 +23,9 @@ HERE: Final = Path(__file__).parent / "sdk"
 VERSIONS: Final = {"8": "8.24.0", "9": "9.0.0"}
 """The SDK's version by generation; each is installed under an alias, ``iexec-8``, ``iexec-9``."""
 
+NUMBERED_TWICE: Final = "nonce too low"
+"""What the node answers to a second transaction with the number of one that is mined."""
+
 
 def installed() -> Path:
     """Return the folder of the SDKs, exactly as the committed lock has them; install what lacks."""
@@ -144,7 +147,19 @@ class Project:
 
     def ok(self, *words: str) -> dict[str, Any]:
         """Type ``iexec …``, which must succeed; its exit code alone does not tell."""
+        return self._succeeded(words, self.run(*words))
+
+    def sends_several(self, *words: str) -> dict[str, Any]:
+        """Type ``iexec …`` that sends one transaction after another, as a person here types it.
+
+        Its ethers (6.17) remembers for 250 ms how many transactions a wallet has sent. Where the
+        first is mined within that time, the second has the same number and is refused: nothing
+        of it was sent, and whoever types the command again has the rest done.
+        """
         done = self.run(*words)
+        return self.ok(*words) if NUMBERED_TWICE in done.err else self._succeeded(words, done)
+
+    def _succeeded(self, words: tuple[str, ...], done: Done) -> dict[str, Any]:
         assert done.code == 0, (words, done)
         assert done.out, (words, done)
         assert done.json["ok"], (words, done)
