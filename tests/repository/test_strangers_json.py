@@ -13,7 +13,6 @@ OWN = {
     "store/memory.py": "our journal",
     "store/rows.py": "our rows",
     "store/migrations/versions/v0002_settled.py": "our journal",
-    "store/results_disk.py": "our records of archives",
     "worker/pid_file.py": "the worker's own pid file",
     "worker/upgrading/installation.py": "our note why a version did not take over",
     "containers/slurm/runner.py": "the order of its worker, where Poolhand is not installed",

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from test_storage_suite import ARCHIVE, CONTENT, LOCATION_OF, PLACED, kept, read
 
-from poolhand.store.errors import StorageDown, StorageFull
+from poolhand.ports.storage import StorageDown, StorageFull
 from poolhand.store.results_disk import DiskResults
 
 

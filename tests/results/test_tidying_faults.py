@@ -8,7 +8,7 @@ import pytest
 from results_world import Scene, archive, digest_of
 
 from poolhand.domain.errors import Bug, ChainUnreachable
-from poolhand.store.errors import StorageDown
+from poolhand.ports.storage import StorageDown
 
 
 class Bad:

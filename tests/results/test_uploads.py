@@ -15,10 +15,10 @@ from results_world import URL, Scene, archive, digest_of, files_left, refused
 from poolhand.domain.ids import Address, ResultDigest
 from poolhand.domain.onchain import Reopen
 from poolhand.domain.text import is_plain
+from poolhand.ports.storage import StorageDown, StorageFull
 from poolhand.results import errors
 from poolhand.results.api import BrokenOff
 from poolhand.results.metrics import UPLOAD_OUTCOMES
-from poolhand.store.errors import StorageDown, StorageFull
 from poolhand.transport.results_client import (
     ResultsDown,
 )

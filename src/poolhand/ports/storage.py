@@ -1,7 +1,7 @@
 """Where the results service keeps archives: streams in, streams out, and each says where it lies.
 
-A disk is one place; IPFS or an object store would be others. So nothing here is a path, and only
-the storage knows under which address a requester finds what it keeps: nobody builds one from parts.
+A disk is one place; IPFS and object stores are others. So nothing here is a path, and only the
+storage knows under which address a requester finds what it keeps: nobody builds one from parts.
 """
 
 from __future__ import annotations
@@ -11,8 +11,23 @@ from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from dataclasses import dataclass
 from typing import BinaryIO, Protocol
 
+from poolhand.domain.errors import Refused, Unavailable
 from poolhand.domain.ids import Address, ResultDigest, TaskId
 from poolhand.domain.units import UnixSeconds
+
+
+class StorageFull(Unavailable):
+    """The storage has no room for the archive; nothing was kept."""
+
+    http_status = 507
+
+
+class StorageDown(Unavailable):
+    """The storage refused to read or write."""
+
+
+class StorageUnfit(Refused):
+    """The storage cannot be used as its settings name it: its operator must change them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,3 +106,43 @@ class ResultStorage(Protocol):
 
     async def remove(self, archive: Archive) -> None:
         """Delete an archive; repeatable."""
+
+
+class ObjectStore(Protocol):
+    """Files by name at a service that somebody runs: an object store, or an IPFS node.
+
+    A name is a path with ``/``. Every method raises StorageFull when there is no room there, and
+    StorageDown when it does not answer, or refuses what it allowed at the start.
+    """
+
+    async def check(self) -> None:
+        """Write a small file and remove it, as the settings would have it.
+
+        Raises:
+            StorageUnfit: Credentials, bucket or address are wrong.
+        """
+
+    async def put(self, name: str, path: str) -> str:
+        """Store a local file in pieces, in place of what has that name; it may be tried again.
+
+        Returns:
+            Under which address everybody finds it; empty where the storage has none for it.
+        """
+
+    def read(
+        self, name: str, location: str, first: int, count: int | None = None
+    ) -> AsyncIterator[bytes]:
+        """Yield bytes of a file from ``first`` on, ``count`` of them or all; fewer where it ends.
+
+        Args:
+            name: Under which it was stored.
+            location: What ``put`` returned.
+            first: Byte to begin with.
+            count: Bytes.
+        """
+
+    async def remove(self, name: str) -> None:
+        """Delete a file; repeatable."""
+
+    def names(self) -> AsyncIterator[str]:
+        """Yield the names of all files, in any order."""

@@ -69,13 +69,3 @@ class JournalUnreadable(Unavailable):
         change: str = "bring the database back; whoever stands by waits for it",
     ) -> None:
         super().__init__(f"cannot read {where} ({why}): {change}")
-
-
-class StorageFull(Unavailable):
-    """The storage has no room for the archive; nothing was kept."""
-
-    http_status = 507
-
-
-class StorageDown(Unavailable):
-    """The storage refused to read or write."""

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from poolhand.observe.private import create_private
-from poolhand.store.errors import StorageDown
+from poolhand.ports.storage import StorageDown
 
 SECRET_SIZE: Final = 32
 """Bytes."""
