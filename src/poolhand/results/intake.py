@@ -6,7 +6,8 @@ import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeAlias
+from weakref import WeakValueDictionary
 
 import structlog
 
@@ -33,6 +34,8 @@ INSPECTIONS: Final = 2
 """Archives looked into at a time: it takes a processor each."""
 TASKS_ASKED_AT_ONCE: Final = 100
 """Tasks asked of the chain at a time."""
+_Upload: TypeAlias = tuple[TaskId, Address, bytes]
+"""Tells an archive on its way in from others: of which task, from whom, its sha256."""
 _log = structlog.get_logger()
 
 
@@ -63,7 +66,8 @@ class Intake:
         self._boundary = boundary or FaultBoundary()
         self._hub, self._storage, self._clock, self._terms = hub, storage, clock, terms
         self._turns = asyncio.Semaphore(INSPECTIONS)
-        self._shelving = asyncio.Lock()
+        self._shelving: WeakValueDictionary[TaskId, asyncio.Lock] = WeakValueDictionary()
+        self._keeping: dict[_Upload, asyncio.Event] = {}
         self._room = ResultsRoom(terms.quota)
 
     async def count(self) -> None:
@@ -93,7 +97,12 @@ class Intake:
         return link_text((await self._kept(claim, deal, body)).location, deal.callback)
 
     async def _kept(self, claim: ResultClaim, deal: Deal, body: AsyncIterator[bytes]) -> Archive:
-        """Return the archive that is kept: one that is here already, or what comes now."""
+        """Return the archive that is kept: one that is here already, or what comes now.
+
+        Who asks again while the same archive is on its way to a storage waits for that.
+        """
+        while under_way := self._keeping.get(_upload_of(claim)):
+            await under_way.wait()
         known = await self._storage.of_task(claim.task_id)
         for each in known:
             if (each.worker, each.sha256) == (claim.worker, claim.archive):
@@ -129,7 +138,7 @@ class Intake:
                     stored_at=self._clock.now(),
                     final_deadline=final_deadline,
                 )
-                archive = await self._keep(archive, draft)
+                archive = await self._keep(archive, draft, _upload_of(claim))
         self._room.keep(archive, waits=due is None)
         _log.info("result_stored", task_id=str(claim.task_id), worker=str(claim.worker), size=size)
         return archive
@@ -176,13 +185,18 @@ class Intake:
             raise DigestDiffers("the body is not the archive that the worker signed")
         return size
 
-    async def _keep(self, archive: Archive, draft: Draft) -> Archive:
+    async def _keep(self, archive: Archive, draft: Draft, upload: _Upload) -> Archive:
         """Keep an archive unless too many of its task wait; one at a time, to count them right."""
-        async with self._shelving:
-            known = await self._storage.of_task(archive.task_id)
-            others = [each for each in known if not _same(each, archive)]
-            rules.check_room(archive.worker, others, self._terms.max_provisional)
-            return await draft.keep(archive)
+        kept = self._keeping.setdefault(upload, asyncio.Event())
+        try:
+            async with self._shelving.setdefault(archive.task_id, asyncio.Lock()):
+                known = await self._storage.of_task(archive.task_id)
+                others = [each for each in known if not _same(each, archive)]
+                rules.check_room(archive.worker, others, self._terms.max_provisional)
+                return await draft.keep(archive)
+        finally:
+            self._keeping.pop(upload, None)
+            kept.set()
 
     # ----------------------------------------------------------------------------------- out
 
@@ -265,6 +279,10 @@ def digest_of(found: Contents, deal: Deal) -> ResultDigest:
         return result_digest(computed, found.digests, with_callback=deal.has_callback)
     except NoResult as fault:
         raise UnsafeArchive(str(fault)) from fault
+
+
+def _upload_of(claim: ResultClaim) -> _Upload:
+    return claim.task_id, claim.worker, claim.archive
 
 
 def _same(one: Archive, other: Archive) -> bool:
