@@ -1,17 +1,21 @@
-"""The promises of ``ports.storage``, kept by the disk and by the storage in memory alike."""
+"""The promises of ``ports.storage``, kept by every storage alike, each against the real thing."""
 
 from __future__ import annotations
 
 import hashlib
+import itertools
 from dataclasses import replace
 from functools import partial
 
 import pytest
+from s3_results import s3_objects
 
 from poolhand.domain.ids import Address, ResultDigest, TaskId
 from poolhand.domain.result_link import location_at
 from poolhand.ports.storage import Archive, ArchiveFile
+from poolhand.store.memory_objects import MemoryObjects
 from poolhand.store.results_disk import DiskResults
+from poolhand.store.results_elsewhere import ResultsElsewhere
 from poolhand.store.results_memory import MemoryResultStorage
 
 CONTENT = b"0123456789"
@@ -27,13 +31,26 @@ ARCHIVE = Archive(
 )
 LOCATION_OF = partial(location_at, "https://results.example/")
 PLACED = replace(ARCHIVE, location=f"https://results.example/v1/results/{ARCHIVE.task_id}")
+NUMBERS = itertools.count()
+STORAGES = ("disk", "memory", "elsewhere", "s3")
 
 
-@pytest.fixture(params=["disk", "memory"])
-def storage(request, tmp_path):
+@pytest.fixture(params=STORAGES)
+async def storage(request, tmp_path):
     if request.param == "disk":
         return DiskResults(tmp_path, LOCATION_OF)
-    return MemoryResultStorage(LOCATION_OF)
+    if request.param == "memory":
+        return MemoryResultStorage(LOCATION_OF)
+    if request.param == "elsewhere":
+        return await opened(tmp_path, MemoryObjects())
+    server = request.getfixturevalue("s3")
+    return await opened(tmp_path, s3_objects(server, prefix=f"suite/{next(NUMBERS)}"))
+
+
+async def opened(folder, objects, name="memory"):
+    storage = ResultsElsewhere(folder, objects, name, LOCATION_OF)
+    await storage.open()
+    return storage
 
 
 async def kept(storage, archive=ARCHIVE, content=CONTENT):
@@ -43,22 +60,25 @@ async def kept(storage, archive=ARCHIVE, content=CONTENT):
         return await draft.keep(archive)
 
 
-async def read(storage, *part):
-    return b"".join([piece async for piece in storage.stream(PLACED, *part)])
+async def read(storage, archive=PLACED, *part):
+    return b"".join([piece async for piece in storage.stream(archive, *part)])
 
 
 async def test_what_is_kept_says_where_it_lies_and_comes_out_as_it_went_in(storage):
-    assert await kept(storage) == PLACED
-    assert await storage.of_task(ARCHIVE.task_id) == (PLACED,)
+    placed = await kept(storage)
+    assert placed == replace(ARCHIVE, location=placed.location)
+    assert placed.location.startswith(("https://", "/ipfs/"))
+    assert await storage.of_task(ARCHIVE.task_id) == (placed,)
     assert await storage.tasks() == (ARCHIVE.task_id,)
-    assert await read(storage) == CONTENT
+    assert await read(storage, placed) == CONTENT
 
 
 @pytest.mark.parametrize("part", [(0, 1), (2, 4), (9, 1), (3, None), (0, 10)])
 async def test_a_part_is_streamed(storage, part):
-    await kept(storage)
+    placed = await kept(storage)
     first, count = part
-    assert await read(storage, *part) == CONTENT[first : None if count is None else first + count]
+    asked = CONTENT[first : None if count is None else first + count]
+    assert await read(storage, placed, *part) == asked
 
 
 async def test_a_draft_is_read_at_any_place_before_it_is_kept(storage):
@@ -68,8 +88,8 @@ async def test_a_draft_is_read_at_any_place_before_it_is_kept(storage):
         with draft.reading() as file:
             assert (file.seek(-4, 2), file.read()) == (4, b"tail")
             assert (file.seek(0), file.read(4)) == (0, b"head")
-        await draft.keep(ARCHIVE)
-    assert await storage.of_task(ARCHIVE.task_id) == (PLACED,)
+        placed = await draft.keep(ARCHIVE)
+    assert await storage.of_task(ARCHIVE.task_id) == (placed,)
 
 
 async def test_what_is_not_kept_is_dropped(storage):
@@ -96,11 +116,11 @@ async def test_archives_of_one_task_come_oldest_first_and_are_removed_one_by_one
 
 async def test_the_same_again_replaces_what_was_there(storage):
     await kept(storage)
-    again = replace(ARCHIVE, stored_at=11, size=3)
+    again = replace(ARCHIVE, sha256=hashlib.sha256(b"new").digest(), stored_at=11, size=3)
     await kept(storage, again, b"new")
     assert [each.stored_at for each in await storage.of_task(ARCHIVE.task_id)] == [11]
-    pieces = [piece async for piece in storage.stream(replace(PLACED, size=3))]
-    assert b"".join(pieces) == b"new"
+    (placed,) = await storage.of_task(ARCHIVE.task_id)
+    assert await read(storage, placed) == b"new"
 
 
 async def test_tasks_are_told_apart(storage):
@@ -109,5 +129,6 @@ async def test_tasks_are_told_apart(storage):
     await kept(storage, replace(ARCHIVE, task_id=other))
     assert set(await storage.tasks()) == {ARCHIVE.task_id, other}
     (found,) = await storage.of_task(other)
-    assert found.location == f"https://results.example/v1/results/{other}"
+    assert found.task_id == other
+    assert await read(storage, found) == CONTENT
     assert await storage.of_task(TaskId(bytes(32))) == ()

@@ -8,9 +8,10 @@ from typing import Final
 
 from poolhand.domain.errors import Refused
 
-EXTRAS: Final[Mapping[str, str]] = dict.fromkeys(
-    ("alembic", "jinja2", "psycopg", "sqlalchemy"), "pool"
-)
+EXTRAS: Final[Mapping[str, str]] = {
+    **dict.fromkeys(("alembic", "jinja2", "psycopg", "sqlalchemy"), "pool"),
+    "obstore": "s3",
+}
 """Package, as it is imported, to the extra of ``pyproject.toml`` that brings it (ADR 0030)."""
 
 

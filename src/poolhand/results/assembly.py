@@ -18,6 +18,7 @@ from poolhand.results.logins import RESULTS_SERVICE_NAME, login_routes
 from poolhand.results.metrics import ResultsMetrics
 from poolhand.results.room import Quota
 from poolhand.settings.results import ResultsSettings
+from poolhand.settings.storage import DISK
 from poolhand.store.kept_secret import kept_secret
 from poolhand.transport.asgi import application, hosts_of
 from poolhand.transport.clock import SystemEntropy
@@ -49,7 +50,7 @@ def assemble(
         workerpool=settings.workerpool,
         keep=settings.keep,
         quota=Quota(settings.max_waiting, settings.max_stored),
-        free=lambda: free_bytes(settings.folder),
+        free=(lambda: free_bytes(settings.folder)) if settings.storage.kind == DISK else None,
     )
     intake = Intake(hub, storage, clock, terms, FaultBoundary(settings.folder / "faults"))
     sign_ins = SignIns(RESULTS_SERVICE_NAME, hub.facts.chain_id, SystemEntropy(), clock.steady)

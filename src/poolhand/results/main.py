@@ -12,8 +12,8 @@ from poolhand.domain.result_link import location_at
 from poolhand.observe.recursion import guard_recursion
 from poolhand.observe.retry import ChainRetry, chain_outage
 from poolhand.results.assembly import assemble, public_url
+from poolhand.results.storages import open_storage
 from poolhand.settings.results import ResultsSettings
-from poolhand.store.results_disk import DiskResults
 from poolhand.transport.asgi import bind, port_of, serve_on
 from poolhand.transport.clock import SystemClock
 from poolhand.transport.plumbing import first_of
@@ -30,14 +30,15 @@ async def serve(settings: ResultsSettings, ready: Callable[[str], None] | None =
 
     Raises:
         PortBusy, CannotListen: The port cannot be had.
-        StorageDown: The folder cannot be used.
+        StorageUnfit: The storage's address, bucket or credentials are wrong.
+        StorageDown: The folder cannot be used, or the storage does not answer.
         ChainUnreachable: No endpoint answers at the start, and nothing is kept here yet.
     """
     guard_recursion()
     listener = bind(settings.host, settings.port)
     with listener:
         url = public_url(settings, port_of(listener))
-        storage = DiskResults(settings.folder, partial(location_at, url))
+        storage = await open_storage(settings, partial(location_at, url))
         lasts = bool(await storage.tasks())
         retry = ChainRetry(SystemClock(), chain_outage("the service"), lasts=lasts)
         async with connect(settings.chain, retry) as chain:
@@ -47,7 +48,8 @@ async def serve(settings: ResultsSettings, ready: Callable[[str], None] | None =
             await intake.count()
 
             def announce(_port: int) -> None:
-                _log.info("results_serving", url=url, folder=str(settings.folder))
+                storage_url = settings.storage.url
+                _log.info("results_serving", url=url, folder=str(settings.folder), at=storage_url)
                 if ready is not None:
                     ready(url)
 

@@ -11,6 +11,7 @@ from poolhand.domain.units import Seconds
 from poolhand.settings.chain import ChainSettings
 from poolhand.settings.chains import chain_options, chain_settings
 from poolhand.settings.load import Option, Settings, address_or_none, size, web_url, whole
+from poolhand.settings.storage import StorageChoice
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +24,8 @@ class ResultsSettings:
         host, port: Where to listen; port 0: any free one.
         public_url: Under which requesters reach it, written into result links; None: host and
             port.
-        folder: Where archives are kept.
+        folder: Where archives are kept, or the records of those that are kept elsewhere.
+        storage: Where archives are kept.
         max_archive: Bytes of one archive.
         max_expanded: Bytes of all its files together.
         max_files: Files in one archive.
@@ -42,6 +44,7 @@ class ResultsSettings:
     port: int = 13200
     public_url: str | None = None
     folder: Path = Path("results")
+    storage: StorageChoice = StorageChoice()
     max_archive: int = 1024**3
     max_expanded: int = 4 * 1024**3
     max_files: int = 10_000
@@ -65,7 +68,15 @@ RESULTS_OPTIONS: Final[tuple[Option, ...]] = (
            "port to listen on; 0: any free one"),
     Option("public-url", "POOLHAND_RESULTS_URL", web_url, "",
            "URL under which requesters reach it, written on chain; empty: where it listens"),
-    Option("folder", "POOLHAND_RESULTS_FOLDER", Path, "results", "where archives are kept"),
+    Option("folder", "POOLHAND_RESULTS_FOLDER", Path, "results",
+           "where archives are kept, or their records if they are kept elsewhere"),
+    Option("storage", "POOLHAND_STORAGE", StorageChoice.parse, "disk",
+           "where archives are kept: disk (the folder), "
+           "s3://BUCKET/PREFIX?endpoint=URL&region=NAME, "
+           "or ipfs+http://HOST:PORT (the RPC of an IPFS node, Kubo)"),
+    Option("storage-credentials", "POOLHAND_STORAGE_CREDENTIALS", str, "",
+           "file that its owner alone may read, as ~/.aws/credentials: [default] with "
+           "aws_access_key_id and aws_secret_access_key, or [ipfs] with authorization"),
     Option("max-archive", "POOLHAND_MAX_ARCHIVE", size, "1g", "largest archive"),
     Option("max-expanded", "POOLHAND_MAX_EXPANDED", size, "4g", "largest archive, unpacked"),
     Option("max-files", "POOLHAND_MAX_FILES", whole(1), "10000", "files in one archive"),
@@ -93,6 +104,7 @@ def results_settings(found: Settings) -> ResultsSettings:
         port=found["port"],
         public_url=found["public-url"] or None,
         folder=found["folder"],
+        storage=found["storage"].with_credentials(found["storage-credentials"]),
         max_archive=found["max-archive"],
         max_expanded=found["max-expanded"],
         max_files=found["max-files"],
