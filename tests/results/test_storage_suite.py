@@ -10,9 +10,11 @@ from functools import partial
 import pytest
 from s3_results import s3_objects
 
+from ipfs_memory import RPC, MemoryNode
 from poolhand.domain.ids import Address, ResultDigest, TaskId
 from poolhand.domain.result_link import location_at
 from poolhand.ports.storage import Archive, ArchiveFile
+from poolhand.store.kubo_objects import KuboObjects
 from poolhand.store.memory_objects import MemoryObjects
 from poolhand.store.results_disk import DiskResults
 from poolhand.store.results_elsewhere import ResultsElsewhere
@@ -32,7 +34,7 @@ ARCHIVE = Archive(
 LOCATION_OF = partial(location_at, "https://results.example/")
 PLACED = replace(ARCHIVE, location=f"https://results.example/v1/results/{ARCHIVE.task_id}")
 NUMBERS = itertools.count()
-STORAGES = ("disk", "memory", "elsewhere", "s3")
+STORAGES = ("disk", "memory", "elsewhere", "s3", "ipfs-memory")
 
 
 @pytest.fixture(params=STORAGES)
@@ -43,6 +45,8 @@ async def storage(request, tmp_path):
         return MemoryResultStorage(LOCATION_OF)
     if request.param == "elsewhere":
         return await opened(tmp_path, MemoryObjects())
+    if request.param == "ipfs-memory":
+        return await opened(tmp_path, KuboObjects(MemoryNode().client(), RPC))
     server = request.getfixturevalue("s3")
     return await opened(tmp_path, s3_objects(server, prefix=f"suite/{next(NUMBERS)}"))
 

@@ -99,6 +99,12 @@ class ResultStorage(Protocol):
     async def tasks(self) -> tuple[TaskId, ...]:
         """Return every task with an archive."""
 
+    async def at(self, location: str) -> tuple[Archive, ...]:
+        """Return the archives that lie at an address of the storage's own, such as ``/ipfs/…``.
+
+        They have the same content; there are several where several tasks came to it.
+        """
+
     def stream(
         self, archive: Archive, first: int = 0, count: int | None = None
     ) -> AsyncIterator[bytes]:

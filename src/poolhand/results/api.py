@@ -6,15 +6,18 @@ from collections.abc import AsyncIterator, Callable
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi import Path as PathParameter
 from fastapi.responses import StreamingResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.requests import ClientDisconnect
 
 from poolhand import __version__
+from poolhand.domain.content_id import CONTENT_ID, ContentId
 from poolhand.domain.errors import EndsProgram, PoolhandError, Refused
 from poolhand.domain.ids import Address, DealId, TaskId
 from poolhand.domain.units import UnixSeconds
 from poolhand.ports.chain import HubFacts
+from poolhand.ports.storage import Archive
 from poolhand.results.intake import Intake
 from poolhand.results.metrics import ResultsMetrics
 from poolhand.results.ranges import asked_part
@@ -125,22 +128,21 @@ def _downloads(router: APIRouter, intake: Intake, metrics: ResultsMetrics) -> No
         """Give the archive that the chain made the task's result; ranges are served."""
         archive = await intake.result(TaskId.parse(task_id))
         metrics.downloads.inc()
-        etag = f'"{archive.sha256.hex()}"'
-        part = asked_part(request.headers, archive.size, etag)
-        headers = {
-            "ETag": etag,
-            "Content-Location": archive.location,
-            "Accept-Ranges": "bytes",
-            "Content-Length": str(part.count),
-            "Content-Disposition": f'attachment; filename="{archive.task_id}.zip"',
-            "X-Content-Type-Options": "nosniff",
-            "Cache-Control": "no-cache",
-            **part.headers,
-        }
-        if request.method == "HEAD":
-            return Response(None, part.status, headers, "application/zip")
-        body = intake.stream(archive, part)
-        return StreamingResponse(body, part.status, headers, "application/zip")
+        return _given(request, intake, archive, "no-cache")
+
+    @router.head("/ipfs/{content_id}", response_class=Response)
+    @router.get("/ipfs/{content_id}", response_class=Response, responses=_DOWNLOADED)
+    async def get_content(
+        request: Request, content_id: Annotated[str, PathParameter(pattern=CONTENT_ID)]
+    ) -> Response:
+        """Give a result that lies in IPFS, as a gateway does; each block is checked by its hash.
+
+        Nothing but results of this service is given.
+        """
+        content = ContentId.parse(content_id)
+        archive = await intake.result_at(f"/ipfs/{content}")
+        metrics.downloads.inc()
+        return _given(request, intake, archive, "public, max-age=31536000, immutable")
 
     @router.get("/v1/results/{task_id}/info")
     async def get_info(task_id: TaskIdText) -> ResultInfo:
@@ -156,6 +158,25 @@ def _downloads(router: APIRouter, intake: Intake, metrics: ResultsMetrics) -> No
             stored_at=archive.stored_at,
             files=tuple(FileInResult(name=each.name, size=each.size) for each in archive.files),
         )
+
+
+def _given(request: Request, intake: Intake, archive: Archive, cached: str) -> Response:
+    etag = f'"{archive.sha256.hex()}"'
+    part = asked_part(request.headers, archive.size, etag)
+    headers = {
+        "ETag": etag,
+        "Content-Location": archive.location,
+        "Accept-Ranges": "bytes",
+        "Content-Length": str(part.count),
+        "Content-Disposition": f'attachment; filename="{archive.task_id}.zip"',
+        "X-Content-Type-Options": "nosniff",
+        "Cache-Control": cached,
+        **part.headers,
+    }
+    if request.method == "HEAD":
+        return Response(None, part.status, headers, "application/zip")
+    body = intake.stream(archive, part)
+    return StreamingResponse(body, part.status, headers, "application/zip")
 
 
 def _health(

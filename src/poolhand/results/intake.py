@@ -24,7 +24,13 @@ from poolhand.ports.chain import Hub
 from poolhand.ports.clock import Clock
 from poolhand.ports.storage import Archive, Draft, ResultStorage
 from poolhand.results import rules
-from poolhand.results.errors import ArchiveTooLarge, DigestDiffers, NotYetOnChain, UnsafeArchive
+from poolhand.results.errors import (
+    ArchiveTooLarge,
+    DigestDiffers,
+    NoResultHere,
+    NotYetOnChain,
+    UnsafeArchive,
+)
 from poolhand.results.inspect import ArchiveLimits, Contents, inspect
 from poolhand.results.ranges import Part
 from poolhand.results.room import Quota, ResultsRoom
@@ -209,6 +215,21 @@ class Intake:
         archives = await self._storage.of_task(task_id)
         view = (await self._hub.tasks({task_id: ()}))[task_id]
         return rules.choose(view, archives)
+
+    async def result_at(self, location: str) -> Archive:
+        """Return the archive at an address of the storage's own, if it is a task's result.
+
+        Raises:
+            NoResultHere, ResultPending, TaskFailed: There is none, yet or for good.
+        """
+        missing = NoResultHere("no result of this address is kept here")
+        for each in await self._storage.at(location):
+            view = (await self._hub.tasks({each.task_id: ()}))[each.task_id]
+            try:
+                return rules.choose(view, (each,))
+            except NoResultHere as fault:
+                missing = fault
+        raise missing
 
     def stream(self, archive: Archive, part: Part) -> AsyncIterator[bytes]:
         """Yield the bytes of a part of an archive."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from socket import socket
 
 import structlog
 
@@ -11,8 +12,9 @@ from poolhand.chain import connect
 from poolhand.domain.result_link import location_at
 from poolhand.observe.recursion import guard_recursion
 from poolhand.observe.retry import ChainRetry, chain_outage
+from poolhand.ports.storage import ResultStorage
 from poolhand.results.assembly import assemble, public_url
-from poolhand.results.storages import open_storage
+from poolhand.results.storages import opened_storage
 from poolhand.settings.results import ResultsSettings
 from poolhand.transport.asgi import bind, port_of, serve_on
 from poolhand.transport.clock import SystemClock
@@ -38,19 +40,29 @@ async def serve(settings: ResultsSettings, ready: Callable[[str], None] | None =
     listener = bind(settings.host, settings.port)
     with listener:
         url = public_url(settings, port_of(listener))
-        storage = await open_storage(settings, partial(location_at, url))
-        lasts = bool(await storage.tasks())
-        retry = ChainRetry(SystemClock(), chain_outage("the service"), lasts=lasts)
-        async with connect(settings.chain, retry) as chain:
-            app, intake = assemble(
-                chain.hub, storage, SystemClock(), settings, url, lambda: chain.watcher.trouble
-            )
-            await intake.count()
+        async with opened_storage(settings, partial(location_at, url)) as storage:
+            await _serve(settings, storage, listener, url, ready)
 
-            def announce(_port: int) -> None:
-                storage_url = settings.storage.url
-                _log.info("results_serving", url=url, folder=str(settings.folder), at=storage_url)
-                if ready is not None:
-                    ready(url)
 
-            await first_of(serve_on(app, listener, announce), intake.keep_tidy(settings.sweep))
+async def _serve(
+    settings: ResultsSettings,
+    storage: ResultStorage,
+    listener: socket,
+    url: str,
+    ready: Callable[[str], None] | None,
+) -> None:
+    lasts = bool(await storage.tasks())
+    retry = ChainRetry(SystemClock(), chain_outage("the service"), lasts=lasts)
+    async with connect(settings.chain, retry) as chain:
+        app, intake = assemble(
+            chain.hub, storage, SystemClock(), settings, url, lambda: chain.watcher.trouble
+        )
+        await intake.count()
+
+        def announce(_port: int) -> None:
+            storage_url = settings.storage.url
+            _log.info("results_serving", url=url, folder=str(settings.folder), at=storage_url)
+            if ready is not None:
+                ready(url)
+
+        await first_of(serve_on(app, listener, announce), intake.keep_tidy(settings.sweep))

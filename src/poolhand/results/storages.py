@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 
 from poolhand.domain.ids import TaskId
 from poolhand.ports.storage import ObjectStore, ResultStorage
 from poolhand.settings.results import ResultsSettings
-from poolhand.settings.storage import DISK, S3, StorageChoice
+from poolhand.settings.storage import DISK, IPFS, StorageChoice
 from poolhand.store.results_disk import DiskResults
 from poolhand.store.results_elsewhere import ResultsElsewhere, check_mark
 
 
-async def open_storage(
+@asynccontextmanager
+async def opened_storage(
     settings: ResultsSettings, location_of: Callable[[TaskId], str]
-) -> ResultStorage:
-    """Open the storage that the operator has chosen.
+) -> AsyncIterator[ResultStorage]:
+    """Lend the storage that the operator has chosen, ready for use.
 
     Args:
         settings: Of the operator.
@@ -28,26 +30,33 @@ async def open_storage(
     choice, folder = settings.storage, settings.folder
     if choice.kind == DISK:
         check_mark(folder, choice.name)
-        return DiskResults(folder, location_of)
-    elsewhere = ResultsElsewhere(folder, _objects(choice), choice.name, location_of)
-    await elsewhere.open()
-    return elsewhere
+        yield DiskResults(folder, location_of)
+        return
+    async with _objects(choice) as objects:
+        elsewhere = ResultsElsewhere(folder, objects, choice.name, location_of)
+        await elsewhere.open()
+        yield elsewhere
 
 
-def _objects(choice: StorageChoice) -> ObjectStore:
-    """Return the storage's adapter; each loads its library when it is chosen."""
-    if choice.kind == S3:
-        from poolhand.store.s3_objects import S3Bucket, S3Objects  # noqa: PLC0415 - an extra
+@asynccontextmanager
+async def _objects(choice: StorageChoice) -> AsyncIterator[ObjectStore]:
+    """Lend a storage's adapter; each loads its library when it is chosen."""
+    if choice.kind == IPFS:
+        from poolhand.store.kubo_objects import KuboObjects, kubo_client  # noqa: PLC0415
 
-        return S3Objects(
-            S3Bucket(
-                choice.bucket,
-                choice.prefix,
-                choice.endpoint,
-                choice.region,
-                choice.key_id,
-                choice.secret,
-                choice.token,
-            )
+        async with kubo_client() as http:
+            yield KuboObjects(http, choice.rpc, choice.authorization)
+        return
+    from poolhand.store.s3_objects import S3Bucket, S3Objects  # noqa: PLC0415 - an extra
+
+    yield S3Objects(
+        S3Bucket(
+            choice.bucket,
+            choice.prefix,
+            choice.endpoint,
+            choice.region,
+            choice.key_id,
+            choice.secret,
+            choice.token,
         )
-    raise AssertionError(choice.kind)
+    )

@@ -58,6 +58,10 @@ class DiskResults:
         """Return every task with an archive."""
         return await self._records.tasks()
 
+    async def at(self, location: str) -> tuple[Archive, ...]:  # noqa: ARG002 - of other storages
+        """Return nothing: what lies here has no address of its own."""
+        return ()
+
     async def stream(
         self, archive: Archive, first: int = 0, count: int | None = None
     ) -> AsyncIterator[bytes]:

@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import replace
+from hashlib import sha256
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
@@ -19,7 +21,7 @@ import structlog
 
 from poolhand.domain.errors import Malformed
 from poolhand.domain.ids import TaskId
-from poolhand.observe.private import write_private
+from poolhand.observe.private import create_private, private_folder, write_private
 from poolhand.ports.storage import Archive, ObjectStore, StorageDown, StorageFull, StorageUnfit
 from poolhand.store.result_records import (
     SENDING,
@@ -32,6 +34,10 @@ from poolhand.store.results_disk import DiskResults
 
 MARK: Final = "storage"
 """Names the storage whose archives a folder has records of."""
+ADDRESSES: Final = "addresses"
+"""Folder that tells which records have an address: a folder each, a file for each record in it."""
+MOST_SHARING: Final = 100
+"""Records of one address that are looked at: the same archive came from so many tasks."""
 MOST_RECORD: Final = 32 * 1024**2
 """Bytes of a record that are read from elsewhere."""
 _log = structlog.get_logger()
@@ -115,7 +121,7 @@ class ResultsElsewhere:
         except Malformed as fault:
             _log.warning("result_record_damaged", name=name, cause=str(fault))
             return False
-        await asyncio.to_thread(self._records.write, archive)
+        await asyncio.to_thread(self._write, archive)
         return True
 
     def receiving(self) -> AbstractAsyncContextManager[SpooledDraft]:
@@ -134,10 +140,11 @@ class ResultsElsewhere:
         except (StorageDown, StorageFull):
             _log.warning("result_not_sent", task_id=str(archive.task_id), storage=self._name)
             raise  # the next start, or the same archive again, settles what lies there
-        await asyncio.to_thread(self._records.write, placed)
+        await asyncio.to_thread(self._write, placed)
         if before is not None and before.sha256 != archive.sha256 and not self._is_here(before):
             await asyncio.to_thread(self._records.write, before, SENDING)
             await self._discard(before)
+            await asyncio.to_thread(self._forget_address, before)
         await asyncio.to_thread(sending.unlink, missing_ok=True)
         return placed
 
@@ -150,6 +157,39 @@ class ResultsElsewhere:
     async def tasks(self) -> tuple[TaskId, ...]:
         """Return every task with an archive."""
         return await self._records.tasks()
+
+    async def at(self, location: str) -> tuple[Archive, ...]:
+        """Return the archives that lie at an address of the storage's own."""
+        return await asyncio.to_thread(self._at, location)
+
+    def _at(self, location: str) -> tuple[Archive, ...]:
+        with self._records.disk():
+            names = islice(self._address(location).glob("*"), MOST_SHARING)
+            places = [self._folder / each.name.replace(".", "/", 1) for each in names]
+        found = [each for path in places if (each := read_record(path)) is not None]
+        return tuple(each for each in found if each.location == location)
+
+    def _write(self, archive: Archive) -> None:
+        """Write a record, and before it that its address has one."""
+        if archive.location and archive.location != self._location_of(archive.task_id):
+            with self._records.disk():
+                private_folder(self._address(archive.location))
+                create_private(self._named_at_address(archive))
+        self._records.write(archive)
+
+    def _forget_address(self, archive: Archive) -> None:
+        named = self._named_at_address(archive)
+        with self._records.disk(), suppress(FileNotFoundError):
+            named.unlink()
+            with suppress(OSError):
+                named.parent.rmdir()
+
+    def _named_at_address(self, archive: Archive) -> Path:
+        place = self._records.place(archive)
+        return self._address(archive.location) / f"{place.parent.name}.{place.name}"
+
+    def _address(self, location: str) -> Path:
+        return self._folder / ADDRESSES / sha256(location.encode()).hexdigest()
 
     async def stream(
         self, archive: Archive, first: int = 0, count: int | None = None
@@ -173,6 +213,7 @@ class ResultsElsewhere:
         if not self._is_here(archive):
             await self._discard(archive)
         await asyncio.to_thread(self._records.remove, archive, ".zip", SENDING)
+        await asyncio.to_thread(self._forget_address, archive)
 
     def _is_here(self, archive: Archive) -> bool:
         """Whether an archive lies on the disk since before there was another storage."""

@@ -39,6 +39,10 @@ class MemoryResultStorage:
         """Return every task with an archive."""
         return tuple(sorted(self._kept))
 
+    async def at(self, location: str) -> tuple[Archive, ...]:  # noqa: ARG002 - of other storages
+        """Return nothing: what lies here has no address of its own."""
+        return ()
+
     async def stream(
         self, archive: Archive, first: int = 0, count: int | None = None
     ) -> AsyncIterator[bytes]:
