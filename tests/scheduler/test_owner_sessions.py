@@ -15,14 +15,13 @@ from poolhand.domain.ids import Address
 from poolhand.domain.messages import Nonce, OwnerSignIn, pool_domain
 from poolhand.domain.units import UnixSeconds
 from poolhand.keys.wallet import Wallet
+from poolhand.scheduler.one_time import CHALLENGE_LIFE, SignInRefused
 from poolhand.scheduler.owner_sessions import (
-    CHALLENGE_LIFE,
     MOST_SESSIONS,
     OWNER_READ,
     SESSION_LIFE,
     SOLD,
     OwnerSessions,
-    SignInRefused,
 )
 from poolhand.transport.asgi import application
 from poolhand.transport.attempts import AttemptRules, Attempts, TooManyAttempts

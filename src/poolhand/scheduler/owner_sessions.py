@@ -1,14 +1,12 @@
 """Who is the pool's owner? Whoever signs a challenge with the wallet that the chain says owns it.
 
-A challenge costs the pool no memory, whoever asks how often: its nonce carries a code that only
-this process can make. It is good for one signature and a few minutes. What a session may do, the
-token in the wallet's lock may as well: whoever runs the pool needs no wallet.
+What a session may do, the token in the wallet's lock may as well: whoever runs the pool needs no
+wallet.
 """
 
 from __future__ import annotations
 
 import asyncio
-import hmac
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -18,21 +16,18 @@ from typing import Final
 import structlog
 
 from poolhand.domain.eip712 import Domain
-from poolhand.domain.errors import ChainUnreachable, Refused
+from poolhand.domain.errors import ChainUnreachable
 from poolhand.domain.ids import Address
 from poolhand.domain.messages import Nonce, OwnerSignIn
 from poolhand.domain.signatures import BadSignature, recover
 from poolhand.domain.units import Seconds, UnixSeconds
 from poolhand.ports.clock import Clock, Entropy
+from poolhand.scheduler.one_time import OneTimeChallenges, SignInRefused
 
-CHALLENGE_LIFE: Final = Seconds(300)
-"""How long a challenge may be signed."""
 SESSION_LIFE: Final = Seconds(12 * 3600)
 """How long a session lasts."""
 MOST_SESSIONS: Final = 16
 """Sessions at a time; the oldest makes room."""
-MOST_SPENT: Final = 10_000
-"""Challenges that are remembered as used until they are over; more are refused."""
 SOLD: Final = 10
 """Seconds after which the pool may have been sold: whoever signs in is looked up anew."""
 OWNER_READ: Final = 60
@@ -41,12 +36,6 @@ LONGEST_OWNER_READ: Final = 5.0
 """Seconds that a slow chain is waited for."""
 
 log = structlog.get_logger()
-
-
-class SignInRefused(Refused):
-    """Nobody is let in by this signature."""
-
-    http_status = 401
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +69,8 @@ class OwnerSessions:
     ) -> None:
         self._domain, self._url, self._clock, self._entropy = domain, url, clock, entropy
         self.owner, self._read_owner = owner, read_owner
-        self._secret = entropy.bytes(32)
+        self._challenges = OneTimeChallenges(clock, entropy)
         self._read_at, self._reading = clock.steady(), asyncio.Lock()
-        self._spent: OrderedDict[Nonce, UnixSeconds] = OrderedDict()
         self._sessions: OrderedDict[bytes, _Session] = OrderedDict()
 
     def __len__(self) -> int:
@@ -91,9 +79,7 @@ class OwnerSessions:
     async def challenge(self) -> OwnerSignIn:
         """Return what the owner is to sign; whoever bought the pool is named soon."""
         await self._look(OWNER_READ)
-        expiry = UnixSeconds(self._clock.now() + CHALLENGE_LIFE)
-        random = self._entropy.bytes(16)
-        return self._message(Nonce(random + self._code(random, expiry)), expiry)
+        return self._message(*self._challenges.make())
 
     async def sign_in(self, nonce: Nonce, expiry: UnixSeconds, signature: bytes) -> str:
         """Return the token of a new session.
@@ -101,7 +87,7 @@ class OwnerSessions:
         Raises:
             SignInRefused: The challenge is not good, or somebody else signed it.
         """
-        self._spend(nonce, expiry)
+        self._challenges.spend(nonce, expiry)
         try:
             signer = recover(self._message(nonce, expiry).digest, signature)
         except BadSignature as fault:
@@ -153,24 +139,6 @@ class OwnerSessions:
                     self.owner = await self._read_owner()
             except (ChainUnreachable, TimeoutError) as fault:
                 log.debug("owner_not_read", cause=str(fault))
-
-    def _spend(self, nonce: Nonce, expiry: UnixSeconds) -> None:
-        """Use a challenge up, whatever comes of it."""
-        now, random = self._clock.now(), bytes(nonce)[:16]
-        while self._spent and next(iter(self._spent.values())) < now:
-            self._spent.popitem(last=False)
-        is_ours = hmac.compare_digest(bytes(nonce)[16:], self._code(random, expiry))
-        if not is_ours or not now <= expiry or nonce in self._spent:
-            raise SignInRefused(
-                "this challenge is not one of this pool's, is over, or was used: ask for a new one"
-            )
-        if len(self._spent) >= MOST_SPENT:
-            raise SignInRefused("too many challenges were used just now: try again in 5 minutes")
-        self._spent[nonce] = expiry
-
-    def _code(self, random: bytes, expiry: UnixSeconds) -> bytes:
-        told = random + expiry.to_bytes(8, "big")
-        return hmac.new(self._secret, told, sha256).digest()[:16]
 
     def _message(self, nonce: Nonce, expiry: UnixSeconds) -> OwnerSignIn:
         return OwnerSignIn(self._domain, self.owner, self._url, nonce, expiry)
