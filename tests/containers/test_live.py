@@ -35,7 +35,7 @@ def test_a_line_without_an_end_is_told_in_parts_and_never_held_whole():
     for _ in range(10):
         for line in splitter.add(b"x" * MOST_APP_LINE * 3, is_error=True):
             assert (line.is_error, len(line.text)) == (True, MOST_APP_LINE)
-        assert all(len(rest) < MOST_APP_LINE for rest in splitter._open.values())
+        assert all(len(rest) <= MOST_APP_LINE for rest in splitter._open.values())
 
 
 def test_the_two_streams_are_not_mixed_up():
@@ -64,3 +64,15 @@ async def test_a_container_is_followed_to_its_end_and_a_broken_engine_is_told_as
         engine.refusals["logs"] = 500, "broken"
         with pytest.raises(RuntimeDown):
             await anext(runtime.follow("app", 10, live=True))
+
+
+@pytest.mark.parametrize("length", [0, 1, 4095, 4096, 4097, 8192, 10_000])
+@pytest.mark.parametrize("piece", [1, 1000, 4096, 5000, 100_000])
+def test_a_line_is_cut_into_the_same_parts_however_it_arrives(length, piece):
+    """Lines are numbered: a reader that comes later must count as one that was there."""
+    printed = b"x" * length + b"\nnext\n"
+    splitter, told = LineSplitter(), []
+    for start in range(0, len(printed), piece):
+        told += splitter.add(printed[start : start + piece], is_error=False)
+    told += splitter.end()
+    assert told == [*LineSplitter().add(printed, is_error=False)]

@@ -35,7 +35,7 @@ class LineSplitter:
         *lines, rest = (self._open[is_error] + data).split(b"\n")
         for line in lines:
             yield from _parts(line, is_error)
-        while len(rest) >= MOST_APP_LINE:
+        while len(rest) > MOST_APP_LINE:  # one of just that size may end here: parts are the same
             yield LogLine(is_error, rest[:MOST_APP_LINE])
             rest = rest[MOST_APP_LINE:]
         self._open[is_error] = rest

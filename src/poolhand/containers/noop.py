@@ -89,7 +89,8 @@ class NoopRuntime:
         self.computations: Counter[str] = Counter()
         self.cpus: dict[str, float] = {}
         self._containers: dict[str, asyncio.Task[ContainerOutcome]] = {}
-        self._printed: dict[str, tuple[LogLine, ...]] = {}
+        self._printed: dict[str, list[LogLine]] = {}
+        self._more = asyncio.Event()
         self._labels: dict[str, Mapping[str, str]] = {}
         log.warning("simulated_container_engine_made", isolation="none", images=len(self.apps))
 
@@ -126,10 +127,25 @@ class NoopRuntime:
         """Yield what a container printed; see ``ContainerRuntime.follow``."""
         self._check(name)
         container = self._containers.get(name)
-        for line in self._printed.get(name, ())[-tail:] if tail and container else ():
-            yield line
-        if live and container is not None:
-            await asyncio.wait([container])
+        if container is None:
+            return
+        printed = self._printed.setdefault(name, [])
+        at = max(len(printed) - tail, 0)
+        while True:
+            while at < len(printed):
+                yield printed[at]
+                at += 1
+            if not live or container.done():
+                return
+            more = asyncio.create_task(self._more.wait())
+            await asyncio.wait({container, more}, return_when=asyncio.FIRST_COMPLETED)
+            more.cancel()
+
+    def prints(self, name: str, *texts: bytes, is_error: bool = False) -> None:
+        """Have a container print lines while it is held by ``gate``."""
+        self._printed[name] += [LogLine(is_error, each) for each in texts]
+        self._more.set()
+        self._more = asyncio.Event()
 
     async def usage(self, name: str) -> ContainerUse | None:
         """Return what a container uses now, which is nothing; None where none runs."""
@@ -192,6 +208,6 @@ class NoopRuntime:
         splitter = LineSplitter()
         lines = [*splitter.add(outcome.stdout, is_error=False)]
         lines += splitter.add(outcome.stderr, is_error=True)
-        self._printed[spec.name] = (*lines, *splitter.end())
+        self._printed[spec.name] = [*lines, *splitter.end()]
         await self.gate.wait()
         return outcome

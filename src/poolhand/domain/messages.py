@@ -169,8 +169,29 @@ class OwnerSignIn:
         return self.domain.digest(self.TYPE.hash((self.owner, self.url, self.nonce, self.expiry)))
 
 
+@dataclass(frozen=True, slots=True)
+class ReaderSignIn:
+    """A requester asks the pool at ``url`` for what its tasks print; answers the ``nonce``."""
+
+    TYPE: ClassVar[StructType] = StructType(
+        "ReaderSignIn",
+        (("address", "requester"), ("string", "url"), ("bytes32", "nonce"), ("uint256", "expiry")),
+    )
+    domain: Domain
+    requester: Address
+    url: str
+    nonce: Nonce
+    expiry: UnixSeconds
+
+    @property
+    def digest(self) -> bytes:
+        """The 32 bytes to sign."""
+        told = self.requester, self.url, self.nonce, self.expiry
+        return self.domain.digest(self.TYPE.hash(told))
+
+
 TypedMessage: TypeAlias = (
-    WorkerLogin | PoolProof | ResultUpload | MarketLogin | JoinFiles | OwnerSignIn
+    WorkerLogin | PoolProof | ResultUpload | MarketLogin | JoinFiles | OwnerSignIn | ReaderSignIn
 )
 
 MAX_SKEW: Final = 30
