@@ -11,6 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from many import examples
+from poolhand.domain.app_lines import AppLine, clean_line
+from poolhand.domain.app_progress import WHOLE
 from poolhand.domain.errors import Malformed
 from poolhand.domain.ids import Address, DealId, ResultDigest, TaskId, TxHash
 from poolhand.domain.messages import Nonce
@@ -39,6 +41,7 @@ from poolhand.wire.messages import (
     Completed,
     Conditions,
     Declined,
+    FollowTask,
     Held,
     Hello,
     Idle,
@@ -51,8 +54,10 @@ from poolhand.wire.messages import (
     SessionMessage,
     StatusReport,
     TaskActivated,
+    TaskOutput,
     Upload,
     Welcome,
+    WorkProgress,
 )
 
 
@@ -73,6 +78,7 @@ count, small = st.integers(0, MAX_INT), st.integers(0, 65_535)
 task, nonce, address = sized(TaskId), sized(Nonce), sized(Address, 20)
 host = st.sampled_from(["a.example:1", "xn--bcher-kva.example:443", "a.b-c.d:65535"])
 signature = st.binary(min_size=65, max_size=65)
+app_line = st.builds(AppLine, st.booleans(), st.binary(max_size=200).map(clean_line))
 
 
 def some(item, most, least=0):
@@ -116,6 +122,16 @@ MESSAGES = {
     About: st.builds(About, word, small),
     Conditions: st.builds(Conditions, st.none() | count, count, some(host, 64)),
     Declined: st.builds(Declined, task),
+    FollowTask: st.builds(FollowTask, task, st.none() | count),
+    TaskOutput: st.builds(TaskOutput, task, count, some(app_line, 256), st.booleans()),
+    WorkProgress: st.builds(
+        WorkProgress,
+        task,
+        st.none() | count,
+        *(count,) * 4,
+        st.none() | st.integers(0, WHOLE),
+        sentence,
+    ),
     Close: st.builds(Close, word, sentence),
 }
 messages = st.one_of(*MESSAGES.values())
@@ -249,6 +265,13 @@ def test_the_largest_messages_of_a_worker_fit_a_frame():
     everything = [
         ReportBatch(TaskId(bytes(32)), MAX_INT, reports * MOST_REPORTS, upload),
         Logs.tail(TaskId(bytes(32)), "\x01" * 100_000, "é" * 100_000),
+        *(
+            TaskOutput(TaskId(bytes(32)), MAX_INT, (AppLine(True, clean_line(line)),) * 2, True)
+            for line in (b"\x01" * 4096, b"\x1b[m" * 1365, b"\xff" * 4096, b'"' * 4096)
+        ),
+        TaskOutput(
+            TaskId(bytes(32)), MAX_INT, (AppLine(True, clean_line(b"\x01" * 32)),) * 256, True
+        ),
     ]
     for message in everything:
         assert len(encode(message).encode()) <= MAX_SESSION_FRAME
@@ -326,3 +349,16 @@ def test_whatever_words_come_with_an_event_it_is_written_down_and_read_again(wor
 def test_no_character_takes_more_of_a_frame_than_the_widest(character):
     assert cost(character) <= WIDEST_CHARACTER
     assert cost("\x01") == WIDEST_CHARACTER
+
+
+@pytest.mark.parametrize("words", [r"\u001b[2J", r"\n", r"\u202e", r"\ud800", r"\u001b]0;x\u0007"])
+def test_a_line_of_an_app_that_commands_is_refused(words):
+    frame = (
+        '{"v":4,"type":"output","body":{"task_id":"0x' + "00" * 32 + '","first":0,"lines":'
+        '[[false,"%s"]],"is_last":false}}'
+    )
+    assert decode(frame % r"\u001b[1mfine\u001b[0m").lines == (
+        AppLine(is_error=False, text="\x1b[1mfine\x1b[0m"),
+    )
+    with pytest.raises(Malformed):
+        decode(frame % words)

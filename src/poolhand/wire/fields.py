@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated, Any, Final, TypeVar, get_args, get_origin, get_type_hints
 
+from poolhand.domain.app_lines import AppLine, is_clean_line
 from poolhand.domain.errors import Malformed
 from poolhand.domain.ids import FixedBytes
 from poolhand.domain.network_hosts import NetworkHost, UnfitHost, read_host
@@ -124,6 +125,25 @@ def _host(value: Any) -> NetworkHost:
 
 
 NETWORK_HOST_FIELD: Final = Field(_host, _host)
+MOST_APP_LINE_COST: Final = 24_576
+"""Bytes of an app's line inside a JSON frame: 4,096 that have all become escapes fit."""
+
+
+def _app_line(value: Any) -> AppLine:
+    if type(value) is not list or len(value) != 2 or type(value[0]) is not bool:
+        raise Malformed("expected a line as [is_error, text]")
+    return AppLine(value[0], _line_text(value[1]))
+
+
+def _line_text(value: Any) -> str:
+    found: str = _ANY_LINE.load(value)
+    if not is_clean_line(found):
+        raise Malformed("a line holds what commands a terminal or cannot be seen")
+    return found
+
+
+_ANY_LINE: Final = text(MOST_APP_LINE_COST)
+APP_LINE_FIELD: Final = Field(_app_line, lambda line: [line.is_error, _line_text(line.text)])
 
 
 def integer(limit: int = MAX_INT) -> Field:

@@ -34,8 +34,11 @@ _BY_NAME: Final[Mapping[str, type[SessionMessage]]] = {
     "acknowledged": messages.AcknowledgeReports,
     "idle": messages.Idle,
     "owner-message": messages.OwnerMessage,
+    "follow": messages.FollowTask,
     "reported": messages.ReportBatch,
     "logs": messages.Logs,
+    "output": messages.TaskOutput,
+    "progress": messages.WorkProgress,
     "capacity": messages.Capacity,
     "about": messages.About,
     "conditions": messages.Conditions,
@@ -45,7 +48,7 @@ _BY_NAME: Final[Mapping[str, type[SessionMessage]]] = {
 """What a message is called on the wire, whatever its class is called here."""
 _NAMES: Final = {kind: name for name, kind in _BY_NAME.items()}
 _VERSIONS: Final = {kind: version_of(kind) for kind in _NAMES}
-_SPOKEN: Final = " and ".join(map(str, SPOKEN))
+_SPOKEN: Final = " and ".join((", ".join(map(str, SPOKEN[:-1])), str(SPOKEN[-1])))
 
 
 class UnknownVersion(Malformed):

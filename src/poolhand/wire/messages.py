@@ -11,14 +11,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Final, Self, TypeAlias
 
+from poolhand.domain.app_lines import AppLine
+from poolhand.domain.app_progress import MOST_PROGRESS_WORDS, WHOLE
 from poolhand.domain.ids import Address, DealId, ResultDigest, TaskId, TxHash
 from poolhand.domain.messages import Nonce
 from poolhand.domain.network_hosts import MOST_ALLOWED_HOSTS, NetworkHost
 from poolhand.domain.replicate.machine import Flow
 from poolhand.domain.units import BlockNumber, NanoRlc, Seconds, UnixSeconds
 from poolhand.wire.fields import (
+    APP_LINE_FIELD,
     FLAG_FIELD,
     NETWORK_HOST_FIELD,
+    WIDEST_CHARACTER,
     blob,
     choice,
     counts,
@@ -32,13 +36,15 @@ from poolhand.wire.fields import (
     text,
 )
 
-SPOKEN: Final = (2, 3)
+SPOKEN: Final = (2, 3, 4)
 """The versions this code speaks; a new or changed message means the next one."""
 FIRST_SESSION_VERSION: Final = SPOKEN[0]
 SESSION_VERSION: Final = SPOKEN[-1]
 OWNER_MESSAGES: Final = 3
 """The version since which a pool may say something to the operator of a worker, and a worker says
 what it is beyond its login."""
+LIVE_OUTPUT: Final = 4
+"""The version since which a pool may ask a worker for what an app prints while it runs."""
 MAX_WORD: Final = 64
 MAX_SENTENCE: Final = 512
 DETAIL: Final = 2_048
@@ -46,6 +52,8 @@ LOG: Final = 24_576
 CALLBACK: Final = 16_384
 MOST_HELD: Final = 256
 MOST_REPORTS: Final = 8
+MOST_OUTPUT_LINES: Final = 256
+"""Of an app's, in one message."""
 
 _WORD, _SENTENCE, _DETAIL = plain(MAX_WORD), plain(MAX_SENTENCE), plain(DETAIL)
 _COUNT, _SMALL = integer(), integer(65_535)
@@ -199,6 +207,19 @@ class OwnerMessage:
 
 
 @dataclass(frozen=True, slots=True)
+class FollowTask:
+    """Somebody reads what a task prints, since version 4.
+
+    Attributes:
+        task_id: Of the replicate.
+        after: The number of the first line that is wanted; None: nobody reads any more.
+    """
+
+    task_id: Annotated[TaskId, _TASK]
+    after: Annotated[int | None, optional(_COUNT)]
+
+
+@dataclass(frozen=True, slots=True)
 class StatusReport:
     """One status a replicate entered, when, and with which transaction."""
 
@@ -242,6 +263,48 @@ class Logs:
     def tail(cls, task_id: TaskId, stdout: str, stderr: str) -> Self:
         """Keep as much of the end of each as fits (``LOG`` bytes on the wire)."""
         return cls(task_id, tail(stdout, LOG), tail(stderr, LOG))
+
+
+@dataclass(frozen=True, slots=True)
+class TaskOutput:
+    """Lines that an app has printed, for whoever reads them now, since version 4.
+
+    Attributes:
+        task_id: Of the replicate.
+        first: The number of the first of them, from 0; what is passed over is lost.
+        lines: With consecutive numbers.
+        is_last: Whether the app has ended and nothing follows.
+    """
+
+    task_id: Annotated[TaskId, _TASK]
+    first: Annotated[int, _COUNT]
+    lines: Annotated[tuple[AppLine, ...], sequence(APP_LINE_FIELD, MOST_OUTPUT_LINES)]
+    is_last: Annotated[bool, FLAG_FIELD]
+
+
+@dataclass(frozen=True, slots=True)
+class WorkProgress:
+    """How far a replicate's work is, while somebody reads it, since version 4.
+
+    Attributes:
+        task_id: Of the replicate.
+        pulled: Bytes of the app's image that have come; None: it tells none.
+        downloaded: Bytes of its data that have come.
+        memory: Bytes that its container uses now; 0 while none runs.
+        cpu_ms: Milliseconds of all processors together that it has used.
+        processes: That run in it.
+        millionths: How much of its work is done, as the app itself says; None: it does not.
+        words: What it says besides.
+    """
+
+    task_id: Annotated[TaskId, _TASK]
+    pulled: Annotated[int | None, optional(_COUNT)]
+    downloaded: Annotated[int, _COUNT]
+    memory: Annotated[int, _COUNT]
+    cpu_ms: Annotated[int, _COUNT]
+    processes: Annotated[int, _COUNT]
+    millionths: Annotated[int | None, optional(integer(WHOLE))]
+    words: Annotated[str, plain(MOST_PROGRESS_WORDS * WIDEST_CHARACTER)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -304,9 +367,12 @@ WorkerBound: TypeAlias = (
     | AcknowledgeReports
     | Idle
     | OwnerMessage
+    | FollowTask
 )
 """Scheduler to worker, after the handshake."""
-SchedulerBound: TypeAlias = ReportBatch | Logs | Capacity | About | Conditions | Declined
+SchedulerBound: TypeAlias = (
+    ReportBatch | Logs | TaskOutput | WorkProgress | Capacity | About | Conditions | Declined
+)
 """Worker to scheduler, after the handshake."""
 Handshaking: TypeAlias = Hello | Login | Welcome | Reject
 SessionMessage: TypeAlias = WorkerBound | SchedulerBound | Handshaking | Close
@@ -316,6 +382,9 @@ _SINCE: Final[Mapping[type[SessionMessage], int]] = {
     About: OWNER_MESSAGES,
     Conditions: 3,
     Declined: 3,
+    FollowTask: LIVE_OUTPUT,
+    TaskOutput: LIVE_OUTPUT,
+    WorkProgress: LIVE_OUTPUT,
 }
 """Messages that the first version does not have, and that which brought them."""
 
