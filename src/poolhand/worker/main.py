@@ -316,6 +316,7 @@ def _worker(
         images=world.engine.images,
         kept=settings.base,
         gpus=world.gpus,
+        waiting=lambda: client.waiting,
         parts=parts,
     )
 

@@ -60,6 +60,7 @@ class PoolMember:
 
     Attributes:
         joined: Tells of each new session, once the pool knows whether work is taken.
+        followed: Tells what the pool wants to hear of a task: see ``wire.messages.FollowTask``.
     """
 
     def __init__(
@@ -77,6 +78,7 @@ class PoolMember:
         self._place, self._places, self._clock = place, places, clock
         self._boundary, self._tasks = boundary, tasks
         self.joined: Signal[[]] = Signal()
+        self.followed: Signal[[TaskId, int | None]] = Signal()
         self.shell, self.chain_watch = held.shell, held.chain_watch
         self.standing = offers.standing
 
@@ -157,11 +159,16 @@ class PoolMember:
                 self._abort(task_id, cause)
             case messages.AcknowledgeReports(task_id, count):
                 self.shell.acknowledged(task_id, machine.Acknowledged(now, count))
-            case messages.Idle() | messages.OwnerMessage():
+            case messages.Idle() | messages.OwnerMessage() | messages.FollowTask():
                 self._hear_word(message)
 
-    def _hear_word(self, message: messages.Idle | messages.OwnerMessage) -> None:
-        """Keep what the operator is to know."""
+    def _hear_word(
+        self, message: messages.Idle | messages.OwnerMessage | messages.FollowTask
+    ) -> None:
+        """Keep what the operator is to know, and pass on what a reader at the pool wants."""
+        if isinstance(message, messages.FollowTask):
+            self.followed(message.task_id, message.after)
+            return
         if isinstance(message, messages.Idle):
             self.standing.idle = message.reasons
             return

@@ -27,9 +27,10 @@ from poolhand.ports.files import Fetcher, ResultsClient
 from poolhand.ports.images import EngineImages
 from poolhand.ports.journal import Journal
 from poolhand.ports.machine_use import MachineUse
-from poolhand.ports.runtime import ContainerRuntime
+from poolhand.ports.runtime import ContainerOutcome, ContainerRuntime
 from poolhand.ports.tunnels import NO_TUNNELS, Tunnels
 from poolhand.worker.allowed_places import AllowedPlaces
+from poolhand.worker.app_feeds import AppFeeds
 from poolhand.worker.composition.chain import ChainParts
 from poolhand.worker.composition.sandbox import SandboxParts
 from poolhand.worker.composition.stages import all_stages
@@ -50,6 +51,7 @@ from poolhand.worker.standing import Hold
 from poolhand.worker.sweep import Sweep
 from poolhand.worker.task_choice import TaskChoice
 from poolhand.worker.task_rules import Rules
+from poolhand.worker.work_looks import WorkLooks
 from poolhand.worker.worker_wallet import WorkerWallet
 from poolhand.worker.working_hours import WorkingHours
 
@@ -85,6 +87,7 @@ class Worker:
         tunnels: Lets apps through to hosts.
         kept: Folder for what outlives tasks; None: nothing does.
         gpus: That tasks are given which need one.
+        waiting: How many messages to the pool are yet to be written.
         parts: What is put together in another way, by an adversary.
     """
 
@@ -118,12 +121,14 @@ class Worker:
         tunnels: Tunnels = NO_TUNNELS,
         kept: Path | None = None,
         gpus: Sequence[Gpu] = (),
+        waiting: Callable[[], int] = lambda: 0,
         parts: WorkerParts = HONEST,
     ) -> None:
         replicates = dict[TaskId, Replicate]()
         told = Signal[[TaskId, Replicate, tuple[Report, ...]]]()
         held_back = Signal[[Hold, str | None]]()
-        reports = PoolReports(parts.link(link))
+        said = parts.link(link)
+        reports = PoolReports(said)
         self.computations = Computations(reports.logs, remembered, log_output=rules.log_output)
 
         async def results_there() -> ResultsClient:
@@ -147,7 +152,22 @@ class Worker:
             gpus,
         )
         wallet = WorkerWallet(address, parts.sender(sender), replicates)
-        ended = self.computations.ended
+        self.feeds = AppFeeds(
+            runtime,
+            sandbox.engine.container,
+            replicates,
+            WorkLooks(runtime, sandbox.engine.container, sandbox.folders),
+            said.send,
+            waiting,
+            clock,
+            tasks,
+            boundary,
+        )
+
+        def ended(task_id: TaskId, outcome: ContainerOutcome) -> None:
+            self.feeds.ended(task_id)
+            self.computations.ended(task_id, outcome)
+
         self.presence = PresenceWatch(
             self.live,
             machine or SimulatedMachine(),
@@ -199,6 +219,8 @@ class Worker:
         told.connect(self.member.tell)
         told.connect(lambda *_: self.presence.slots_changed())
         held_back.connect(self.member.hold)
+        self.member.joined.connect(self.feeds.leave_all)
+        self.member.followed.connect(self.feeds.follow)
         self.depositor = Depositor(wallet, chain.stake, watcher, watches.wallet.deposited)
         self.sweep = Sweep(self.shell, sandbox.engine, sandbox.folders, boundary, tasks)
 

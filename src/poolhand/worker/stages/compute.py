@@ -15,6 +15,7 @@ import structlog
 
 from poolhand.containers.errors import ContainerRemoved, NoNodeFree
 from poolhand.containers.proxy_sidecar import proxy_environment
+from poolhand.domain.app_progress import PROGRESS_FILE, PROGRESS_VARIABLE
 from poolhand.domain.errors import (
     EndsProgram,
     Refused,
@@ -40,6 +41,7 @@ from poolhand.worker.result_files import add_file
 from poolhand.worker.stages.download import ImagePull, dataset_name
 from poolhand.worker.task_folders import Folder, TaskFolders
 from poolhand.worker.task_rules import Rules
+from poolhand.worker.work_looks import drop_progress
 
 IN, OUT = "/iexec_in", "/iexec_out"
 MAX_LAST_WORDS: Final = 500
@@ -167,6 +169,7 @@ def blame(fault: Exception) -> tuple[Status, str]:
 
 
 def _collect(folder: Folder, outcome: ContainerOutcome, brief: Brief) -> Outputs:
+    drop_progress(folder.output)
     check_outcome(outcome, brief)
     for name, text in (("stdout.txt", outcome.stdout), ("stderr.txt", outcome.stderr)):
         if text:
@@ -229,6 +232,7 @@ def app_environment(replicate: Replicate, brief: Brief) -> dict[str, str]:
         "IEXEC_DATASET_ADDRESS": dataset,
         "IEXEC_DATASET_FILENAME": dataset,
         "IEXEC_INPUT_FILES_NUMBER": str(len(names)),
+        PROGRESS_VARIABLE: f"{OUT}/{PROGRESS_FILE}",
     }
     if names:
         environment["IEXEC_INPUT_FILES_FOLDER"] = IN

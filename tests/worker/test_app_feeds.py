@@ -1,0 +1,231 @@
+"""What a worker tells its pool of a running app: when asked, numbered, bounded, behind all else."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+from scripted_pool import ScriptedPool
+
+from network.links import welcome
+from poolhand.containers.noop import folder_of
+from poolhand.domain.app_lines import AppLine
+from poolhand.domain.app_progress import PROGRESS_FILE, PROGRESS_VARIABLE, AppProgress
+from poolhand.domain.ids import TaskId
+from poolhand.domain.replicate.status import Status
+from poolhand.wire.messages import Completed, FollowTask, TaskOutput, WorkProgress
+from poolhand.worker import app_feeds
+from poolhand.worker.app_feeds import BYTES_IN_WINDOW, BYTES_TOLD_AT_ONCE
+from poolhand.worker.work_looks import app_progress, drop_progress
+
+
+@pytest.fixture
+async def running(tmp_path):
+    """Return a scripted pool whose worker's app runs and prints what the test says."""
+    pool = ScriptedPool(tmp_path)
+    await pool.opens()
+    await pool.greets()
+    pool.node.runtime.gate.clear()
+    pool.task = await pool.offered()
+    pool.container = pool.node.worker.engine.container(pool.task)
+    yield pool
+    pool.node.runtime.gate.set()
+    await pool.world.stop()
+
+
+def output(pool):
+    """Return (number, text) of all lines that were told, in the order of telling."""
+    return [
+        (number, line.text)
+        for each in pool.heard(TaskOutput)
+        for number, line in enumerate(each.lines, each.first)
+    ]
+
+
+async def pass_time(pool, seconds=2):
+    for _ in range(seconds * 10):
+        pool.world.clock.advance(0.1)
+        await pool.world.settle()
+
+
+async def test_nothing_is_told_that_nobody_asked_for(running):
+    running.node.runtime.prints(running.container, b"unheard")
+    await pass_time(running)
+    assert running.heard(TaskOutput) == running.heard(WorkProgress) == []
+
+
+async def test_a_line_is_told_soon_after_it_was_printed_and_once(running):
+    await running.says(FollowTask(running.task, 0))
+    await pass_time(running)
+    running.forgets()
+    running.node.runtime.prints(running.container, b"\x1b[1mone\x1b[0m", b"two\x07")
+    running.node.runtime.prints(running.container, b"three", is_error=True)
+    await pass_time(running, 1)
+    assert running.heard(TaskOutput) == [
+        TaskOutput(
+            running.task,
+            1,  # the app of this world has printed a line at its start
+            (
+                AppLine(is_error=False, text="\x1b[1mone\x1b[0m"),
+                AppLine(is_error=False, text=r"two\x07"),
+                AppLine(is_error=True, text="three"),
+            ),
+            is_last=False,
+        )
+    ]
+    await pass_time(running)
+    assert len(output(running)) == 3
+
+
+async def test_whoever_comes_back_goes_on_where_it_was(running):
+    await running.says(FollowTask(running.task, 0))
+    running.node.runtime.prints(running.container, b"one", b"two")
+    await pass_time(running)
+    await running.says(FollowTask(running.task, None))
+    running.forgets()
+    running.node.runtime.prints(running.container, b"three")
+    await pass_time(running)
+    assert running.heard(TaskOutput) == []
+    await running.says(FollowTask(running.task, 2))
+    await pass_time(running)
+    assert output(running) == [(2, "two"), (3, "three")]
+
+
+async def test_a_new_session_is_told_nothing_until_it_asks(running):
+    await running.says(FollowTask(running.task, 0))
+    await pass_time(running)
+    await running.member.connected(welcome())
+    running.forgets()
+    running.node.runtime.prints(running.container, b"one")
+    await pass_time(running)
+    assert running.heard(TaskOutput) == running.heard(WorkProgress) == []
+
+
+async def test_a_worker_that_was_killed_numbers_the_lines_as_before(running):
+    running.node.runtime.prints(running.container, b"one", b"two")
+    await running.says(FollowTask(running.task, 0))
+    await pass_time(running)
+    before = output(running)
+    await running.restarts_worker()
+    await running.greets()
+    running.forgets()
+    await running.says(FollowTask(running.task, 0))
+    await pass_time(running)
+    assert output(running) == before
+
+
+async def test_the_end_is_told_once_all_is_told(running):
+    await running.says(FollowTask(running.task, 0))
+    running.node.runtime.prints(running.container, b"last words")
+    running.node.runtime.gate.set()
+    await pass_time(running)
+    await running.blocks(1)
+    await pass_time(running)
+    assert [each.is_last for each in running.heard(TaskOutput)].count(True) == 1
+    assert running.heard(TaskOutput)[-1].is_last
+    assert output(running)[-1][1] == "last words"
+    running.forgets()
+    await pass_time(running)
+    assert running.heard(TaskOutput) == []
+
+
+async def test_of_a_task_that_is_not_here_the_end_is_told(running):
+    unknown = TaskId(bytes([9] * 32))
+    await running.says(FollowTask(unknown, 7))
+    assert running.heard(TaskOutput) == [TaskOutput(unknown, 7, (), is_last=True)]
+
+
+async def test_a_flood_is_told_at_a_bounded_pace_and_kept_in_a_bounded_window(running):
+    await running.says(FollowTask(running.task, 0))
+    await pass_time(running)
+    running.forgets()
+    line = b"x" * 100
+    running.node.runtime.prints(running.container, *[line] * 20_000)
+    await pass_time(running, 3)
+    told = running.heard(TaskOutput)
+    assert all(sum(len(e.text) for e in each.lines) <= BYTES_TOLD_AT_ONCE for each in told)
+    assert len(told) <= 31
+    numbers = [number for number, _ in output(running)]
+    assert numbers == sorted(set(numbers))
+    assert len(numbers) < numbers[-1]  # what fell out of the window is missing
+    feed = running.node.worker.feeds._feeds[running.task]
+    assert len(feed.window) * (len(line) + 16) <= BYTES_IN_WINDOW
+
+
+async def test_nothing_is_added_while_other_messages_wait(running):
+    running.node.worker.feeds._waiting = lambda: 1
+    await running.says(FollowTask(running.task, 0))
+    running.node.runtime.prints(running.container, b"one")
+    await pass_time(running)
+    assert running.heard(TaskOutput) == []
+    running.node.worker.feeds._waiting = lambda: 0
+    await pass_time(running)
+    assert (1, "one") in output(running)
+
+
+async def test_how_far_it_is_is_told_when_it_changes_and_now_and_then(running):
+    await running.says(FollowTask(running.task, 0))
+    await pass_time(running, 1)
+    assert len(running.heard(WorkProgress)) == 1
+    file = running.files(running.task) / "output/iexec_out" / PROGRESS_FILE
+    file.write_text("0.25 epoch 3 of 12")
+    await pass_time(running, 2)
+    told = running.heard(WorkProgress)[-1]
+    assert (told.millionths, told.words, told.processes) == (250_000, "epoch 3 of 12", 1)
+    count = len(running.heard(WorkProgress))
+    await pass_time(running, 11)
+    assert 1 <= len(running.heard(WorkProgress)) - count <= 3
+
+
+async def test_the_app_is_told_where_to_report_and_its_report_is_no_part_of_the_result(tmp_path):
+    pool, seen = ScriptedPool(tmp_path), {}
+
+    def app(spec):
+        seen.update(spec.environment)
+        folder = folder_of(spec, "/iexec_out")
+        (folder / PROGRESS_FILE).write_text("1 done")
+        return honest(spec)
+
+    ((image, honest),) = pool.node.runtime.apps.items()
+    pool.node.runtime.apps[image] = app
+    await pool.opens()
+    await pool.greets()
+    task = await pool.contributed()
+    assert seen[PROGRESS_VARIABLE] == f"/iexec_out/{PROGRESS_FILE}"
+    assert not (pool.files(task) / "output/iexec_out" / PROGRESS_FILE).exists()
+    await pool.world.stop()
+
+
+@pytest.mark.parametrize("kind", ["link", "pipe", "folder", "nothing", "locked"])
+def test_a_report_that_is_no_file_is_not_read(tmp_path, kind):
+    secret, file = tmp_path / "secret", tmp_path / PROGRESS_FILE
+    secret.write_text("0.5 a secret of the worker's")
+    make = {
+        "link": lambda: file.symlink_to(secret),
+        "pipe": lambda: os.mkfifo(file),
+        "folder": file.mkdir,
+        "nothing": lambda: None,
+        "locked": lambda: file.symlink_to("/proc/self/mem"),
+    }
+    make[kind]()
+    assert app_progress(tmp_path) is None
+    drop_progress(tmp_path)
+    assert secret.exists()
+    assert file.exists() == (kind == "folder")
+
+
+def test_of_a_huge_report_only_the_beginning_is_read(tmp_path):
+    with (tmp_path / PROGRESS_FILE).open("wb") as file:
+        file.write(b"0.5 begun\n")
+        file.truncate(2**40)
+    assert app_progress(tmp_path) == AppProgress(500_000, "begun")
+
+
+async def test_feeds_of_tasks_that_are_over_are_forgotten(running):
+    await running.says(FollowTask(running.task, 0))
+    running.node.runtime.gate.set()
+    await running.blocks(3)
+    await pass_time(running)
+    await running.says(Completed(running.task))
+    assert running.node.worker.feeds._feeds == {}
+    assert Status.COMPUTED not in app_feeds.PRINTING
