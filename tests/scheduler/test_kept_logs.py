@@ -11,15 +11,19 @@ from poolhand.scheduler.kept_logs import MOST_LOG_BYTES_KEPT, KeptLogs
 from poolhand.wire.messages import LOG, Logs
 
 
-async def test_the_logs_of_a_thousand_tasks_are_kept_and_no_more(pool):
+async def test_the_end_of_what_an_app_printed_is_kept(pool):
     world = await pool()
     worker = await world.hired()
     task = first_task(await world.deal())
     await worker.says(Logs(task, "hello", "oh"))
-    assert world.scheduler.workers.logs == {task: {worker.address: ("hello", "oh")}}
-    kept = world.scheduler.workers.logs
+    assert await world.scheduler.outputs.logs.of(task) == {worker.address: ("hello", "oh")}
+
+
+def test_in_memory_are_the_newest_thousand_and_no_more():
+    kept, task = KeptLogs(), TaskId(bytes([9] * 32))
+    kept.keep(Address(bytes(20)), task, "hello", "oh")
     for number in range(1000):
-        kept.keep(worker.address, TaskId(number.to_bytes(32, "big")), "", "")
+        kept.keep(Address(bytes(20)), TaskId(number.to_bytes(32, "big")), "", "")
     assert len(kept) == 1000
     assert task not in kept
 

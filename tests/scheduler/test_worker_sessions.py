@@ -216,7 +216,7 @@ async def test_a_liar_gets_nothing_from_a_pool_that_goes_on_from_an_older_copy(p
     await liar.says(Logs(task, "out", "err"))
     assert world.task(task).attempts == ()
     assert (world.task(task).stored, world.task(task).claim) == (None, None)
-    assert not world.scheduler.workers.logs
+    assert not await world.scheduler.outputs.logs.of(task)
     await honest.arrives(held=(Held(task, S.COMPUTED),))
     assert [each.worker for each in world.task(task).attempts] == [honest.address]
 
@@ -240,7 +240,7 @@ async def test_a_worker_cannot_report_on_another_workers_replicate(pool):
     assert world.task(task).attempt(other.address) is None
     assert world.status(task, worker) is S.CREATED
     assert world.task(task).stored is None
-    assert not world.scheduler.workers.logs
+    assert not await world.scheduler.outputs.logs.of(task)
 
 
 async def test_a_worker_with_a_new_session_is_told_again_what_holds(pool):

@@ -17,7 +17,7 @@ from poolhand.domain.deal import Workerpool
 from poolhand.domain.errors import Refused
 from poolhand.domain.market.profiles import MOST_NAME, PoolProfile
 from poolhand.domain.text import shown
-from poolhand.domain.units import BlockNumber
+from poolhand.domain.units import MIB, BlockNumber
 from poolhand.keys.keystore import open_wallet
 from poolhand.keys.lock import WalletLock
 from poolhand.keys.wallet import Wallet
@@ -29,6 +29,7 @@ from poolhand.observe.retry import ChainRetry, chain_outage
 from poolhand.ports.chain import Hub, HubFacts, PostingSender, Watcher
 from poolhand.ports.journal import DurableLog
 from poolhand.ports.lead import UNFENCED, Fence
+from poolhand.ports.output_spool import SpoolBounds
 from poolhand.ports.signer import TransactionSigner
 from poolhand.scheduler.api.selling import pool_config
 from poolhand.scheduler.composition import Scheduler
@@ -41,6 +42,7 @@ from poolhand.settings.chain import ChainSettings
 from poolhand.settings.pool import PoolSettings
 from poolhand.settings.wallets import DEFAULT_KEYSTORE
 from poolhand.store.group import grouped
+from poolhand.store.output_spool import SqlOutputSpool
 from poolhand.store.section import LogSection
 from poolhand.store.sql_engine import file_of, is_server
 from poolhand.transport.asgi import application, bind, hosts_of, port_of
@@ -138,6 +140,8 @@ async def run(
         config = pool_config(settings, chain.facts, wallet.address, url)
         lead = await database.lead(stack, front, config, TaskHistories(chain.hub))
         events = await stack.enter_async_context(grouped(lead.journal))
+        spool = SqlOutputSpool(logs_url(settings), SpoolBounds(in_all=settings.logs_size * MIB))
+        stack.push_async_callback(asyncio.to_thread, spool.close)
         scheduler = Scheduler(
             settings,
             chain.hub,
@@ -159,9 +163,18 @@ async def run(
             exclusion_log=LogSection(events, "exclusion"),
             tally_log=LogSection(events, "tally"),
             earning_log=LogSection(events, "earning"),
+            spool=spool,
         )
         facts = PoolFacts(chain.facts.chain_id, chain.facts.hub, settings.workerpool, url)
         await _serve(scheduler, wallet, lock, facts, listener, ready, front, lead.fence)
+
+
+def logs_url(settings: PoolSettings) -> str:
+    """Return where what apps print is kept: an SQLite database beside the pool's, or its server."""
+    file = file_of(settings.database)
+    if settings.logs_database or file is None:
+        return settings.logs_database or settings.database
+    return f"sqlite:///{file.with_name(f'{file.stem}-output{file.suffix}')}"
 
 
 def _faults(database: str) -> Path:

@@ -36,7 +36,6 @@ from poolhand.domain.units import BlockNumber, UnixSeconds
 from poolhand.ports.signer import Signer
 from poolhand.scheduler.admission import Admission
 from poolhand.scheduler.engine import Engine
-from poolhand.scheduler.kept_logs import KeptLogs
 from poolhand.scheduler.worker_directory import WorkerDirectory
 from poolhand.transport.gate import Arrival
 from poolhand.wire.messages import (
@@ -55,8 +54,10 @@ from poolhand.wire.messages import (
     ReportBatch,
     SchedulerBound,
     TaskActivated,
+    TaskOutput,
     Upload,
     WorkerBound,
+    WorkProgress,
 )
 
 WORK_UNTOLD: Final = "has not told yet whether it takes work"
@@ -84,6 +85,7 @@ class WorkerSessions:
     Attributes:
         arrived: Tells of each worker that has come.
         adopted: Tells of tasks to which a replicate was added that is on chain already.
+        printed: Tells what apps print, of tasks that the worker was given.
         declines: Tells who takes a task not because its operator so chooses.
     """
 
@@ -107,7 +109,7 @@ class WorkerSessions:
         self.adopted: Signal[[Iterable[TaskId]]] = Signal()
         self._leaps: OrderedDict[tuple[Address, TaskId], int] = OrderedDict()
         self.declines: Signal[[Address, TaskId]] = Signal()
-        self.logs = KeptLogs()
+        self.printed: Signal[[Address, Logs | TaskOutput | WorkProgress]] = Signal()
 
     # ------------------------------------------------------------------------------- out: effects
 
@@ -241,8 +243,8 @@ class WorkerSessions:
         match message:
             case ReportBatch():
                 self._reported(worker, message)
-            case Logs(task_id, stdout, stderr):
-                self._keep_logs(worker, task_id, stdout, stderr)
+            case Logs() | TaskOutput() | WorkProgress():
+                self._printed(worker, message)
             case About(sandbox, gpus):
                 self._directory.tells(worker, sandbox, gpus)
                 self._wake()
@@ -297,11 +299,10 @@ class WorkerSessions:
             self._leaps.popitem(last=False)
         return leaps <= MOST_LEAPS
 
-    def _keep_logs(self, worker: Address, task_id: TaskId, stdout: str, stderr: str) -> None:
-        task = self._engine.tasks.get(task_id)
-        if task is None or task.attempt(worker) is None:
-            return
-        self.logs.keep(worker, task_id, stdout, stderr)
+    def _printed(self, worker: Address, message: Logs | TaskOutput | WorkProgress) -> None:
+        task = self._engine.tasks.get(message.task_id)
+        if task is not None and task.attempt(worker) is not None:
+            self.printed(worker, message)
 
 
 def _as_known(told: ConnectedWorker, before: ConnectedWorker | None) -> ConnectedWorker:

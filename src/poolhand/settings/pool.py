@@ -74,6 +74,9 @@ class PoolSettings:
         quick_finish: Settle trust-1 tasks by ``contributeAndFinalize``.
         batch_gas_share: Of a block's gas that one transaction of many tasks may take.
         public_logs: Publish what apps print.
+        logs_days: For which it is kept.
+        logs_database: Where: an SQLAlchemy URL; empty: beside ``database``.
+        logs_size: MiB of all that is kept at most; the oldest goes.
         locks: Folder of this machine's wallet locks.
     """
 
@@ -113,6 +116,9 @@ class PoolSettings:
     quick_finish: bool = True
     batch_gas_share: float = 0.15
     public_logs: bool = False
+    logs_days: int = 3
+    logs_database: str = ""
+    logs_size: int = 1024
     locks: Path = DEFAULT_LOCKS
 
 
@@ -237,6 +243,13 @@ POOL_OPTIONS: Final[tuple[Option, ...]] = (
            "factor on the usual tip above the base fee: above 1, the pool's transactions come into "
            "a block before its workers'"),
     Option("public-logs", "POOLHAND_PUBLIC_LOGS", flag, "false", "publish what apps print"),
+    Option("logs-days", "IEXEC_LOGS_AVAILABILITY_PERIOD_IN_DAYS", whole(1), "3",
+           "days for which what apps print is kept"),
+    Option("logs-database", "POOLHAND_LOGS_DATABASE", str, "",
+           "where that is kept (SQLAlchemy URL); empty: beside an SQLite database of the pool, in "
+           "PostgreSQL itself"),
+    Option("logs-size", "POOLHAND_LOGS_SIZE", whole(1), "1024",
+           "MiB of what apps print that are kept at most; the oldest goes first"),
     LOCKS,
     *chain_options(),
 )  # fmt: skip
@@ -292,5 +305,8 @@ def pool_settings(found: Settings) -> PoolSettings:
         quick_finish=found["quick-finish"],
         batch_gas_share=found["batch-gas-share"],
         public_logs=found["public-logs"],
+        logs_days=found["logs-days"],
+        logs_database=found["logs-database"],
+        logs_size=found["logs-size"],
         locks=found["locks"],
     )

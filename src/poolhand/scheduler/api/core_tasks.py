@@ -7,15 +7,17 @@ Source: services-api.md 5.2.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Header, Query
 
 from poolhand.domain.deal import Deal
 from poolhand.domain.errors import Refused
-from poolhand.domain.ids import Address, DealId, TaskId
+from poolhand.domain.ids import Address, DealId
+from poolhand.domain.task.machine import is_settled
 from poolhand.domain.task.model import Task
+from poolhand.ports.output_spool import OutputEnds
 from poolhand.scheduler.api.errors import NotKnown
 from poolhand.scheduler.api.known_tasks import KnownTasks
 from poolhand.scheduler.core_views import (
@@ -24,6 +26,8 @@ from poolhand.scheduler.core_views import (
     show_core_replicate,
     show_core_task,
 )
+from poolhand.scheduler.task_feeds import TaskFeeds
+from poolhand.scheduler.task_logs import TaskLogs
 from poolhand.transport.asgi import service_router
 from poolhand.transport.sign_ins import SignIns
 from poolhand.wire.core_api import CoreLogs, CoreOutput, CoreReplicate, CoreTask
@@ -31,7 +35,8 @@ from poolhand.wire.json_models import AddressText, TaskIdText
 
 CORE_NAME: Final = "iExec Core"
 """Under which the SDK knows a scheduler."""
-StreamsByWorker = Mapping[Address, tuple[str, str]]
+LONGEST_PEEK: Final = 1.0
+"""Seconds that a running app's output is waited for."""
 AuthorizationHeader = Annotated[str | None, Header(max_length=10_000)]
 
 
@@ -50,7 +55,8 @@ class CoreTasks:
     Args:
         known: Finds tasks.
         find_deal: Finds their deals; raises NotKnown.
-        logs: By task and worker.
+        logs: Have what they printed.
+        feeds: Ask for what a running one prints.
         sign_ins: Knows who asks.
         url: Of the pool.
     """
@@ -59,11 +65,13 @@ class CoreTasks:
         self,
         known: KnownTasks,
         find_deal: Callable[[DealId], Awaitable[Deal]],
-        logs: Mapping[TaskId, StreamsByWorker],
+        logs: TaskLogs,
+        feeds: TaskFeeds,
         sign_ins: SignIns,
         url: str,
     ) -> None:
-        self._known, self._find_deal, self._logs = known, find_deal, logs
+        self._known, self._find_deal = known, find_deal
+        self._logs, self._feeds = logs, feeds
         self._sign_ins, self._url = sign_ins, url
 
     async def task(self, task_id: TaskIdText) -> CoreTask:
@@ -91,17 +99,23 @@ class CoreTasks:
     ) -> CoreLogs:
         """Show its requester what the app of a task printed, by worker."""
         task = await self._readable(task_id, authorization)
-        return show_core_logs(task, self._logs.get(task.facts.task_id, {}))
+        return show_core_logs(task, await self._printed(task))
 
     async def output(
         self, task_id: TaskIdText, worker: AddressText, authorization: AuthorizationHeader = None
     ) -> CoreOutput:
         """Show its requester what the app of a task printed on one worker."""
         task, address = await self._readable(task_id, authorization), Address.parse(worker)
-        printed = self._logs.get(task.facts.task_id, {}).get(address)
+        printed = (await self._printed(task)).get(address)
         if printed is None:
             raise NotKnown(f"nothing is kept of what task {task_id} printed on {address}")
         return show_core_output(address, printed)
+
+    async def _printed(self, task: Task) -> OutputEnds:
+        """Return what a task printed; of one that runs, what it has printed until now."""
+        if not is_settled(task):
+            await self._feeds.peek(task.facts.task_id, LONGEST_PEEK)
+        return await self._logs.of(task.facts.task_id)
 
     async def _readable(self, task_id: str, header: str | None) -> Task:
         asks = self._sign_ins.proved(header)

@@ -1,22 +1,20 @@
-"""The endpoints that show tasks, and what their apps printed."""
+"""The endpoints that show tasks."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 
-from poolhand.domain.ids import Address, TaskId
+from poolhand.domain.ids import TaskId
 from poolhand.domain.task.status import TaskStatus
-from poolhand.scheduler.api.errors import NotPublic
 from poolhand.scheduler.api.known_tasks import KnownTasks
 from poolhand.scheduler.api.task_news import TaskTeller
 from poolhand.scheduler.task_history import TaskHistories
 from poolhand.transport.asgi import service_router
 from poolhand.transport.list_writer import ListWriter
 from poolhand.wire.json_models import TaskIdText
-from poolhand.wire.pool_api import HiddenTask, Printed, PrintedByWorker, TaskNews
+from poolhand.wire.pool_api import HiddenTask, TaskNews
 
 
 def task_routes(
@@ -55,29 +53,5 @@ def task_routes(
         """
         events = await histories.story(await known.find(task_id))
         return teller.whole(await known.find(task_id), events)
-
-    return router
-
-
-def log_routes(
-    known: KnownTasks, logs: Mapping[TaskId, Mapping[Address, tuple[str, str]]] | None
-) -> APIRouter:
-    """Return the endpoint that shows what apps printed.
-
-    Args:
-        known: Finds the tasks.
-        logs: By task and worker; None where the pool keeps them to itself.
-    """
-    router = service_router()
-
-    @router.get("/v1/tasks/{task_id}/logs")
-    async def told(task_id: TaskIdText) -> PrintedByWorker:
-        """Show what the app printed on each worker."""
-        if logs is None:
-            raise NotPublic("this pool does not publish logs; ask its owner")
-        printed = logs.get((await known.find(task_id)).facts.task_id, {})
-        return PrintedByWorker(
-            {worker: Printed(stdout=out, stderr=err) for worker, (out, err) in printed.items()}
-        )
 
     return router

@@ -17,6 +17,7 @@ its parts; a group stands on those before it:
 ``reputations``           who has proved what
 ``sending``               transactions of tasks, and looking before and after
 ``sessions``              workers: how they come, what is said to them
+``outputs``               what apps print, for those who read it
 ``owner``                 what the pool's owner decides of single workers
 ``sale``                  what may be sold, at which price, in which markets
 ``purchases``             those that the pool sends for requesters
@@ -47,6 +48,7 @@ from poolhand.ports.clock import Clock, Entropy
 from poolhand.ports.files import ResultsShelf
 from poolhand.ports.journal import EventLog
 from poolhand.ports.lead import UNFENCED, Fence
+from poolhand.ports.output_spool import OutputSpool
 from poolhand.ports.signer import Signer
 from poolhand.scheduler.api.core_tasks import CORE_NAME, CoreTasks, core_routes
 from poolhand.scheduler.api.dashboard import DashboardTeller, dashboard_routes
@@ -62,12 +64,18 @@ from poolhand.scheduler.api.purchases import purchase_routes
 from poolhand.scheduler.api.selling import pool_config, selling_routes
 from poolhand.scheduler.api.statuses import status_routes
 from poolhand.scheduler.api.summary import summary_routes
-from poolhand.scheduler.api.tasks import log_routes, task_routes
+from poolhand.scheduler.api.task_output import (
+    OutputReaders,
+    output_routes,
+    reader_sign_in_routes,
+)
+from poolhand.scheduler.api.tasks import task_routes
 from poolhand.scheduler.api.workers import worker_routes
 from poolhand.scheduler.composition.common import CommonParts
 from poolhand.scheduler.composition.deals import DealParts
 from poolhand.scheduler.composition.feed import chain_feed
 from poolhand.scheduler.composition.money import MoneyParts
+from poolhand.scheduler.composition.outputs import OutputParts
 from poolhand.scheduler.composition.owner import OwnerParts
 from poolhand.scheduler.composition.placing import PlacingParts
 from poolhand.scheduler.composition.purchases import PurchaseParts
@@ -86,6 +94,7 @@ from poolhand.scheduler.owner_metrics import measure_for_owner
 from poolhand.scheduler.owner_orders import drain_order_routes
 from poolhand.scheduler.owner_sessions import OwnerSessions
 from poolhand.scheduler.page.serving import OwnerPage, frame_routes, part_routes
+from poolhand.scheduler.reader_sessions import ReaderSessions
 from poolhand.scheduler.waiting_tasks import WaitingTasks
 from poolhand.settings.pool import PoolSettings
 from poolhand.transport.attempts import Attempts
@@ -117,6 +126,7 @@ class Scheduler:
         exclusion_log: Whom the owner keeps from work; None forgets at a restart.
         tally_log: What each worker has done; None forgets at a restart.
         earning_log: What the owner earned; None reads all of it again at a restart.
+        spool: What apps printed; None forgets at a restart.
     """
 
     def __init__(
@@ -142,6 +152,7 @@ class Scheduler:
         exclusion_log: EventLog | None = None,
         tally_log: EventLog | None = None,
         earning_log: EventLog | None = None,
+        spool: OutputSpool | None = None,
     ) -> None:
         self._settings, self._facts, self._owner = settings, hub.facts, owner
 
@@ -157,6 +168,7 @@ class Scheduler:
         sessions = SessionParts.of(
             owner, settings, common, proved, hub, clock, entropy, fence, tell, exclusions
         )
+        outputs = OutputParts.of(common, sessions, clock, spool)
         owners = OwnerParts.of(
             exclusions, common, proved, sessions, clock, tally_log, simulated=tell is not None
         )
@@ -198,12 +210,14 @@ class Scheduler:
             watcher,
             clock,
             owners,
+            outputs,
         )
 
         # what the API shows, and whoever serves or simulates the pool takes by name
         self.engine, self.settled, self.directory = common.engine, common.settled, common.directory
         self.gas_budget, self.collateral = gas, money.collateral
         self.deposits, self.earnings = money.deposits, money.earnings
+        self.outputs = outputs
         self.memory, self.assessor = proved.memory, proved.assessor
         self.open_tasks = proved.open_tasks
         self.transactions = sending.transactions
@@ -245,7 +259,11 @@ class Scheduler:
         settings, facts = self._settings, self._facts
         config = pool_config(settings, facts, self._owner.address, url)
         place = JoinPlace(facts.chain_id, facts.hub, settings.workerpool, url, settings.worker_rpc)
-        known, told, logs = KnownTasks(self.engine, self.settled), self._told, self.workers.logs
+        known, told = KnownTasks(self.engine, self.settled), self._told
+        logs, feeds = self.outputs.logs, self.outputs.feeds
+        domain = pool_domain(facts.chain_id, settings.workerpool)
+        readers = ReaderSessions(domain, normal_url(url), self._clock, self._entropy)
+        allowed = OutputReaders(known, self._find_deal, readers, is_public=settings.public_logs)
         lists = ListWriter()
         return (
             selling_routes(config, self.pricing),
@@ -256,8 +274,9 @@ class Scheduler:
             worker_routes(self.directory, self.engine.index, self.placement, lists),
             status_routes(),
             task_routes(known, told.tasks, told.history, lists),
-            log_routes(known, logs if settings.public_logs else None),
-            core_routes(CoreTasks(known, self._find_deal, logs, self._sign_ins, url)),
+            reader_sign_in_routes(readers, Attempts("signing in", self._clock)),
+            output_routes(allowed, feeds, logs),
+            core_routes(CoreTasks(known, self._find_deal, logs, feeds, self._sign_ins, url)),
             deal_routes(self.deals, self.settled, known),
             join_routes(config, JoinTeller(place, self._owner), told.summary),
             health_routes(self._health().health, self.metrics.registry),

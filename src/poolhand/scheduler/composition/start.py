@@ -9,6 +9,7 @@ from poolhand.ports.clock import Clock
 from poolhand.scheduler.chain_feed import ChainFeed
 from poolhand.scheduler.composition.common import CommonParts
 from poolhand.scheduler.composition.money import MoneyParts
+from poolhand.scheduler.composition.outputs import OutputParts
 from poolhand.scheduler.composition.owner import OwnerParts
 from poolhand.scheduler.composition.placing import PlacingParts
 from poolhand.scheduler.composition.purchases import PurchaseParts
@@ -36,6 +37,7 @@ def start_up(
     watcher: Watcher,
     clock: Clock,
     owners: OwnerParts,
+    outputs: OutputParts,
 ) -> StartUp:
     """Return it; what runs for ever is begun in the order in which it stands here."""
     return StartUp(
@@ -80,6 +82,7 @@ def start_up(
             partial(markets.keep, watcher),
             *(each.keep for each in purchases.published),
             partial(common.settled.keep_pruning, clock, settings.retention),
+            partial(outputs.logs.keep_pruning, settings.logs_days),
             sessions.returns.wait,
         ),
         resume=(common.engine.resume, placing.placement.open),
