@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from fastapi import FastAPI
-from fastapi.responses import JSONResponse, Response
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse, Response, StreamingResponse
 
 from poolhand.chain.fake import FakeChain
 from poolhand.domain.ids import ZERO_ADDRESS, Address, TaskId
+from poolhand.domain.messages import pool_domain
 from poolhand.domain.onchain import CreateWorkerpool, Deposit
 from poolhand.domain.orders.model import MatchOrders, Salt, Signed, WorkerpoolOrder
 from poolhand.domain.orders.signed_purchase import deal_of
@@ -26,17 +27,27 @@ from poolhand.domain.units import NANO_PER_RLC, NanoRlc
 from poolhand.keys.wallet import Wallet
 from poolhand.requester.requester import Requester
 from poolhand.requester.wish import Wish
+from poolhand.scheduler.api.task_output import reader_sign_in_routes
+from poolhand.scheduler.reader_sessions import ReaderSessions
 from poolhand.settings.chain import ChainSettings
 from poolhand.settings.requester import RequesterSettings
 from poolhand.transport.addresses import IPAddress
+from poolhand.transport.attempts import Attempts
+from poolhand.transport.bearer import given_token
 from poolhand.transport.clock import ManualClock, SeededEntropy, SystemClock
 from poolhand.transport.results_client import ResultMissing
 from poolhand.wire.order_json import decode_match, encode_order
+from poolhand.wire.output_api import NewsKind, OutputNews
 
 RLC = NANO_PER_RLC
 POOL_URL = "http://pool.test"
 IMAGE = "127.0.0.1:5000/poolhand/words:1.0"
 MANIFEST = b'{"schemaVersion": 2}'
+
+
+async def _some(parts: list[bytes]) -> AsyncIterator[bytes]:
+    for each in parts:
+        yield each
 
 
 @dataclass
@@ -59,6 +70,8 @@ class FakePool:
     asked: list[tuple[str, str, int]] = field(default_factory=list)
     connected: list[Address] = field(default_factory=list)
     logs: dict[TaskId, dict[Address, tuple[str, str]]] | None = None
+    outputs: list[list[OutputNews]] = field(default_factory=list)
+    followed: list[tuple[str, ...]] = field(default_factory=list)
     results_url: str = "http://pool.test:13200"
     sends: dict[str, Any] | None = None
     will_not_send: tuple[int, str, str] | None = None
@@ -68,6 +81,14 @@ class FakePool:
     with_fee: list[bool] = field(default_factory=list)
     told_params: list[str] = field(default_factory=list)
     on_sale: dict[str, Any] = field(default_factory=lambda: {"markets": [], "orders": []})
+
+    def __post_init__(self) -> None:
+        self.reader_sessions = ReaderSessions(
+            pool_domain(self.chain.facts.chain_id, self.workerpool),
+            POOL_URL,
+            SystemClock(),
+            SeededEntropy(),
+        )
 
     def app(self) -> FastAPI:
         app = FastAPI()
@@ -172,15 +193,35 @@ class FakePool:
             told = {"worker": address, "paused": False, "idle": [lacks], "stake_missing": RLC}
             return JSONResponse(told)
 
+        self._of_outputs(app)
+
+    def _of_outputs(self, app: FastAPI) -> None:
         @app.get("/v1/tasks/{task_id}/logs")
-        async def logs(task_id: str) -> Response:
-            if self.logs is None:
-                message = "this pool does not publish logs; ask its owner"
-                return JSONResponse({"code": "not-public", "message": message}, 403)
-            printed = self.logs.get(TaskId.parse(task_id), {})
+        async def logs(task_id: str, request: Request) -> Response:
+            if self.logs is None and not self._is_signed(request):
+                return JSONResponse({"code": "not-public", "message": "sign a challenge"}, 403)
+            printed = (self.logs or {}).get(TaskId.parse(task_id), {})
             return JSONResponse(
                 {str(w): {"stdout": out, "stderr": err} for w, (out, err) in printed.items()}
             )
+
+        @app.get("/v1/tasks/{task_id}/output")
+        async def output(task_id: str, request: Request) -> Response:
+            del task_id
+            asked = request.query_params
+            self.followed.append(tuple(asked.getlist("after")))
+            if self.logs is None and not self._is_signed(request):
+                return JSONResponse({"code": "not-public", "message": "sign a challenge"}, 403)
+            events = self.outputs.pop(0) if self.outputs else [OutputNews(kind=NewsKind.END)]
+            told = [f"data: {each.model_dump_json()}\n\n".encode() for each in events]
+            return StreamingResponse(_some(told), media_type="text/event-stream")
+
+        sessions = self.reader_sessions
+        counted = Attempts("signing in", SystemClock())
+        app.router.routes.extend(reader_sign_in_routes(sessions, counted).routes)
+
+    def _is_signed(self, request: Request) -> bool:
+        return self.reader_sessions.requester(given_token(request)) is not None
 
     def sell(self, category: int, trust: int, tag: str, fee: int = 0) -> Signed[WorkerpoolOrder]:
         z = ZERO_ADDRESS

@@ -22,6 +22,7 @@ NETWORK: Final = frozenset(
         "bag",
         "demo",
         "fleet",
+        "follow",
         "gpu",
         "joined_worker",
         "owner_page",

@@ -18,6 +18,7 @@ from poolhand.domain.tag import NO_TAG
 from poolhand.domain.units import NanoRlc
 from poolhand.keys.lock import WalletLock
 from poolhand.wire.order_json import encode_order
+from poolhand.wire.output_api import NewsKind, OutputLine, OutputNews
 from requester_market import IMAGE, MANIFEST, RLC
 
 
@@ -55,6 +56,16 @@ def test_run_that_waits_ends_with_1_when_time_runs_out_and_claims_by_itself(cli)
     assert set(ran.json["claim"]["claimed"]) == set(ran.json["task_ids"])
     assert len(ran.json["claim"]["transactions"]) == 2  # put on chain, then claimed
     assert cli("account", "show", "--json").json["locked_nrlc"] == 0
+
+
+def test_run_says_what_the_app_prints_beside_how_it_goes(cli):
+    cli.market.clock = _Hurrying(cli.market.chain)
+    line = OutputLine(is_error=False, text="from the app")
+    news = OutputNews(kind=NewsKind.LINES, worker=ZERO_ADDRESS, lines=(line,))
+    cli.market.pool.outputs = [[news, OutputNews(kind=NewsKind.END)]]
+    ran = cli("run", IMAGE, "--follow")
+    assert "from the app" in ran.out
+    assert "task 0: TIMED_OUT" in ran.err
 
 
 def test_run_leaves_the_claim_if_told_so(cli):

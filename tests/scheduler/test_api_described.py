@@ -16,7 +16,7 @@ from poolhand.domain.trust import Trust
 from poolhand.scheduler.joining.join_files import WHEEL_PATH
 from poolhand.transport.asgi import application
 from poolhand.transport.pool_client import PoolClient
-from poolhand.wire import core_api, join_api, pool_api, pool_drain, purchase_api
+from poolhand.wire import core_api, join_api, output_api, pool_api, pool_drain, purchase_api
 from poolhand.wire.json_models import read_model
 from poolhand.wire.messages import Logs
 
@@ -39,6 +39,9 @@ MODELS = {
     "/ready": pool_api.PoolReady,
 }
 """What each page answers, by the one description that clients read by, too."""
+KINDS = {"/v1/purchases": {"post"}, "/v1/reader/sign-in": {"get", "post"}}
+"""What is not only read."""
+ASKED_WITH_AN_ADDRESS = {"/v1/reader/sign-in": output_api.ReaderChallenge}
 HANDED_IN = {"/v1/purchases": purchase_api.SentPurchase}
 """What is answered to whoever hands something in."""
 CORE = {
@@ -75,6 +78,8 @@ async def test_the_openapi_document_describes_every_page(office):
         "/v1/tasks",
         "/v1/tasks/{task_id}",
         "/v1/tasks/{task_id}/logs",
+        "/v1/tasks/{task_id}/output",
+        "/v1/reader/sign-in",
         "/v1/deals/{deal_id}",
         "/v1/drain",
         "/join",
@@ -94,12 +99,12 @@ async def test_the_openapi_document_describes_every_page(office):
         "/tasks/{task_id}/replicates/{worker}/logs",
     }
     for path, methods in document["paths"].items():
-        (kind,) = methods
-        assert kind == ("post" if path == "/v1/purchases" else "get"), path
-        assert methods[kind]["description"], path
-        assert methods[kind]["responses"]["200"], path
-        named = {p["name"] for p in methods[kind].get("parameters", []) if p["in"] == "path"}
-        assert named == set(re.findall(r"{(\w+)}", path))
+        assert set(methods) == KINDS.get(path, {"get"}), path
+        for told in methods.values():
+            assert told["description"], path
+            assert told["responses"]["200"], path
+            named = {p["name"] for p in told.get("parameters", []) if p["in"] == "path"}
+            assert named == set(re.findall(r"{(\w+)}", path))
     references = re.findall(r'"\$ref": ?"#/([^"]+)"', str(document).replace("'", '"'))
     for each in references:
         found = document
@@ -132,13 +137,14 @@ async def test_the_openapi_document_is_that_of_the_models(office):
     }
     others = {path for path, told in answers.items() if "application/json" not in told}
     texts = {"/join", "/join.sh", "/join.ps1", "/join/requirements.txt", "/metrics"}
+    texts |= {"/v1/tasks/{task_id}/output"}
     assert others == texts | {WHEEL_PATH, "/join/docker.tar.gz"}
     pages = {
         path: told["application/json"]["schema"]
         for path, told in answers.items()
         if path not in others
     }
-    models = MODELS | CORE | HANDED_IN
+    models = MODELS | CORE | HANDED_IN | ASKED_WITH_AN_ADDRESS
     assert pages.keys() == models.keys()
     for path, told in pages.items():
         own = TypeAdapter(models[path]).json_schema(mode="serialization")

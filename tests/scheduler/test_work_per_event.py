@@ -15,6 +15,7 @@ from pool_world import RIGHT, TO_COMPUTED, first_task
 
 from network.links import capabilities
 from network.world import RLC
+from poolhand.domain.app_lines import AppLine
 from poolhand.domain.hashes import task_id
 from poolhand.domain.ids import TaskId, TxHash
 from poolhand.domain.onchain import ChainTaskStatus, EventKind
@@ -37,6 +38,8 @@ from poolhand.wire.messages import (
     ReportBatch,
     SchedulerBound,
     StatusReport,
+    TaskOutput,
+    WorkProgress,
 )
 
 A_TRANSACTION = TxHash(bytes([5] * 32))
@@ -112,6 +115,16 @@ async def print_logs(world, worker):
     says(world, worker, Logs(held(world, worker), "out", "err"))
 
 
+async def print_unread(world, worker):
+    """Of a task that nobody reads, as after the last reader has left."""
+    line = AppLine(is_error=False, text="out")
+    says(world, worker, TaskOutput(held(world, worker), 0, (line,), is_last=False))
+
+
+async def go_on_unread(world, worker):
+    says(world, worker, WorkProgress(held(world, worker), None, 0, 1, 2, 3, None, ""))
+
+
 async def pause(world, worker):
     says(world, worker, Capacity("lunch"))
 
@@ -131,6 +144,8 @@ async def decline(world, worker):
 FRAMES = {
     ReportBatch: (begin, compute, fail, make_no_sense),
     Logs: (print_logs,),
+    TaskOutput: (print_unread,),
+    WorkProgress: (go_on_unread,),
     Capacity: (pause,),
     About: (say_in_what_apps_run,),
     Conditions: (agree,),
@@ -213,7 +228,9 @@ WAYS = (
 )  # fmt: skip
 
 
-UNCHANGED = {each.__name__ for each in (pass_a_block, log_in, begin, print_logs)}
+UNCHANGED = {
+    each.__name__ for each in (pass_a_block, log_in, begin, print_logs, print_unread, go_on_unread)
+}
 """Nothing of these grows, not even as a logarithm does."""
 
 

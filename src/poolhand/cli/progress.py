@@ -20,7 +20,11 @@ TASKS_IN_TABLE: Final = 12
 
 
 async def follow(
-    command: CommandRun, changes: AsyncGenerator[Change], standing: Callable[[], Progress]
+    command: CommandRun,
+    changes: AsyncGenerator[Change],
+    standing: Callable[[], Progress],
+    *,
+    lively: bool = True,
 ) -> None:
     """Show what changes until all has ended.
 
@@ -30,9 +34,10 @@ async def follow(
         command: Where it is shown.
         changes: As a session follows tasks.
         standing: Tells how the tasks stand, after each change.
+        lively: Whether a table may be drawn; not beside what apps print.
     """
     async with aclosing(changes) as told:
-        if command.as_json or not sys.stdout.isatty():
+        if command.as_json or not lively or not sys.stdout.isatty():
             async for change in told:
                 command.note(str(change))
         else:

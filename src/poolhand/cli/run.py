@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -95,6 +97,10 @@ DepositFlag = Annotated[
 FollowFlag = Annotated[
     bool, typer.Option("--wait/--no-wait", help="Follow the tasks to their end.")
 ]
+OutputFlag = Annotated[
+    bool,
+    typer.Option("--follow", help="Show what the app prints as it comes; implies --wait."),
+]
 Download = Annotated[
     str, typer.Option(metavar="FOLDER", help="Download results there; implies --wait.")
 ]
@@ -140,6 +146,7 @@ async def run(
     again: AgainFlag = False,
     by_signature: BySignature = None,
     wait: FollowFlag = True,
+    follow_output: OutputFlag = False,
     claim: ClaimFlag = True,
     download: Download = "",
     extract: Extract = False,
@@ -174,7 +181,7 @@ async def run(
         "dataset_order": read_order(DatasetOrder, dataset_order),
         "workerpool_order": read_order(WorkerpoolOrder, pool_order),
     }
-    waits = wait or bool(download)
+    waits = wait or follow_output or bool(download)
     async with command.session(signing=True) as session:
         _tell_prices(command, session)
         async with session.requester.spending():
@@ -183,7 +190,13 @@ async def run(
                 wished.wish, deposit=deposit, again=again, by_signature=by_signature
             )
         _tell(command, deal)
-        claimed = await _follow(command, deal, claim=claim) if waits else None
+        printing = _printing(command, deal) if follow_output else nullcontext()
+        async with printing:
+            claimed = (
+                await _follow(command, deal, claim=claim, lively=not follow_output)
+                if waits
+                else None
+            )
         if claimed is not None or not waits:
             await deal.look()
         results = await deal.download(Path(download), unpack=extract) if download else ()
@@ -242,9 +255,28 @@ def _tell(command: CommandRun, bought: SessionDeal) -> None:
         command.note(f"sent by this wallet, for the pool did not: {bought.why_not_by_pool}")
 
 
-async def _follow(command: CommandRun, deal: SessionDeal, *, claim: bool) -> Claimed | None:
+@asynccontextmanager
+async def _printing(command: CommandRun, deal: SessionDeal) -> AsyncIterator[None]:
+    """Show what a deal's tasks print while the block lasts, and what is on its way at its end."""
+    from poolhand.cli.following import OUTPUT_AFTER_END, follow_tasks
+    from poolhand.domain.errors import PoolhandError
+
+    printing = asyncio.create_task(follow_tasks(command, deal.outputs()))
+    try:
+        yield
+        await asyncio.wait({printing}, timeout=OUTPUT_AFTER_END)
+    finally:
+        printing.cancel()
+        (fault,) = await asyncio.gather(printing, return_exceptions=True)
+        if isinstance(fault, PoolhandError):
+            command.note(f"what the app prints cannot be shown: {fault}")
+
+
+async def _follow(
+    command: CommandRun, deal: SessionDeal, *, claim: bool, lively: bool
+) -> Claimed | None:
     """Follow a deal to its end, and claim what is unfinished then."""
-    await follow(command, deal.follow(), lambda: deal.progress)
+    await follow(command, deal.follow(), lambda: deal.progress, lively=lively)
     if not claim:
         return None
     by_hand = f"poolhand deal claim {deal.id}"

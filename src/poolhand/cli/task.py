@@ -30,6 +30,7 @@ from poolhand.cli.verb import Answer, noun, verb
 if TYPE_CHECKING:
     from poolhand.requester.claims import Claimed
     from poolhand.requester.history import TaskHistory
+    from poolhand.requester.session import SessionTask
 
 app = noun("Look at tasks, follow them, download results.")
 
@@ -43,6 +44,9 @@ JournalOption = Annotated[
         metavar="FILE|URL",
         help="A pool's database (pool.db, or a URL), or `journal` of a worker's folder.",
     ),
+]
+OutputFollowFlag = Annotated[
+    bool, typer.Option("--follow", help="Go on with what it prints, until it has ended.")
 ]
 ExtractOption = Annotated[bool, typer.Option("--extract", help="Unpack it too.")]
 
@@ -136,22 +140,49 @@ async def download(
     return Answer(members, lambda: pairs(members.items()))
 
 
-@verb(app, "logs", example=f"poolhand task logs 0x{'2e' * 32}")
-async def logs(command: CommandRun, task_id: TaskArgument) -> Answer:
-    """Show what the app printed on each worker, if the task's pool publishes it.
+@verb(app, "logs", example=f"poolhand task logs 0x{'2e' * 32} --follow")
+async def logs(
+    command: CommandRun, task_id: TaskArgument, follow_: OutputFollowFlag = False
+) -> Answer:
+    """Show what the app printed on each worker, or with --follow what it prints as it comes.
 
-    A result has the output of the worker that computed it, as stdout.txt and stderr.txt.
+    It is yours alone, and your wallet signs a message for it, unless the pool publishes logs. With
+    --json and --follow each event is a line of JSON. A result has the output of the worker that
+    computed it, as stdout.txt and stderr.txt.
     """
-    async with command.session() as session:
-        found = await session.task(task_id).logs()
+    from poolhand.requester.output import OutputNotYours
+
+    if follow_:
+        command.farewell = f"the task goes on: `poolhand task logs {task_id} --follow`"
+    show = _followed if follow_ else _printed
+    try:
+        async with command.session() as session:
+            return await show(command, session.task(task_id))
+    except OutputNotYours:  # then it is signed for
+        async with command.session(signing=True) as session:
+            return await show(command, session.task(task_id))
+
+
+async def _printed(command: CommandRun, task: SessionTask) -> Answer:
+    del command
+    found = await task.logs()
     members = {
-        "task_id": str(task_id),
+        "task_id": str(task.id),
         "logs": [
             {"worker": str(worker), "stdout": out, "stderr": err}
             for worker, (out, err) in found.items()
         ],
     }
     return Answer(members, lambda: logs_report(found))
+
+
+async def _followed(command: CommandRun, task: SessionTask) -> Answer:
+    from poolhand.cli.following import OutputPrinter, print_output
+
+    printer = OutputPrinter(command)
+    await print_output(command, task.output(), printer)
+    members = {"task_id": str(task.id), "kind": "end"}
+    return Answer(members, lambda: f"task {task.id} has ended")
 
 
 @verb(app, "claim", example=f"poolhand task claim 0x{'2e' * 32}")

@@ -6,10 +6,10 @@ import asyncio
 import shutil
 import tempfile
 import weakref
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
 from contextlib import aclosing
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final, Literal, overload
 
 from poolhand.client.errors import FailedTask, SeveralTasks, TimedOutTask
 from poolhand.client.reports import (
@@ -23,18 +23,26 @@ from poolhand.client.task_result import TaskResult
 from poolhand.domain.deal import Deal
 from poolhand.domain.ids import Address, DealId, TaskId
 from poolhand.domain.units import UnixSeconds
+from poolhand.observe.groups import all_of
 from poolhand.requester.buying import Purchase
 from poolhand.requester.causes import causes
 from poolhand.requester.changes import Change, Changes
 from poolhand.requester.claims import Claimed
+from poolhand.requester.output import OutputReader
 from poolhand.requester.requester import Requester
 from poolhand.requester.results import NoResultComing
 from poolhand.requester.session import SessionDeal
 from poolhand.requester.spending_wallet import Fingerprint
 from poolhand.requester.watching import Outcome, Progress, TaskProgress
+from poolhand.wire.output_api import OutputNews
 
 if TYPE_CHECKING:
     from poolhand.client.async_client import AsyncClient
+
+TASKS_FOLLOWED_AT_ONCE: Final = 8
+"""Of a deal: a pool lets so many read at a time, and no more."""
+MOST_NEWS_WAITING: Final = 64
+"""Events that wait for who reads several tasks; the pool holds the rest."""
 
 
 class AsyncTaskHandle:
@@ -86,14 +94,39 @@ class AsyncTaskHandle:
             raise fault_of(found)
         return await download(requester, found, folder)
 
-    async def logs(self) -> Mapping[Address, tuple[str, str]]:
+    @overload
+    def logs(
+        self, *, follow: Literal[False] = False
+    ) -> Coroutine[Any, Any, Mapping[Address, tuple[str, str]]]: ...
+
+    @overload
+    def logs(self, *, follow: Literal[True]) -> AsyncGenerator[OutputNews]: ...
+
+    def logs(self, *, follow: bool = False) -> Any:
         """Return what the app printed on each worker (standard output and error).
 
+        Args:
+            follow: Yield what it prints and how far it is instead, as it comes, until it has ended:
+                ``async for news in task.logs(follow=True)``. No line comes twice, whatever breaks
+                off meanwhile.
+
         Raises:
-            PoolRefused: The pool keeps logs to itself.
+            OutputNotYours, PoolRefused: Its pool shows it to the requester's wallet alone.
             NoPoolNamed: Nobody tells which pool it is.
         """
-        return await (await self._client.requester()).logs(self.id)
+        return self._output() if follow else self._printed()
+
+    async def _printed(self) -> Mapping[Address, tuple[str, str]]:
+        return await (await self._reader()).logs(self.id)
+
+    async def _output(self) -> AsyncGenerator[OutputNews]:
+        """Yield what ``logs(follow=True)`` does."""
+        async with aclosing((await self._reader()).follow(self.id)) as told:
+            async for news in told:
+                yield news
+
+    async def _reader(self) -> OutputReader:
+        return await (await self._client.requester()).output_reader(self.id, self._deal)
 
     async def proof(self) -> TaskProof:
         """Return what the chain has of it, for anybody to check."""
@@ -215,9 +248,30 @@ class AsyncDealHandle:
                 fault.add_note(f"{len(bad) - 1} more task(s) of the deal have no result either")
             raise fault
 
-    async def logs(self) -> Mapping[TaskId, Mapping[Address, tuple[str, str]]]:
-        """Return what the app printed, by task and worker; raises as ``AsyncTaskHandle.logs``."""
+    @overload
+    def logs(
+        self, *, follow: Literal[False] = False
+    ) -> Coroutine[Any, Any, Mapping[TaskId, Mapping[Address, tuple[str, str]]]]: ...
+
+    @overload
+    def logs(self, *, follow: Literal[True]) -> AsyncGenerator[tuple[TaskId, OutputNews]]: ...
+
+    def logs(self, *, follow: bool = False) -> Any:
+        """Return what the app printed, by task and worker; raises as ``AsyncTaskHandle.logs``.
+
+        Args:
+            follow: Yield what its tasks print instead, as it comes, each with its task; so many
+                tasks at a time as ``TASKS_FOLLOWED_AT_ONCE``.
+        """
+        return self._output() if follow else self._printed()
+
+    async def _printed(self) -> Mapping[TaskId, Mapping[Address, tuple[str, str]]]:
         return {task.id: await task.logs() for task in self.tasks}
+
+    async def _output(self) -> AsyncGenerator[tuple[TaskId, OutputNews]]:
+        async with aclosing(merged({each.id: _follows(each) for each in self.tasks})) as told:
+            async for found in told:
+                yield found
 
     async def cost(self) -> DealCost:
         """Return what it costs, with what was refunded by now."""
@@ -241,6 +295,43 @@ class AsyncDealHandle:
             claimed = await (await self._client.spender()).claim_late(progress, self.deal)
         goes_on = {each.task_id: each.deadline for each in progress.tasks if not each.outcome}
         return Cancellation(claimed, goes_on)
+
+
+def _follows(task: AsyncTaskHandle) -> Callable[[], AsyncGenerator[OutputNews]]:
+    return lambda: task.logs(follow=True)
+
+
+async def merged(
+    outputs: Mapping[TaskId, Callable[[], AsyncGenerator[OutputNews]]],
+) -> AsyncGenerator[tuple[TaskId, OutputNews]]:
+    """Yield what several tasks print, each with its task; one that cannot be read ends it all.
+
+    Args:
+        outputs: Begin to read each of them.
+    """
+    news: asyncio.Queue[tuple[TaskId, OutputNews]] = asyncio.Queue(MOST_NEWS_WAITING)
+    room = asyncio.Semaphore(TASKS_FOLLOWED_AT_ONCE)
+
+    async def read(name: TaskId, begin: Callable[[], AsyncGenerator[OutputNews]]) -> None:
+        async with room, aclosing(begin()) as told:
+            async for each in told:
+                await news.put((name, each))
+
+    reading = asyncio.create_task(all_of(read(*each) for each in outputs.items()))
+    try:
+        while not reading.done():
+            coming = asyncio.create_task(news.get())
+            await asyncio.wait({coming, reading}, return_when=asyncio.FIRST_COMPLETED)
+            if coming.done():
+                yield coming.result()
+            else:
+                coming.cancel()
+        while not news.empty():
+            yield news.get_nowait()
+        await reading
+    finally:
+        reading.cancel()
+        await asyncio.gather(reading, return_exceptions=True)
 
 
 class _FolderOfOne:

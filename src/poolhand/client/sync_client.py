@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Literal, Self, overload
 
 from poolhand.client.async_client import AsyncClient
 from poolhand.client.handles import AsyncDealHandle, AsyncTaskHandle
@@ -25,6 +25,7 @@ from poolhand.domain.ids import ZERO_ADDRESS, Address, DealId, TaskId
 from poolhand.domain.units import NanoRlc
 from poolhand.requester.changes import Change
 from poolhand.requester.watching import Progress, TaskProgress
+from poolhand.wire.output_api import OutputNews
 
 if TYPE_CHECKING:
     from poolhand.client.context import Opener
@@ -62,8 +63,20 @@ class TaskHandle:
         """Wait for its end and return its result; see ``AsyncTaskHandle.result``."""
         return self._loop.run(self._handle.result(folder, timeout))
 
-    def logs(self) -> Mapping[Address, tuple[str, str]]:
-        """Return what the app printed on each worker (standard output and error)."""
+    @overload
+    def logs(self, *, follow: Literal[False] = False) -> Mapping[Address, tuple[str, str]]: ...
+
+    @overload
+    def logs(self, *, follow: Literal[True]) -> Iterator[OutputNews]: ...
+
+    def logs(self, *, follow: bool = False) -> Any:
+        """Return what the app printed on each worker (standard output and error).
+
+        Args:
+            follow: Yield what it prints and how far it is instead, as it comes, until it has ended.
+        """
+        if follow:
+            return self._loop.iterate(self._handle.logs(follow=True))
         return self._loop.run(self._handle.logs())
 
     def proof(self) -> TaskProof:
@@ -119,8 +132,22 @@ class DealHandle:
         """Yield the result of each task as soon as it is there."""
         return self._loop.iterate(self._handle.results(folder))
 
-    def logs(self) -> Mapping[TaskId, Mapping[Address, tuple[str, str]]]:
-        """Return what the app printed, by task and worker."""
+    @overload
+    def logs(
+        self, *, follow: Literal[False] = False
+    ) -> Mapping[TaskId, Mapping[Address, tuple[str, str]]]: ...
+
+    @overload
+    def logs(self, *, follow: Literal[True]) -> Iterator[tuple[TaskId, OutputNews]]: ...
+
+    def logs(self, *, follow: bool = False) -> Any:
+        """Return what the app printed, by task and worker.
+
+        Args:
+            follow: Yield what its tasks print instead, as it comes, each with its task.
+        """
+        if follow:
+            return self._loop.iterate(self._handle.logs(follow=True))
         return self._loop.run(self._handle.logs())
 
     def cost(self) -> DealCost:

@@ -43,6 +43,7 @@ from poolhand.requester.claims import Claimed, TaskPlaces
 from poolhand.requester.history import TaskHistory, history
 from poolhand.requester.listing import Bought, bought_by
 from poolhand.requester.named_urls import UrlRule
+from poolhand.requester.output import OutputReader
 from poolhand.requester.registry import demand_runnable
 from poolhand.requester.remembered import RememberedDeals
 from poolhand.requester.result_places import ResultPlaces
@@ -311,16 +312,19 @@ class Requester:
         return await results.download(view, self._archives, last, folder, unpack=unpack)
 
     async def logs(self, task_id: TaskId) -> Mapping[Address, tuple[str, str]]:
-        """Return what the app printed on each worker (standard output and error).
+        """Return what the app printed on each worker; raises as ``OutputReader.logs``."""
+        return await (await self.output_reader(task_id)).logs(task_id)
 
-        Raises:
-            NoPoolNamed: Nobody said which pool has the task.
-            PoolRefused: The pool keeps logs to itself, or does not know the task.
-        """
-        found = await self._finder.of_task(task_id)
+    async def output_reader(self, task_id: TaskId, deal: Deal | None = None) -> OutputReader:
+        """Return who reads what a task prints; raises NoPoolNamed."""
+        places = self._finder
+        found = await (places.find(deal.workerpool.address) if deal else places.of_task(task_id))
         if found.pool is None:
             raise NoPoolNamed(found.silence)
-        return await found.pool.logs(task_id)
+        config = found.config or await found.pool.config()
+        signer = self._wallet.signer if self._wallet else None
+        facts, is_bought = self.hub.facts, deal is not None
+        return OutputReader(found.pool, config.workerpool, facts, signer, self._clock, is_bought)
 
     async def history(self, task: TaskProgress) -> TaskHistory:
         """Return what the chain tells of a task; see ``history.history``."""

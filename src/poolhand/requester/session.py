@@ -10,9 +10,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -29,6 +30,7 @@ from poolhand.requester.requester import Requester
 from poolhand.requester.results import Result
 from poolhand.requester.watching import Outcome, Progress, TaskProgress, Watch
 from poolhand.requester.wish import Wish
+from poolhand.wire.output_api import OutputNews
 
 _NEW_APP: Final = (
     "an image is registered as an app first, by a transaction of yours: without coin buy an app "
@@ -187,6 +189,16 @@ class SessionDeal:
                 pass
         return self.progress
 
+    def outputs(self) -> dict[TaskId, Callable[[], AsyncGenerator[OutputNews]]]:
+        """Return how to read what each task prints; see ``OutputReader.follow``."""
+        return {name: partial(self._output, name) for _, name in self.deal.tasks()}
+
+    async def _output(self, name: TaskId) -> AsyncGenerator[OutputNews]:
+        reader = await self._requester.output_reader(name, self.deal)
+        async with aclosing(reader.follow(name)) as told:
+            async for news in told:
+                yield news
+
     async def claim(self) -> Claimed:
         """Get the price of every unfinished task back, after the final deadline."""
         return await self._requester.claim_deal(self.id)
@@ -266,8 +278,18 @@ class SessionTask:
         return await self._requester.download(self.id, folder, unpack=unpack)
 
     async def logs(self) -> Mapping[Address, tuple[str, str]]:
-        """Return what the app printed on each worker; raises NoPoolNamed, PoolRefused."""
+        """Return what the app printed on each worker; raises NoPoolNamed, PoolRefused, ….
+
+        A pool that does not publish it shows it to the requester: OutputNotYours without a wallet.
+        """
         return await self._requester.logs(self.id)
+
+    async def output(self) -> AsyncGenerator[OutputNews]:
+        """Yield what it prints and how far it is until it has ended; raises as ``logs``."""
+        reader = await self._requester.output_reader(self.id)
+        async with aclosing(reader.follow(self.id)) as told:
+            async for news in told:
+                yield news
 
     async def claim(self) -> Claimed:
         """Get its price back, after the final deadline; raises NotYetClaimable before."""

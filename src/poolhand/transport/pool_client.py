@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Any, ClassVar, Final
@@ -17,10 +17,19 @@ from poolhand.domain.tag import Tag
 from poolhand.domain.text import shown
 from poolhand.domain.trust import Trust
 from poolhand.domain.units import UnixSeconds
-from poolhand.web.client import AnswerTooLarge, Caps, NoAnswer, WebAnswer, ask
+from poolhand.web.client import (
+    AnswerTooLarge,
+    Caps,
+    Incoming,
+    NoAnswer,
+    WebAnswer,
+    ask,
+    opened,
+)
 from poolhand.wire.join_api import JoinManifest
 from poolhand.wire.json_models import M, ServiceFault, read_model
 from poolhand.wire.order_json import decode_order, encode_match
+from poolhand.wire.output_api import OutputNews, ReaderChallenge, ReaderProof, ReaderSession
 from poolhand.wire.pool_api import (
     ConnectedWorkers,
     OrdersOnSale,
@@ -38,9 +47,16 @@ UNAVAILABLE: Final = 503
 """HTTP status with which a pool says what is wrong now, and who must do what about it."""
 MAX_POOL_ANSWER: Final = 16 * 1024 * 1024
 """Bytes of one answer."""
+MAX_OUTPUT_EVENT: Final = 1024 * 1024
+"""Bytes of one event of a task's output."""
+LONGEST_SILENCE_OF_OUTPUT: Final = 20.0
+"""Seconds; a pool that has no news says so every five."""
+READER_SIGN_IN_PATH: Final = "/v1/reader/sign-in"
 CONFIG_PATH: Final = "/v1/config"
 JOIN_SCRIPT_PATH: Final = "/join.sh"
 POOL_CLIENT_CAPS: Final = Caps(MAX_POOL_ANSWER, seconds=60)
+_OUTPUT_CAPS: Final = Caps(2**50, seconds=None)
+"""It comes as long as a task runs; its reader keeps none of it."""
 
 
 class PoolDown(Unavailable):
@@ -214,10 +230,64 @@ class PoolClient:
         """Return a connected worker and why it is given nothing more."""
         return await self._read(WorkerNews, f"/v1/workers/{address}")
 
-    async def logs(self, task_id: TaskId) -> Mapping[Address, tuple[str, str]]:
-        """Return what the app printed on each worker: standard output and error."""
-        printed = (await self._read(PrintedByWorker, f"/v1/tasks/{task_id}/logs")).root
+    async def logs(self, task_id: TaskId, token: str = "") -> Mapping[Address, tuple[str, str]]:
+        """Return what the app printed on each worker: standard output and error.
+
+        Args:
+            task_id: Which.
+            token: Of its requester, who has signed; empty: as anybody.
+        """
+        headers = {"Authorization": f"Bearer {token}"} if token else None
+        found = await self._ask("GET", f"/v1/tasks/{task_id}/logs", headers=headers)
+        printed = read_model(PrintedByWorker, found, self._who).root
         return {worker: (each.stdout, each.stderr) for worker, each in printed.items()}
+
+    async def reader_challenge(self, requester: Address) -> ReaderChallenge:
+        """Return what a requester is to sign to read what its tasks print."""
+        found = await self._get(READER_SIGN_IN_PATH, {"address": str(requester)})
+        return read_model(ReaderChallenge, found, self._who)
+
+    async def reader_sign_in(self, proof: ReaderProof) -> ReaderSession:
+        """Return the token of whoever has signed."""
+        told = await self._ask("POST", READER_SIGN_IN_PATH, json=proof.model_dump())
+        return read_model(ReaderSession, told, self._who)
+
+    async def output(
+        self, task_id: TaskId, after: Mapping[Address, int], token: str = ""
+    ) -> AsyncGenerator[OutputNews]:
+        """Yield what a task prints, with its colours, as it comes.
+
+        Args:
+            task_id: Which.
+            after: The number of the next line, by worker, of those of whom lines were told.
+            token: Of whoever has signed; empty: as anybody.
+
+        Raises:
+            PoolDown: It does not answer, or is silent for longer than a pool that is there.
+        """
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        asked: dict[str, Any] = {
+            "after": [f"{worker}:{number}" for worker, number in after.items()],
+            "colours": "true",
+        }
+        times = httpx.Timeout(10, read=LONGEST_SILENCE_OF_OUTPUT)
+        url, who = f"{self.url}/v1/tasks/{task_id}/output", self._who
+        try:
+            async with opened(
+                self._http, "GET", url, _OUTPUT_CAPS, headers=headers, params=asked, timeout=times
+            ) as coming:
+                if not coming.is_success:
+                    body = await coming.content(MAX_POOL_ANSWER)
+                    answer = WebAnswer(coming.status, coming.headers, body, coming.url)
+                    raise _refusal(answer, self.url)
+                async for data in _events(coming):
+                    yield read_model(OutputNews, _event(data, self.url), who)
+        except NoAnswer as fault:
+            raise PoolDown(
+                f"the workerpool at {self.url} does not answer ({fault}): {self.remedy}"
+            ) from fault
+        except AnswerTooLarge as fault:
+            raise Malformed(f"{who} sent over {fault.most} bytes") from fault
 
     @property
     def _who(self) -> str:
@@ -252,6 +322,25 @@ def _date(answer: WebAnswer) -> UnixSeconds | None:
         return UnixSeconds(int(parsedate_to_datetime(answer.headers.get("date", "")).timestamp()))
     except (ValueError, TypeError, OverflowError):
         return None
+
+
+async def _events(coming: Incoming) -> AsyncIterator[bytes]:
+    """Yield the data of server-sent events; of one that has several lines, each."""
+    rest = b""
+    async for piece in coming.pieces(None):
+        *lines, rest = (rest + piece).split(b"\n")
+        if len(rest) > MAX_OUTPUT_EVENT:
+            raise AnswerTooLarge(MAX_OUTPUT_EVENT)
+        for line in lines:
+            if line.startswith(b"data: "):
+                yield line.removeprefix(b"data: ")
+
+
+def _event(data: bytes, url: str) -> Any:
+    try:
+        return parse_json(data)
+    except ValueError as fault:
+        raise Malformed(f"an event of {url} is not JSON") from fault
 
 
 def _json(answer: WebAnswer, url: str) -> Any:

@@ -109,7 +109,7 @@ class ReaderChallenge(Told):
 class ReaderProof(Told):
     """``POST /v1/reader/sign-in``: the challenge's own members, signed (r ‖ s ‖ v)."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     requester: Annotated[str, Field(pattern=r"^0x[0-9a-fA-F]{40}$")]
     nonce: Annotated[str, Field(pattern=r"^0x[0-9a-f]{64}$")]

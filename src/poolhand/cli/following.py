@@ -1,0 +1,139 @@
+"""What tasks print, on the terminal, as it comes: lines on standard output, all else beside."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Callable
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Any, Final
+
+from poolhand.cli.command_run import CommandRun
+from poolhand.domain.app_lines import without_colours
+from poolhand.domain.text import shown
+from poolhand.domain.units import MIB
+from poolhand.wire.output_api import NewsKind, OutputNews, OutputProgress
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
+    from poolhand.domain.ids import TaskId
+
+MOST_PROGRESS_LINES: Final = 10
+"""Progress of one worker is told with each tenth of its work, or once in so many looks."""
+
+OUTPUT_AFTER_END: Final = 5.0
+"""Seconds that the last lines of a task that has ended are waited for."""
+
+
+class OutputPrinter:
+    """Prints what comes.
+
+    Args:
+        command: Says what is no line of an app's.
+        label: Put before each line, with its worker's where there are several.
+        on_output: Whether lines go to standard output; else they are said like all the rest.
+
+    Attributes:
+        lines, left_out: How many were printed, and lost.
+    """
+
+    def __init__(self, command: CommandRun, label: str = "", *, on_output: bool = True) -> None:
+        self._command, self._label, self._on_output = command, label, on_output
+        self._workers = list[object]()
+        self._shares: dict[object, int] = {}
+        self.lines = self.left_out = 0
+        self._keeps_colours = on_output and sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+
+    def show(self, news: OutputNews) -> None:
+        """Print one event."""
+        if news.worker is not None and news.worker not in self._workers:
+            self._workers.append(news.worker)
+        whose = self._whose(news)
+        match news.kind:
+            case NewsKind.LINES:
+                self._print(news, whose)
+            case NewsKind.PRINTED:
+                for text, is_error in ((news.stdout, False), (news.stderr, True)):
+                    for line in text.splitlines():
+                        self._line(whose + shown(line), is_error=is_error)
+            case NewsKind.PROGRESS if news.progress is not None:
+                self._progress(news.progress, news.worker, whose)
+            case NewsKind.SILENT:
+                self._command.note(f"{whose}{news.because}")
+
+    def _whose(self, news: OutputNews) -> str:
+        """Return what stands before a line: the worker, once there is more than one."""
+        number = self._workers.index(news.worker) + 1 if news.worker in self._workers else 0
+        worker = f"{str(news.worker)[:8]} " if len(self._workers) > 1 and number else ""
+        return f"{self._label}{worker}" + ("| " if self._label or worker else "")
+
+    def _print(self, news: OutputNews, whose: str) -> None:
+        if news.left_out:
+            self.left_out += news.left_out
+            self._command.note(
+                f"{whose}[{news.left_out} lines left out: the app prints faster than can be told]"
+            )
+        for line in news.lines:
+            self.lines += 1
+            end = "\x1b[0m" if self._keeps_colours and "\x1b" in line.text else ""
+            text = line.text + end if self._keeps_colours else without_colours(line.text)
+            self._line(whose + text, is_error=line.is_error)
+
+    def _line(self, text: str, *, is_error: bool) -> None:
+        there = sys.stdout if self._on_output and not is_error else sys.stderr
+        plain = text if self._keeps_colours and there is sys.stdout else without_colours(text)
+        print(plain, file=there, flush=True)
+
+    def _progress(self, found: OutputProgress, worker: object, whose: str) -> None:
+        """Say how far it is, each time that another tenth is done, and the first time."""
+        share = -1 if found.fraction is None else int(found.fraction * MOST_PROGRESS_LINES)
+        if self._shares.get(worker) != share:
+            self._shares[worker] = share
+            self._command.note(f"{whose}{progress_told(found)}")
+
+
+def progress_told(found: OutputProgress) -> str:
+    """Say how far a task is."""
+    done = "" if found.fraction is None else f"{found.fraction:.0%} "
+    words = f"{done}{found.words}".strip()
+    came = f"{found.downloaded / MIB:.1f} MiB of data, " if found.downloaded else ""
+    used = (
+        f"[{came}{found.memory / MIB:.0f} MiB of memory, {found.cpu_ms / 1000:.1f} s of processor, "
+        f"{found.processes} processes]"
+    )
+    return f"{words} {used}" if words else used
+
+
+async def print_output(
+    command: CommandRun, output: AsyncGenerator[OutputNews], printer: OutputPrinter
+) -> None:
+    """Print what one task prints until it has ended; with ``--json`` each event as it is."""
+    async with aclosing(output) as told:
+        async for news in told:
+            if command.as_json:
+                print(json.dumps(members_of(news)), flush=True)
+            else:
+                printer.show(news)
+
+
+def members_of(news: OutputNews) -> dict[str, Any]:
+    """Return an event for a program."""
+    return news.model_dump(mode="json", exclude_defaults=True)
+
+
+async def follow_tasks(
+    command: CommandRun, outputs: dict[TaskId, Callable[[], AsyncGenerator[OutputNews]]]
+) -> None:
+    """Say what the tasks of a deal print, each with its place where there are several."""
+    from poolhand.client.handles import merged
+
+    several = len(outputs) > 1
+    printers = {
+        name: OutputPrinter(command, f"{place} " if several else "", on_output=not command.as_json)
+        for place, name in enumerate(outputs)
+    }
+    async with aclosing(merged(outputs)) as told:
+        async for name, news in told:
+            printers[name].show(news)
