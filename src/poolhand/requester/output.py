@@ -22,13 +22,13 @@ from poolhand.transport.pool_client import PoolClient, PoolDown, PoolRefused
 from poolhand.wire.handshake import normal_url
 from poolhand.wire.output_api import NewsKind, OutputNews, ReaderProof
 
-NOT_PUBLIC: Final = "not-public"
+OUTPUT_NOT_PUBLIC: Final = "not-public"
 """A pool's word for that somebody has to prove who asks."""
-NOT_KNOWN: Final = "not-known"
+TASK_NOT_KNOWN: Final = "not-known"
 """The same for that it has no such task."""
 MOST_SILENT_TRIES: Final = 60
 """After which a pool that does not answer is given up: some five minutes."""
-LONGEST_PAUSE_BETWEEN_TRIES: Final = 5.0
+LONGEST_PAUSE_OF_READER: Final = 5.0
 
 
 class OtherPoolSigns(Refused):
@@ -105,7 +105,7 @@ class OutputReader:
         try:
             return await self.pool.logs(task_id)
         except PoolRefused as fault:
-            if fault.pool_code != NOT_PUBLIC:
+            if fault.pool_code != OUTPUT_NOT_PUBLIC:
                 raise
             return await self.pool.logs(task_id, await self.sign_in())
 
@@ -129,17 +129,19 @@ class OutputReader:
                         if news.kind is NewsKind.END:
                             return
             except (PoolDown, PoolRefused) as fault:
-                is_refused = isinstance(fault, PoolRefused) and fault.pool_code == NOT_PUBLIC
+                is_refused = isinstance(fault, PoolRefused) and fault.pool_code == OUTPUT_NOT_PUBLIC
                 failures += 1
                 if failures > MOST_SILENT_TRIES or not self._may_pass(fault):
                     raise
-            await self.clock.sleep(min(0.1 * 2.0 ** min(failures, 9), LONGEST_PAUSE_BETWEEN_TRIES))
+            await self.clock.sleep(min(0.1 * 2.0 ** min(failures, 9), LONGEST_PAUSE_OF_READER))
 
     def _may_pass(self, fault: PoolDown | PoolRefused) -> bool:
         """Whether a pool may answer otherwise later, or to whoever has signed."""
         if isinstance(fault, PoolDown):
             return True
-        return fault.pool_code == NOT_PUBLIC or (self.is_bought and fault.pool_code == NOT_KNOWN)
+        return fault.pool_code == OUTPUT_NOT_PUBLIC or (
+            self.is_bought and fault.pool_code == TASK_NOT_KNOWN
+        )
 
     async def _events(
         self, task_id: TaskId, cursors: dict[Address, LineCursor], token: str
