@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 
@@ -39,3 +40,9 @@ def nothing_stays_mounted(tmp_path_factory):
     """Let go of what tasks still had mounted when their devnet ended."""
     yield
     release(tmp_path_factory.getbasetemp())
+
+
+def pytest_collection_finish():
+    """Spare every later collection of garbage a look at all the tests, which none of it is."""
+    gc.collect()
+    gc.freeze()

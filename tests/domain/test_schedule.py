@@ -6,9 +6,10 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from many import examples
 from poolhand.domain.availability.moments import BadTime
 from poolhand.domain.availability.schedule import (
     ALWAYS_OPEN,
@@ -108,6 +109,7 @@ def test_it_changes_when_it_says_and_not_before(schedule, now, zone):
         assert schedule.at(between, zone) == told
 
 
+@settings(max_examples=examples(25))
 @given(SCHEDULES)
 def test_a_week_adds_up(schedule):
     monday = datetime(2026, 6, 1, tzinfo=UTC)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import gc
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -22,14 +23,28 @@ def files(folder: Path) -> tuple[Path, ...]:
 
 @cache
 def parsed(file: Path) -> ast.Module:
-    """Return a file's tree; nobody may change it."""
-    return ast.parse(file.read_text(encoding="utf-8"))
+    """Return a file's tree; nobody may change it.
+
+    It stays to the end, so that no collection of garbage need look at it: with all the trees there
+    are, they would look for longer than it takes to parse.
+    """
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    gc.freeze()
+    return tree
 
 
 @cache
 def nodes(tree: ast.Module) -> tuple[ast.AST, ...]:
     """Return all nodes of a tree, as ``ast.walk`` yields them."""
     return tuple(ast.walk(tree))
+
+
+def called(call: ast.Call) -> str:
+    """Return the last name of what is called: ``b`` of ``a.b()``, an empty one of ``a()()``."""
+    match call.func:
+        case ast.Name(id=name) | ast.Attribute(attr=name):
+            return name
+    return ""
 
 
 def trees(folder: Path) -> Iterator[tuple[str, ast.Module]]:

@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from sources import PACKAGE, nodes, trees
+from sources import PACKAGE, called, nodes, trees
 
 APPS = ("scheduler", "worker", "results", "requester", "market")
 RECORD = "a record that its one owner keeps, not a part that is joined"
@@ -125,7 +125,7 @@ def assigned(tree: ast.Module) -> Iterator[str]:
         if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store):
             if ast.unparse(node.value) not in ("self", "cls"):
                 yield ast.unparse(node)
-        elif isinstance(node, ast.Call) and ast.unparse(node.func) == "setattr":
+        elif isinstance(node, ast.Call) and called(node) == "setattr":
             yield ast.unparse(node)
 
 
@@ -362,7 +362,7 @@ def bare_routers(package: Path) -> set[str]:
         file
         for file, tree in trees(package)
         for node in nodes(tree)
-        if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("APIRouter")
+        if isinstance(node, ast.Call) and called(node) == "APIRouter"
     }
 
 

@@ -129,7 +129,11 @@ def test_a_module_that_waits_or_touches_is_found(line):
 
 def reads_the_environment(tree: ast.Module) -> bool:
     return any(
-        (isinstance(node, ast.Attribute) and ast.unparse(node) in ("os.environ", "os.getenv"))
+        (
+            isinstance(node, ast.Attribute)
+            and node.attr in ("environ", "getenv")
+            and ast.unparse(node.value) == "os"
+        )
         or (
             isinstance(node, ast.ImportFrom)
             and node.module == "os"

@@ -11,7 +11,7 @@ import ast
 import re
 
 import pytest
-from sources import PACKAGE, ROOT, nodes, trees
+from sources import PACKAGE, ROOT, called, nodes, trees
 
 PLACES = (PACKAGE, *(ROOT / each for each in ("scripts", "tests", "bench", "chaos", "hostile")))
 WORDS = {
@@ -39,12 +39,12 @@ def newer(node: ast.AST) -> str | None:
         return node.name if node.name in WORDS else None
     if not isinstance(node, ast.Call):
         return None
-    called = ast.unparse(node.func).rpartition(".")[2]
+    name = called(node)
     given = {each.arg for each in node.keywords if each.arg}
-    if called == "replace" and isinstance(node.func, ast.Attribute) and not node.args:
+    if name == "replace" and isinstance(node.func, ast.Attribute) and not node.args:
         return f"TarInfo.replace({', '.join(sorted(given))})" if given & MEMBER else None
-    found = given & PARAMETERS.get(called, set())
-    return f"{called}({found.pop()}=)" if found else None
+    found = given & PARAMETERS.get(name, set())
+    return f"{name}({found.pop()}=)" if found else None
 
 
 @pytest.mark.parametrize("place", PLACES, ids=lambda place: place.name)

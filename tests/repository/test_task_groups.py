@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 
-from sources import PACKAGE, nodes, trees
+from sources import PACKAGE, called, nodes, trees
 
 FOR_EVER = {
     "scheduler/check_queue.py",
@@ -29,6 +29,6 @@ def test_who_goes_on_after_a_fault_has_no_task_group():
         file
         for file, tree in trees(PACKAGE)
         for node in nodes(tree)
-        if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("TaskGroup")
+        if isinstance(node, ast.Call) and called(node) == "TaskGroup"
     }
     assert found == FOR_EVER | LEFT_AT_ONCE, "use all_of, or say why the group may be one"
