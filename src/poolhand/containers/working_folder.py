@@ -100,7 +100,7 @@ async def fill(
 
 
 async def _copy(docker: Docker, spec: ContainerSpec, start: Start, volumes: Iterable[str]) -> None:
-    async with _unstarted(docker, spec, volumes) as container:
+    async with unstarted(docker, spec, volumes) as container:
         if not start.is_copied:
             names = names_at_the_top(start)
             found = [name for name in names if await _exists(docker, container, name)]
@@ -125,10 +125,16 @@ def _top(word: str) -> str:
 
 
 @asynccontextmanager
-async def _unstarted(
+async def unstarted(
     docker: Docker, spec: ContainerSpec, volumes: Iterable[str]
 ) -> AsyncIterator[str]:
-    """Hold a container of the image that is never started: only so do engines show files."""
+    """Hold a container of the image that is never started: only so do engines show files.
+
+    Args:
+        docker: The engine.
+        spec: Of whose image; its name and labels are the container's.
+        volumes: Folders of which the engine is not to make volumes.
+    """
     name = f"{spec.name}-image"
     await remove(docker, name)
     body: dict[str, Any] = {

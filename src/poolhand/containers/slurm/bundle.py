@@ -30,10 +30,11 @@ USUAL_PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bi
 INIT_INSIDE: Final = "/dev/init"
 """Where it lies inside: in a file system of the container's own, so that no image need have it."""
 _CPU_QUOTA_PERIOD: Final = 100_000
-_MASKED: Final = (
+MASKED_INSIDE: Final = (
     "/proc/acpi", "/proc/asound", "/proc/kcore", "/proc/keys", "/proc/latency_stats",
     "/proc/timer_list", "/proc/timer_stats", "/proc/sched_debug", "/proc/scsi", "/sys/firmware",
 )  # fmt: skip
+"""What of its system files a container does not see."""
 _MOST_DIGITS: Final = 10
 _LONGEST_USER_LIST: Final = 1024**2
 """Bytes read of an image's list of users."""
@@ -88,8 +89,8 @@ def bundle_config(
     process: dict[str, Any] = {
         "terminal": False,
         "user": {"uid": user.uid, "gid": user.gid, "additionalGids": list(user.more)},
-        "args": [INIT_INSIDE, "--", *_words(spec, config)],
-        "env": _environment(spec, config, terms),
+        "args": [INIT_INSIDE, "--", *words_inside(spec, config)],
+        "env": environment_inside(spec, config, terms),
         "cwd": START_FOLDER if is_moved else Start.of(image).folder,
         "capabilities": {},
         "rlimits": [
@@ -117,14 +118,22 @@ def bundle_config(
     }
 
 
-def _words(spec: ContainerSpec, config: dict[str, Any]) -> list[str]:
+def words_inside(spec: ContainerSpec, config: dict[str, Any]) -> list[str]:
+    """Return the words that start an app; ``config`` is its image's.
+
+    Raises:
+        ContainerRefused: There are none.
+    """
     words = [*(config.get("Entrypoint") or ()), *(spec.command or config.get("Cmd") or ())]
     if not words or not words[0]:
         raise ContainerRefused(spec.name, "neither its image nor its order names a program")
     return words
 
 
-def _environment(spec: ContainerSpec, config: dict[str, Any], terms: SandboxTerms) -> list[str]:
+def environment_inside(
+    spec: ContainerSpec, config: dict[str, Any], terms: SandboxTerms
+) -> list[str]:
+    """Return an app's variables, each ``NAME=value``; ``config`` is its image's."""
     named = dict(each.partition("=")[::2] for each in config.get("Env") or ())
     own = dict(spec.environment)
     if terms.home is not None:
@@ -138,7 +147,7 @@ def _linux(spec: ContainerSpec, worker: User) -> dict[str, Any]:
     linux: dict[str, Any] = {
         "namespaces": [{"type": kind} for kind in (*kinds, *(["user"] if worker.uid else []))],
         "seccomp": profile(),
-        "maskedPaths": list(_MASKED),
+        "maskedPaths": list(MASKED_INSIDE),
         "readonlyPaths": ["/proc"],
         "resources": {"devices": [{"allow": False, "access": "rwm"}]},
     }
@@ -162,7 +171,7 @@ def _mounts(spec: ContainerSpec, terms: SandboxTerms, ground: Ground) -> list[di
     if start is not None and start.target is not None:
         binds.insert(0, Mount(spec.workplace, start.target, writable=True))
     taken = {mount.target for mount in binds}
-    _check_volumes(spec, terms, taken)
+    refuse_hiding_volumes(spec, terms, taken)
     shared = min(SHARED_MEMORY, limits.tmp)
     group = [] if ground.worker.uid else ["gid=5"]
     quiet = ["nosuid", "noexec", "nodev"]
@@ -193,7 +202,12 @@ def _of(source: str, target: str, kind: str, options: Sequence[str]) -> dict[str
     return {"source": source, "destination": target, "type": kind, "options": list(options)}
 
 
-def _check_volumes(spec: ContainerSpec, terms: SandboxTerms, taken: set[str]) -> None:
+def refuse_hiding_volumes(spec: ContainerSpec, terms: SandboxTerms, taken: set[str]) -> None:
+    """Refuse an image with too many volumes, or with one where its program is.
+
+    Raises:
+        ContainerRefused: Its volumes cannot be given.
+    """
     if len(terms.volumes) > MOST_VOLUMES:
         raise ContainerRefused(spec.name, f"its image asks for more than {MOST_VOLUMES} volumes")
     hiding = [each for each in terms.volumes.with_program if each not in taken]
