@@ -36,8 +36,8 @@ slurm: setup ## 100 tasks on a private Slurm cluster of four nodes, one of them 
 nightly: setup ## every test, many more examples and lives, planted faults, chaos and bench, on one page (a night; ONLY=lives,bench SEED=1)
 	@.venv/bin/python scripts/nightly.py $(if $(ONLY),--only $(ONLY)) $(if $(SEED),--seed $(SEED))
 
-hostile: setup ## hostile images at every level of the sandbox, and what a level costs (about 10 min; ONLY=fork_bomb,vsock, LEVELS=gvisor)
-	@$(with_engine) --gvisor .venv/bin/python -m hostile $(if $(ONLY),--only $(ONLY)) $(if $(LEVELS),--levels $(LEVELS))
+hostile: setup ## hostile images at every level of the sandbox, and what a level costs (about 10 min; ONLY=fork_bomb,vsock, LEVELS=gvisor,vm)
+	@$(if $(findstring vm,$(LEVELS)),kernel=$$(.venv/bin/python scripts/guest_kernel.py) && POOLHAND_VM_KERNEL=$$kernel) $(with_engine) --gvisor .venv/bin/python -m hostile $(if $(KEEP),--keep) $(if $(ONLY),--only $(ONLY)) $(if $(LEVELS),--levels $(LEVELS))
 
 gpu-check: setup ## a container computes on each GPU of this computer, one that is given none sees none (exit 3: no GPU or engine here)
 	@.venv/bin/python scripts/gpu_check.py

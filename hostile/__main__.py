@@ -31,16 +31,20 @@ from poolhand.domain.sandbox_level import SandboxLevel
 
 LATEST = Path(__file__).parent / "latest.json"
 LEVELS = (SandboxLevel.RUNC, SandboxLevel.GVISOR)
+"""What runs where nobody names others; a virtual machine each takes hours where it is emulated."""
 
 
 def options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="make hostile", description=(__doc__ or "").split("\n")[0]
     )
-    parser.add_argument("--levels", default=",".join(LEVELS), help="which levels [all]")
+    parser.add_argument(
+        "--levels", default=",".join(LEVELS), help="which levels, vm too [runc,gvisor]"
+    )
     parser.add_argument(
         "--only", default="", help="names of hostile images, such as fork_bomb,vsock"
     )
+    parser.add_argument("--keep", action="store_true", help="keep what ran, beside what was kept")
     parser.add_argument("--list", action="store_true", help="print the images, and run nothing")
     given = parser.parse_args(arguments)
     try:
@@ -64,12 +68,22 @@ async def run(given: argparse.Namespace, console: Console) -> dict[str, Any]:
             made = arenas[level] = await stack.enter_async_context(arena(engine_url(), level))
             console.print(f"[bold]{level}[/] (disks: {made.disks.kind})")
             rows = await strike_all(made, given.attacks, console)
-            found[level] = {"disk": made.disks.kind, "attacks": rows}
+            found[level] = {"disk": made.disks.kind, "attacks": rows, **await when(made)}
         if given.attacks == ATTACKS:
             for level, told in (await costs(arenas)).items():
                 found[level]["cost"] = told
                 console.print(f"[bold]{level}[/] costs {told}", soft_wrap=True)
     return {**await circumstances(), "levels": found}
+
+
+async def when(arena: Arena) -> dict[str, Any]:
+    """Tell when a level was run, and in what sort of virtual machine."""
+    sandbox = arena.runtime.sandbox
+    return {
+        "date": datetime.now(UTC).strftime("%Y-%m-%d"),
+        "load": round(os.getloadavg()[1], 1),
+        "vm_processor": (sandbox and sandbox.vm_processor) or "",
+    }
 
 
 async def strike_all(
@@ -109,6 +123,20 @@ def _version(program: str) -> str:
     return told.stdout.splitlines()[0] if told.stdout else ""
 
 
+def keep(found: dict[str, Any]) -> None:
+    """Write what was found, beside what was kept of levels and images that did not run now."""
+    kept = json.loads(LATEST.read_text(encoding="utf-8")) if LATEST.exists() else {"levels": {}}
+    levels = kept["levels"]
+    for level, told in found["levels"].items():
+        rows = {**levels.get(level, {}).get("attacks", {}), **told["attacks"]}
+        levels[level] = {**levels.get(level, {}), **told, "attacks": rows}
+    if SandboxLevel.RUNC in found["levels"]:
+        kept = {**kept, **{key: value for key, value in found.items() if key != "levels"}}
+    order = [each for each in SandboxLevel if each in levels]
+    kept["levels"] = {each: levels[each] for each in order}
+    LATEST.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
+
+
 def main() -> int:
     given, console = options(), Console()
     if given.list:
@@ -121,8 +149,8 @@ def main() -> int:
     except NoSuchSandbox as fault:
         console.print(str(fault), soft_wrap=True)
         return 2
-    if given.attacks == ATTACKS and set(given.levels) == set(LEVELS):
-        LATEST.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    if given.keep or (given.attacks == ATTACKS and set(given.levels) == set(LEVELS)):
+        keep(found)
     rows = [row for level in found["levels"].values() for row in level["attacks"].values()]
     return 0 if all(row["contained"] for row in rows) else 1
 

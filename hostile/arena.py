@@ -30,12 +30,15 @@ from hostile.image import command, load
 from poolhand.containers.disks import TaskDisks, choose, image_of
 from poolhand.containers.docker import DockerRuntime
 from poolhand.containers.mounts import mounted_below, release
+from poolhand.containers.vm.machines import MachinePlace
 from poolhand.domain.computed import NoResult
 from poolhand.domain.units import Seconds
 from poolhand.ports.runtime import ContainerOutcome, ContainerSpec, Limits, Mount
 from poolhand.worker.archive import pack
 
 NEIGHBOUR_SECONDS = 120
+EMULATION_SECONDS = 900
+"""More for a run in a machine whose processor is emulated: until its app begins, and for that."""
 
 
 @dataclass(frozen=True)
@@ -61,9 +64,10 @@ async def arena(url: str, level: str, disk: str = "auto") -> AsyncIterator[Arena
     with tempfile.TemporaryDirectory(prefix="hostile-") as name:
         folder = Path(name)
         disks = choose(disk, folder, url)
+        machines = MachinePlace(folder / "vm", kernel_folder())
         async with (
             Docker(url) as docker,
-            DockerRuntime.open(url, sandbox=level, disks=disks) as runtime,
+            DockerRuntime.open(url, sandbox=level, disks=disks, machines=machines) as runtime,
         ):
             image = await load(docker, uuid4().hex[:12])
             made = Arena(docker, runtime, disks, image, folder)
@@ -83,6 +87,8 @@ class Arena:
     ) -> None:
         self.docker, self.runtime, self.disks = docker, runtime, disks
         self._image, self._folder = image, folder
+        is_emulated = runtime.sandbox is not None and runtime.sandbox.is_emulated
+        self._more = EMULATION_SECONDS if is_emulated else 0
         self.label = f"poolhand.hostile={uuid4().hex}"
         self._secret = folder / "secret"
         self._token = uuid4().hex
@@ -128,7 +134,7 @@ class Arena:
         mount = Mount(str(out), "/iexec_out", writable=True)
         spec = ContainerSpec(
             unique, self._image, command(name), environment or {}, (mount,), limits,
-            Seconds(seconds), labels={key: value},
+            Seconds(seconds + self._more), labels={key: value},
         )  # fmt: skip
         return await self.runtime.run(spec), out
 
@@ -263,6 +269,12 @@ class Listener:
             while True:
                 self._socket.accept()[0].close()
                 self.calls += 1
+
+
+def kernel_folder() -> Path | None:
+    """Return the folder of the kernel for virtual machines; None: this computer's own."""
+    named = os.environ.get("POOLHAND_VM_KERNEL")
+    return Path(named) if named else None
 
 
 def engine_url() -> str:

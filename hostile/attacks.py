@@ -139,10 +139,10 @@ def unprivileged(seen: Seen) -> Verdict:
 
 
 def alone(seen: Seen) -> Verdict:
-    """It saw only what runs in its own container, which is the engine's init program."""
+    """It saw only what runs in its own container or machine, which is their init program."""
     told = seen.told
     names = told.get("names", ["?"])
-    good = all(each.endswith(("docker-init", "tini")) for each in names)
+    good = all(each.endswith(("docker-init", "tini", "/init")) for each in names)
     answers = sorted({*told.get("traced", ()), *told.get("read", ())})
     return good, f"sees its own init alone: {', '.join(answers)}"
 

@@ -46,20 +46,33 @@ def _top(kept: Mapping[str, Any]) -> Iterator[str]:
     yield HEAD
     yield "| level | what stands between | needs |"
     yield "| --- | --- | --- |"
-    needs = {SandboxLevel.RUNC: "any Docker engine", SandboxLevel.GVISOR: "an engine with `runsc`"}
+    needs = {
+        SandboxLevel.RUNC: "any Docker engine",
+        SandboxLevel.GVISOR: "an engine with `runsc`",
+        SandboxLevel.VM: "x86-64, QEMU, mksquashfs, a kernel; for `auto` KVM, too",
+    }
     for level, need in needs.items():
         yield f"| `{level}` | {SANDBOX_PROMISES[level]} | {need} |"
     yield ""
     yield _paragraph(
         "`poolhand worker doctor` says which a worker takes here, why not a stronger one, and the "
-        "steps to gVisor; `poolhand worker status` and the worker's page say which is in force. A "
-        "virtual machine for each app cannot be chosen: none has been tried on our machines."
+        "steps to gVisor; `poolhand worker status` and the worker's page say which is in force."
     )
     yield _paragraph(
-        "At either level an app has no network. One whose order asks for hosts that the operator "
+        "A virtual machine is QEMU within a container of the engine "
+        "([why](adr/0131-a-virtual-machine-in-a-container.md)), so that who breaks out of it is "
+        "still where an app is at `runc`. It wants `apt install linux-image-amd64 qemu-system-x86 "
+        "squashfs-tools`, and a user of the engine who may read the kernel in `/boot`; "
+        "`--vm-kernel` names another's folder. `auto` takes it where KVM works, which a trial "
+        "tells. `--sandbox vm` takes an emulated one as well, which computes 10 to 30 times "
+        "slower: log, status, page, doctor and the pool's list of workers say so then. It gives "
+        "apps no network and no GPU, and none is started by a worker in a container."
+    )
+    yield _paragraph(
+        "At no level has an app a network. One whose order asks for hosts that the operator "
         "allows (`--network-hosts`) is let through to these by a proxy beside it, at `runc` alone: "
-        "gVisor has a loopback interface of its own, by which no proxy is reached. What such an "
-        "app tries in vain, `tests/transport/test_tunnel.py` and "
+        "the others have a loopback interface of their own, by which no proxy is reached. What "
+        "such an app tries in vain, `tests/transport/test_tunnel.py` and "
         "`tests/containers/test_proxy_sidecar.py` have: other hosts and ports, addresses, the "
         "clouds' metadata service, names that lead inwards or elsewhere the second time, requests "
         "without end."
@@ -84,12 +97,21 @@ def _attacks(levels: Mapping[str, Any]) -> Iterator[str]:
     yield f"| the image | {heads} |"
     yield "| --- |" + " --- |" * len(levels)
     for name, row in levels[FIRST]["attacks"].items():
-        cells = [_cell(told["attacks"][name]) for told in levels.values()]
+        cells = [_cell(told["attacks"].get(name)) for told in levels.values()]
         yield f"| {row['does']} (`{name}`) | {' | '.join(cells)} |"
     yield ""
+    if SandboxLevel.VM in levels:
+        told = levels[SandboxLevel.VM]
+        how = "emulated (TCG)" if told["vm_processor"] == "tcg" else "with KVM"
+        yield _paragraph(
+            f"The machines were {how}, run on {told['date']} with `make hostile LEVELS=vm`, while "
+            f"the machine's load was {told['load']:.0f}."
+        )
 
 
-def _cell(row: Mapping[str, Any]) -> str:
+def _cell(row: Mapping[str, Any] | None) -> str:
+    if row is None:
+        return "not run"
     mark = "contained" if row["contained"] else "**not contained**"
     return f"{mark}; {row['words']}"
 
@@ -100,11 +122,13 @@ def _costs(levels: Mapping[str, Any], load: float) -> Iterator[str]:
         "Medians on the same machine, whose load was "
         f"{load:.0f}; the levels took turns, so that it meets all of them.\n"
     )
-    heads = " | ".join(f"`{level}`" for level in levels)
+    measured = {level: told for level, told in levels.items() if "cost" in told}
+    heads = " | ".join(f"`{level}`" for level in measured)
     yield f"| | {heads} |"
-    yield "| --- |" + " ---: |" * len(levels)
+    yield "| --- |" + " ---: |" * len(measured)
     for name, meaning in NAMES.items():
-        cells = [_cost(told["cost"][name], levels[FIRST]["cost"][name]) for told in levels.values()]
+        first = levels[FIRST]["cost"][name]
+        cells = [_cost(told["cost"][name], first) for told in measured.values()]
         yield f"| {meaning} | {' | '.join(cells)} |"
 
 

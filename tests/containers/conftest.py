@@ -17,6 +17,7 @@ from kubernetes_world import kubernetes_world
 from slurm_cluster import Cluster, missing
 from slurm_world import SlurmWorld, lay_images
 from tiny_image import NAME, archive
+from vm_world import LEVEL, emulated, why_no_machines
 
 from poolhand.containers.disks import choose
 from poolhand.containers.docker import DockerRuntime
@@ -62,6 +63,29 @@ async def _docker_world(folder, **options):
         yield DockerWorld(runtime, label, folder, disks)
         await runtime.sweep(label, lambda _name: False)
     release(folder)
+
+
+@pytest.fixture(scope="session")
+def vm_base(tmp_path_factory):
+    """Where disks of images lie, and that a machine has booted here; or skip, with the reason."""
+    if lack := why_no_machines():
+        pytest.skip(lack)
+    return tmp_path_factory.mktemp("vm")
+
+
+@asynccontextmanager
+async def _vm_world(request, folder):
+    base = request.getfixturevalue("vm_base")
+    request.getfixturevalue("tiny_image")
+    async with _docker_world(folder, sandbox=LEVEL, machines=emulated(base)) as made:
+        yield made
+
+
+@pytest.fixture
+async def vm_world(request, tmp_path):
+    """Docker, with an emulated virtual machine around each app."""
+    async with _vm_world(request, tmp_path) as made:
+        yield made
 
 
 @pytest.fixture
@@ -127,6 +151,7 @@ ENGINES = [
     "kubernetes",
     pytest.param("docker", marks=pytest.mark.docker),
     pytest.param("slurm", marks=pytest.mark.slurm),
+    pytest.param("vm", marks=pytest.mark.docker),
 ]
 
 
@@ -141,6 +166,10 @@ async def world(request, tmp_path):
         request.getfixturevalue("slurm_found")
         shared = request.getfixturevalue("slurm_shared")
         async with _slurm_world(shared, tmp_path.name) as made:
+            yield made
+        return
+    if request.param == "vm":
+        async with _vm_world(request, tmp_path) as made:
             yield made
         return
     if request.param == "docker":

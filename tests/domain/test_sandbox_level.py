@@ -11,8 +11,10 @@ from poolhand.domain.sandbox_level import (
     EngineRuntime,
     Sandbox,
     SandboxLevel,
+    VmProcessor,
     candidates,
     is_stronger,
+    machine_fault,
 )
 
 RUNC, GVISOR, VM = SandboxLevel
@@ -94,5 +96,22 @@ def test_every_level_has_its_promise_and_what_it_takes():
     assert Sandbox(GVISOR).overhead.memory > Sandbox(RUNC).overhead.memory == 0
 
 
-def test_a_machine_each_cannot_be_asked_for_until_one_was_tried():
-    assert SANDBOX_CHOICES == ("runc", "gvisor", "auto")
+def test_each_level_can_be_asked_for_by_name():
+    assert SANDBOX_CHOICES == ("runc", "gvisor", "vm", "auto")
+
+
+def test_a_machine_that_is_emulated_says_so_and_one_with_kvm_does_not():
+    emulated = Sandbox(VM, vm_processor=VmProcessor.TCG)
+    assert (emulated.word, "slower" in emulated.promise) == ("vm (emulated)", True)
+    fast = Sandbox(VM, vm_processor=VmProcessor.KVM)
+    assert (fast.word, fast.promise) == ("vm", SANDBOX_PROMISES[VM])
+
+
+@pytest.mark.parametrize(
+    ("network", "gpus", "word"),
+    [(False, False, ""), (True, False, "no network"), (False, True, "no GPU")],
+)
+def test_a_machine_is_not_for_apps_that_need_what_it_lacks(network, gpus, word):
+    fault = machine_fault(network=network, gpus=gpus)
+    assert word in fault
+    assert bool(fault) is bool(word)

@@ -18,10 +18,11 @@ def test_the_page_is_fresh():
 
 
 def test_every_hostile_image_was_contained_at_every_level():
-    assert set(KEPT["levels"]) == set(LEVELS)
-    for told in KEPT["levels"].values():
+    assert set(KEPT["levels"]) >= set(LEVELS)
+    for level, told in KEPT["levels"].items():
         rows = told["attacks"]
-        assert [attack.name for attack in ATTACKS] == list(rows)
+        if level in LEVELS:
+            assert [attack.name for attack in ATTACKS] == list(rows)
         assert [name for name, row in rows.items() if not row["contained"]] == []
 
 

@@ -16,6 +16,7 @@ from aiodocker import Docker, DockerError
 
 from poolhand.containers.app_disks import lay_disks
 from poolhand.containers.births import Births
+from poolhand.containers.container_ends import REMOVED, ContainerEnds
 from poolhand.containers.disks import DiskKind, TaskDisks
 from poolhand.containers.engine import (
     CONFLICT,
@@ -25,14 +26,17 @@ from poolhand.containers.engine import (
     answering,
     connect,
     inspect,
-    ran_out_of_memory,
-    read_logs,
     removal,
     remove,
     stop,
     working,
 )
-from poolhand.containers.errors import ContainerRefused, ContainerRemoved, DiskUnready, check_owner
+from poolhand.containers.errors import (
+    ContainerRefused,
+    ContainerRemoved,
+    DiskUnready,
+    check_owner,
+)
 from poolhand.containers.gpus import GpuGiver
 from poolhand.containers.host_paths import OutsidePaths
 from poolhand.containers.image_terms import ImageTerms
@@ -40,11 +44,12 @@ from poolhand.containers.listing import held_gpus, labelled
 from poolhand.containers.live import follow_logs, set_cpus, usage_of
 from poolhand.containers.proxy_sidecar import ProxySidecars
 from poolhand.containers.pulls import FindPullLogin, Puller, RegistryRule, any_registry, no_login
-from poolhand.containers.run_clock import RunClock, seconds_of
+from poolhand.containers.run_clock import RunClock
 from poolhand.containers.sandbox import SandboxTerms, container_config
 from poolhand.containers.sandboxes import Sandboxes
 from poolhand.containers.seccomp import PROFILE
 from poolhand.containers.start_doubts import StartDoubts
+from poolhand.containers.vm.machines import MachinePlace, VirtualMachines
 from poolhand.containers.working_folder import WorkingFolderTooLarge, fill
 from poolhand.containers.written import flush_written, is_too_large
 from poolhand.domain.errors import RuntimeDown
@@ -55,9 +60,6 @@ from poolhand.ports.runtime import ContainerOutcome, ContainerSpec, ContainerUse
 
 PAUSE_BETWEEN_SIZE_LOOKS: Final = 0.25
 """Pause between two looks at the size of what a container writes."""
-REMOVED: Final = ("removing", "dead")
-"""States of a container that is about to vanish."""
-
 WATCHED: Final = TaskDisks(DiskKind.WATCH)
 
 log = structlog.get_logger()
@@ -83,11 +85,14 @@ class DockerRuntime:
         kernel_log: Path = KERNEL_LOG,
         sidecar_image: str = "",
         files: Path = Path("/"),
+        machines: VirtualMachines | None = None,
     ) -> None:
-        self._docker, self._url, self._kernel_log = docker, url, kernel_log
+        self._machines = machines
+        self._docker, self._url = docker, url
         self._outside = OutsidePaths(docker, inside)
         self._sidecars = ProxySidecars(docker, self._outside, sandboxes.seccomp, sidecar_image)
         self._sandboxes, self._clock, self._disks = sandboxes, RunClock(now), disks
+        self._ends = ContainerEnds(docker, self._clock, kernel_log)
         self._puller = puller
         self._images = ImageTerms(docker)
         self._births = Births[tuple[str, float | None]]()
@@ -113,6 +118,7 @@ class DockerRuntime:
         sidecar_image: str = "",
         gpus: bool = False,
         files: Path = Path("/"),
+        machines: MachinePlace | None = None,
     ) -> AsyncIterator[Self]:
         """Be a client of an engine until the end of the context; containers stay.
 
@@ -131,6 +137,7 @@ class DockerRuntime:
             sidecar_image: Of the containers by which apps reach hosts, see ``proxy_sidecar``.
             gpus: Whether some apps are to be given GPUs.
             files: Below which this machine's files are, device files of GPUs above all.
+            machines: Where virtual machines have their files; None: there are none.
 
         Raises:
             RuntimeDown: No engine answers and it may not be away, or none ever has such a URL.
@@ -140,8 +147,13 @@ class DockerRuntime:
         with answering(where):
             docker = connect(where)
         puller = Puller(docker, where, login_of, may_ask)
-        sandboxes = Sandboxes(docker, sandbox, seccomp, network=network, gpus=gpus)
-        told = sidecar_image, files
+        virtual = None
+        if machines is not None:
+            virtual = VirtualMachines(docker, machines, seccomp, is_inside=inside is not None)
+        sandboxes = Sandboxes(
+            docker, sandbox, seccomp, network=network, gpus=gpus, machines=virtual
+        )
+        told = sidecar_image, files, virtual
         runtime = cls(docker, where, puller, sandboxes, now, disks, inside, kernel_log, *told)
         try:
             await runtime._greet(absent_ok=absent_ok)
@@ -201,8 +213,10 @@ class DockerRuntime:
             joined = await inspect(self._docker, spec.name) is not None
             container, spent = await self._births.begin(spec, partial(self._begin, spec))
             late = None if spent is None else await self._follow(container, spec, spent)
-            outcome = await self._outcome(container, spec, late)
+            outcome = await self._ends.read(container, spec, late)
             await remove(self._docker, container)
+            if self._machines is not None:
+                outcome = await self._machines.told(spec.name, outcome)
             if spec.proxy:
                 await self._sidecars.remove(spec.name)
             self._clock.forget(spec.name)
@@ -236,6 +250,8 @@ class DockerRuntime:
         with working(self._url):
             await remove(self._docker, name)
             await self._sidecars.remove(name)
+        if self._machines is not None:
+            await self._machines.forget(name)
         self._clock.forget(name)
 
     async def orphans(self, label: str) -> tuple[str, ...]:
@@ -256,6 +272,8 @@ class DockerRuntime:
                 await self.kill(name)
                 log.info("orphan_removed", container=name)
                 removed.append(name)
+        if self._machines is not None:
+            await self._machines.sweep(await self.orphans(label))
         return tuple(removed)
 
     async def _begin(self, spec: ContainerSpec) -> tuple[str, float | None]:
@@ -285,8 +303,7 @@ class DockerRuntime:
     async def _create(self, spec: ContainerSpec, terms: SandboxTerms) -> str | None:
         """Create the container; None when the name is taken."""
         sandbox = await self._sandboxes.needed(spec.name)
-        gpu = await self._gpus.terms(spec)
-        wanted = container_config(spec, terms, self._sandboxes.seccomp, sandbox, gpu)
+        wanted = await self._config(spec, terms, sandbox)
         config = await self._outside.seen(wanted)
         try:
             config = await self._sidecars.opened(spec, config, sandbox)
@@ -296,6 +313,17 @@ class DockerRuntime:
                 return None
             raise await self._doubts.refusal(spec.name, fault) from fault
         return container.id
+
+    async def _config(
+        self, spec: ContainerSpec, terms: SandboxTerms, sandbox: Sandbox
+    ) -> dict[str, Any]:
+        if sandbox.vm_processor is None or self._machines is None:
+            gpu = await self._gpus.terms(spec)
+            return container_config(spec, terms, self._sandboxes.seccomp, sandbox, gpu)
+        try:
+            return await self._machines.config(spec, terms, sandbox)
+        except DockerError as fault:
+            raise await self._doubts.refusal(spec.name, fault) from fault
 
     async def _start(self, container: str, spec: ContainerSpec, terms: SandboxTerms) -> float:
         start = terms.start if spec.workplace else None
@@ -364,29 +392,3 @@ class DockerRuntime:
             if fault.status != STATUS_NOT_FOUND:
                 raise
             raise ContainerRemoved(spec.name) from fault
-
-    async def _outcome(
-        self, container: str, spec: ContainerSpec, late: bool | None
-    ) -> ContainerOutcome:
-        """Read how it ended; where nobody saw whether it was ``late`` (None), time stamps tell."""
-        found = await inspect(self._docker, container)
-        if found is None or found["State"]["Status"] in REMOVED:
-            raise ContainerRemoved(spec.name)
-        try:
-            out, err = await read_logs(self._docker, container, spec.limits.log)
-        except DockerError as fault:
-            if fault.status not in (STATUS_NOT_FOUND, CONFLICT):
-                raise
-            raise ContainerRemoved(spec.name) from fault
-        state = found["State"]
-        if late is None:
-            late = self._clock.was_late(spec.name, state, spec.timeout)
-        return ContainerOutcome(
-            exit_code=state["ExitCode"],
-            timed_out=late,
-            out_of_memory=await ran_out_of_memory(found, self._kernel_log),
-            output_too_large=await asyncio.to_thread(is_too_large, spec),
-            stdout=out,
-            stderr=err,
-            seconds=seconds_of(state),
-        )

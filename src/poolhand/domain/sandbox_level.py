@@ -24,16 +24,22 @@ class SandboxLevel(StrEnum):
     VM = "vm"
 
 
+class VmProcessor(StrEnum):
+    """What computes for a virtual machine that we start ourselves."""
+
+    KVM = "kvm"
+    TCG = "tcg"
+
+
 ANY_SANDBOX: Final = "auto"
-SANDBOX_CHOICES: Final = (SandboxLevel.RUNC, SandboxLevel.GVISOR, ANY_SANDBOX)
-"""What an operator may ask for. A virtual machine each is told where the engine gives it by itself
-(a default runtime of Kata Containers or krun): none has been tried here, so none is chosen."""
+SANDBOX_CHOICES: Final = (*SandboxLevel, ANY_SANDBOX)
+"""What an operator may ask for."""
 SANDBOX_PROMISES: Final = {
     SandboxLevel.RUNC: "apps share this machine's kernel, behind namespaces, limits and a filter "
     "of system calls",
     SandboxLevel.GVISOR: "each app has a kernel of its own in user space (gVisor); this machine's "
     "answers a few calls of that one alone",
-    SandboxLevel.VM: "each app has a virtual machine",
+    SandboxLevel.VM: "each app has a virtual machine, with a kernel of its own",
 }
 """What each level gives, in one sentence for an operator."""
 _STRENGTH: Final = tuple(SandboxLevel)
@@ -67,6 +73,13 @@ SANDBOX_OVERHEADS: Final = {
     SandboxLevel.GVISOR: Overhead(memory=64 * MIB, pids=2, threads=128),
     SandboxLevel.VM: Overhead(),
 }
+MACHINE_OVERHEAD: Final = Overhead(memory=288 * MIB, pids=0, threads=128)
+"""Of a virtual machine that we start, besides its own memory (``containers.vm.plan``): QEMU, what
+it emulates with, and its threads."""
+EMULATED: Final = (
+    "emulated, since KVM does not work here: apps compute 10 to 30 times slower and miss deadlines"
+)
+"""What an operator must know of a virtual machine without KVM."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,16 +133,35 @@ class Sandbox:
         level: How far it keeps them apart.
         runtime: Its name in the engine; empty: the engine's default.
         passed_over: Runtimes of a higher level that the engine has, and why each was not taken.
+        vm_processor: Of a virtual machine that we start ourselves; None: the engine's runtime keeps
+            apps apart.
     """
 
     level: SandboxLevel
     runtime: str = ""
     passed_over: tuple[tuple[str, str], ...] = ()
+    vm_processor: VmProcessor | None = None
 
     @property
     def overhead(self) -> Overhead:
         """What it takes besides the app."""
-        return SANDBOX_OVERHEADS[self.level]
+        return MACHINE_OVERHEAD if self.vm_processor else SANDBOX_OVERHEADS[self.level]
+
+    @property
+    def is_emulated(self) -> bool:
+        """Whether a processor is emulated in software."""
+        return self.vm_processor is VmProcessor.TCG
+
+    @property
+    def word(self) -> str:
+        """What it is called where there is room for a word or two, as on a pool's page."""
+        return f"{self.level} (emulated)" if self.is_emulated else self.level
+
+    @property
+    def promise(self) -> str:
+        """What it gives, in one sentence for an operator."""
+        promise = SANDBOX_PROMISES[self.level]
+        return f"{promise} ({EMULATED})" if self.is_emulated else promise
 
 
 def is_stronger(level: SandboxLevel, than: SandboxLevel) -> bool:
@@ -158,6 +190,18 @@ def _wanted(wanted: str, usual: EngineRuntime) -> Collection[SandboxLevel]:
     if wanted == ANY_SANDBOX:
         return {SandboxLevel.RUNC, SandboxLevel.GVISOR, usual.level}
     return {SandboxLevel(wanted)}
+
+
+def machine_fault(*, network: bool, gpus: bool) -> str:
+    """Say why our virtual machines are not for apps; empty: nothing speaks against it.
+
+    Args:
+        network: Whether apps may use the network.
+        gpus: Whether some are to be given GPUs.
+    """
+    if gpus:
+        return "it gives apps no GPU, and --gpu is set"
+    return "it gives apps no network, and --allow-network is set" if network else ""
 
 
 def _turn(runtime: EngineRuntime, default: str) -> tuple[bool, bool, str]:

@@ -155,7 +155,7 @@ def cluster_settings(found: Settings) -> ClusterSettings | None:
         ("gpus", bool(found["gpus"]), _NO_GPU),
         (
             "sandbox",
-            found["sandbox"] == SandboxLevel.GVISOR,
+            found["sandbox"] in (SandboxLevel.GVISOR, SandboxLevel.VM),
             f"apps on a cluster run by {runtime}",
         ),
     ):

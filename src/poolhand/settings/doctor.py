@@ -15,6 +15,7 @@ from poolhand.settings.cluster import ClusterSettings, cluster_settings
 from poolhand.settings.gpus import gpus_wanted
 from poolhand.settings.home import at_home
 from poolhand.settings.load import BadSetting, Option, Settings, address_or_none, web_url
+from poolhand.settings.sandbox import vm_kernel
 from poolhand.settings.worker import WORKER_OPTIONS, WorkerSettings, without_effect
 
 POOL_URL: Final = Option(
@@ -55,6 +56,7 @@ class DoctorSettings:
         signer: Unix socket of a signer that runs apart and has the wallet; None: there is none.
         problems: Messages about settings that are missing.
         without_effect: Names that are set and do nothing.
+        vm_kernel: Folder of the kernel for virtual machines; None: this computer's own.
     """
 
     chain: ChainSettings | None
@@ -76,6 +78,7 @@ class DoctorSettings:
     signer: Path | None = None
     problems: tuple[str, ...] = ()
     without_effect: tuple[str, ...] = ()
+    vm_kernel: Path | None = None
 
 
 def doctor_settings(found: Settings, environ: Mapping[str, str]) -> DoctorSettings:
@@ -122,6 +125,7 @@ def doctor_settings(found: Settings, environ: Mapping[str, str]) -> DoctorSettin
         signer=at_home(found["signer"]) if found["signer"] else None,
         problems=tuple(problems),
         without_effect=without_effect(environ),
+        vm_kernel=vm_kernel(found),
     )
 
 
@@ -150,4 +154,5 @@ def settings_of(worker: WorkerSettings) -> DoctorSettings:
         registry=worker.allowed_registries[0] if worker.allowed_registries else "",
         status_port=worker.status_port,
         locks=worker.locks,
+        vm_kernel=worker.vm_kernel,
     )

@@ -31,14 +31,16 @@ def worker_gpu_names(found: Settings, *, is_here: bool) -> tuple[str, ...]:
         is_here: Whether apps run on this computer's own engine.
 
     Raises:
-        BadSetting: Nothing could give an app one: another computer's engine, or gVisor.
+        BadSetting: Nothing could give an app one: another computer's engine, gVisor, or
+            a virtual machine.
     """
     wanted = gpus_wanted(found)
     why, key = "", "gpus" if found["gpus"] else "gpu"
     if not is_here:
         why = f"the engine is another computer's ({found['docker']}), whose GPUs nobody sees here"
-    elif found["sandbox"] == SandboxLevel.GVISOR:
-        why = "apps in gVisor are given no GPU: use --sandbox auto or runc"
+    elif found["sandbox"] in (SandboxLevel.GVISOR, SandboxLevel.VM):
+        where = "gVisor" if found["sandbox"] == SandboxLevel.GVISOR else "virtual machines"
+        why = f"apps in {where} are given no GPU: use --sandbox auto or runc"
     if wanted and why:
         raise BadSetting(f"{key} ({found.origin(key)}): {why}")
     return wanted

@@ -12,7 +12,6 @@ from urllib.parse import urlsplit
 from poolhand.domain.doctor.findings import CheckOutcome
 from poolhand.domain.doctor.machine import judge_cpus, usual_slots
 from poolhand.domain.ids import Address
-from poolhand.domain.sandbox_level import ANY_SANDBOX, SANDBOX_CHOICES
 from poolhand.domain.units import NanoRlc, Seconds, parse_rlc
 from poolhand.settings.app_network import APP_NETWORK_OPTIONS, AppNetworkSettings, app_network_of
 from poolhand.settings.chain import ChainSettings
@@ -38,6 +37,7 @@ from poolhand.settings.preferences import (
     preferences_of,
 )
 from poolhand.settings.registries import DOCKER_CONFIG, DOCKER_CONFIG_OPTION, RegistryLogin
+from poolhand.settings.sandbox import SANDBOX_OPTIONS, sandbox_wanted, vm_kernel
 from poolhand.settings.wallets import wallet_options, wallet_path
 
 DISKS: Final = ("auto", "loop", "tmpfs", "watch")
@@ -90,6 +90,7 @@ class WorkerSettings:
         engine_cpus: Processors that tasks can be given; None: nobody knows, of another computer's.
         upgrade_from: Who signs the versions that it installs by itself; None: nobody.
         is_trial: Whether it only comes up: a new version that is tried.
+        vm_kernel: Folder of the kernel for virtual machines; None: this computer's own.
     """
 
     chain: ChainSettings
@@ -135,6 +136,7 @@ class WorkerSettings:
     engine_cpus: int | None
     upgrade_from: Address | None
     is_trial: bool
+    vm_kernel: Path | None = None
 
 
 def _name(text: str) -> str:
@@ -164,13 +166,6 @@ def _disk(text: str) -> str:
     word = text.strip().lower()
     if word not in DISKS:
         raise ValueError(f"it must be one of {', '.join(DISKS)}")
-    return word
-
-
-def _sandbox(text: str) -> str:
-    word = text.strip().lower()
-    if word not in SANDBOX_CHOICES:
-        raise ValueError(f"it must be one of {', '.join(SANDBOX_CHOICES)}")
     return word
 
 
@@ -236,9 +231,7 @@ WORKER_OPTIONS: Final[tuple[Option, ...]] = (
            "what keeps a task within these sizes: loop (a file system in a file, as root), tmpfs "
            "(in memory, as root), watch (measured now and then), auto: the first that works"),
     Option("pids", "POOLHAND_TASK_PIDS", whole(16), "256", "processes of one task"),
-    Option("sandbox", "POOLHAND_SANDBOX", _sandbox, ANY_SANDBOX,
-           "what stands between apps and this machine: runc (containers), gvisor (a kernel of "
-           "their own in user space, if the engine has runsc), auto: the strongest that works"),
+    *SANDBOX_OPTIONS,
     Option("input", "POOLHAND_TASK_INPUT", size, "2g", "largest dataset or input file"),
     Option("all-input", "POOLHAND_TASK_ALL_INPUT", size, "4g",
            "dataset and input files of one task together"),
@@ -338,7 +331,7 @@ def worker_settings(
         work=found["work"],
         disk=found["disk"],
         pids=found["pids"],
-        sandbox=found["sandbox"],
+        sandbox=sandbox_wanted(found),
         input_bytes=found["input"],
         all_input_bytes=found["all-input"],
         least_pull_timeout=found["least-pull-timeout"],
@@ -365,6 +358,7 @@ def worker_settings(
         engine_cpus=engine_cpus,
         upgrade_from=found["upgrade-from"],
         is_trial=found["trial"],
+        vm_kernel=vm_kernel(found),
     )
 
 

@@ -18,6 +18,7 @@ from poolhand.containers.gpu_locks import locked_gpus
 from poolhand.containers.host_paths import own_container
 from poolhand.containers.images import DockerImages
 from poolhand.containers.pulls import FindPullLogin, RegistryRule
+from poolhand.containers.vm.machines import MachinePlace
 from poolhand.domain.gpu import Gpu, NoSuchGpu, chosen_gpus
 from poolhand.domain.ids import Address
 from poolhand.domain.sandbox_level import Sandbox, SandboxLevel
@@ -129,6 +130,7 @@ async def open_engine(
             inside=own_container(),
             gpus=bool(settings.gpus),
             files=root,
+            machines=MachinePlace(settings.base / "vm", settings.vm_kernel),
         ) as docker,
         DockerImages.open(settings.docker) as images,
     ):

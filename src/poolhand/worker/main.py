@@ -383,7 +383,7 @@ def _pages(
 def _tell_about(reports: PoolReports, world: World) -> None:
     """Tell the pool in what apps run here, once the engine has told us, and of GPUs."""
     found = world.engine.sandbox()
-    reports.about("" if found is None else found.level, len(world.gpus))
+    reports.about("" if found is None else found.word, len(world.gpus))
 
 
 def _farewell(client: SessionClient) -> Callable[[], Awaitable[None]]:

@@ -21,7 +21,7 @@ from poolhand.containers.disks import PROMISES, DiskKind
 from poolhand.domain.ids import Address
 from poolhand.domain.replicate.machine import Entry, Replicate
 from poolhand.domain.replicate.status import STATUSES
-from poolhand.domain.sandbox_level import SANDBOX_PROMISES, Sandbox
+from poolhand.domain.sandbox_level import Sandbox
 from poolhand.domain.task.idle import tasks_seen
 from poolhand.transport.described import DescribedRoute
 from poolhand.transport.faults import ENDPOINT_FAULT_ANSWERS
@@ -235,7 +235,7 @@ def _sandbox(found: Sandbox | None) -> dict[str, Any] | None:
         return None
     return {
         "level": found.level,
-        "promise": SANDBOX_PROMISES[found.level],
+        "promise": found.promise,
         "runtime": found.runtime or None,
         "passed_over": [{"runtime": name, "cause": why} for name, why in found.passed_over],
     }

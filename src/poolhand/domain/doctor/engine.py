@@ -14,7 +14,7 @@ from typing import Final
 from poolhand.domain.doctor.findings import Check, Finding, failed, passed, unknown, warned
 from poolhand.domain.doctor.machine import LEAST_DISK, show_bytes
 from poolhand.domain.platforms import WORKER_PLATFORMS
-from poolhand.domain.sandbox_level import SANDBOX_PROMISES, EngineRuntime, Sandbox, SandboxLevel
+from poolhand.domain.sandbox_level import EngineRuntime, Sandbox, SandboxLevel
 from poolhand.domain.version import is_older
 
 DOCKER_CHECK: Final = "Docker"
@@ -218,7 +218,15 @@ def judge_sandbox(facts: EngineFacts, found: Sandbox, wanted: str) -> Finding:
         )
     root = "; their root is nobody on this machine" if facts.maps_users else ""
     runtime = found.runtime or facts.default_runtime
-    told = f"{found.level}: {SANDBOX_PROMISES[found.level]} (runtime {runtime}){root}"
+    told = f"{found.level}: {found.promise} (runtime {runtime}){root}"
+    if found.is_emulated:
+        left = "; ".join(f"{name}: {why}" for name, why in found.passed_over)
+        return warned(
+            Check.SANDBOX,
+            f"{told}: {left}",
+            "use a computer whose processor's virtualisation is on (/dev/kvm, of group kvm), or "
+            "say --sandbox auto for the strongest level at full speed",
+        )
     if found.passed_over:
         left = "; ".join(f"{name}: {why}" for name, why in found.passed_over)
         return warned(

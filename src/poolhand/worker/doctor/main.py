@@ -18,6 +18,7 @@ from poolhand.containers.disks import PROMISES, DiskKind, choose
 from poolhand.containers.engine import DEFAULT_URL
 from poolhand.containers.engine_look import look_at_engine
 from poolhand.containers.sandboxes import look_at_sandbox
+from poolhand.containers.vm.machines import MachinePlace
 from poolhand.domain.doctor.engine import EngineFacts
 from poolhand.domain.doctor.findings import CheckOutcome, Examination
 from poolhand.domain.ids import Address
@@ -164,6 +165,7 @@ async def _looks(
                     settings.sandbox,
                     network=settings.network,
                     gpus=bool(settings.gpus),
+                    machines=MachinePlace(settings.base / "vm", settings.vm_kernel),
                 )
                 if cluster is None
                 else _sandbox_of_cluster
