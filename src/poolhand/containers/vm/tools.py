@@ -164,8 +164,7 @@ class ToolsImages:
 
     async def _forget_others(self) -> None:
         """Remove images of what these programs were; one that is in use stays."""
-        filters = f'{{"reference":["{VM_IMAGE}"]}}'
-        for each in await self._docker.images.list(filters=filters):
+        for each in await self._docker.images.list(filters={"reference": [VM_IMAGE]}):
             for name in each.get("RepoTags") or ():
                 with suppress(DockerError):
                     await self._docker.images.delete(name)
