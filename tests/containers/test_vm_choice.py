@@ -68,7 +68,7 @@ async def test_auto_passes_over_kvm_that_starts_nothing(engine, computer):
     engine.exit_code = 255
     told = await found(engine, "auto", computer())
     assert (told.level, told.vm_processor) == (RUNC, None)
-    assert told.passed_over == (("qemu-system-x86_64 (kvm)", "one ended with exit code 255"),)
+    assert told.passed_over == (("a virtual machine (kvm)", "one ended with exit code 255"),)
 
 
 async def test_by_name_one_is_emulated_where_there_is_no_kvm_and_says_so(engine, computer):

@@ -21,7 +21,7 @@ from poolhand.domain.doctor.engine import (
 )
 from poolhand.domain.doctor.findings import CheckOutcome
 from poolhand.domain.doctor.machine import LEAST_DISK
-from poolhand.domain.sandbox_level import SANDBOX_PROMISES, Sandbox, SandboxLevel
+from poolhand.domain.sandbox_level import SANDBOX_PROMISES, Sandbox, SandboxLevel, VmProcessor
 
 PASS, WARN, FAIL = CheckOutcome.PASS, CheckOutcome.WARN, CheckOutcome.FAIL
 RUNC = Sandbox(SandboxLevel.RUNC)
@@ -168,6 +168,22 @@ def test_how_to_get_gvisor_is_told_to_whoever_has_not_chosen_containers():
     assert "apt install runsc" in judge_sandbox(GOOD, RUNC, "auto").fix
     assert judge_sandbox(GOOD, RUNC, "runc").fix == ""
     assert judge_sandbox(GOOD, Sandbox(SandboxLevel.GVISOR), "auto").fix == ""
+
+
+def test_an_emulated_machine_is_told_with_what_it_costs_and_why_kvm_is_not_used():
+    left = (("a virtual machine (kvm)", "there is no /dev/kvm"),)
+    emulated = Sandbox(SandboxLevel.VM, "", left, VmProcessor.TCG)
+    found = judge_sandbox(GOOD, emulated, "vm")
+    assert found.outcome == WARN
+    assert "10 to 30 times slower" in found.found
+    assert "there is no /dev/kvm" in found.found
+
+
+def test_a_machine_with_kvm_is_no_fault_and_one_that_does_not_start_is_told_by_its_device():
+    fast = Sandbox(SandboxLevel.VM, vm_processor=VmProcessor.KVM)
+    assert judge_sandbox(GOOD, fast, "auto").outcome == CheckOutcome.PASS
+    left = Sandbox(SandboxLevel.RUNC, passed_over=(("a virtual machine (kvm)", "it hung"),))
+    assert "/dev/kvm" in judge_sandbox(GOOD, left, "auto").fix
 
 
 @pytest.mark.mistake("broken-gvisor")

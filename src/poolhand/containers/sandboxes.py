@@ -24,11 +24,11 @@ from poolhand.containers.sandbox_trial import TRIAL_SECONDS, try_out
 from poolhand.containers.seccomp import PROFILE
 from poolhand.containers.vm.kernel import KERNEL_STEPS
 from poolhand.containers.vm.machines import MachinePlace, VirtualMachines
-from poolhand.containers.vm.programs import QEMU
 from poolhand.domain.doctor.engine import GVISOR_STEPS
 from poolhand.domain.errors import Refused
 from poolhand.domain.sandbox_level import (
     ANY_SANDBOX,
+    OWN_MACHINE,
     EngineRuntime,
     Sandbox,
     SandboxLevel,
@@ -186,7 +186,7 @@ class Sandboxes:
             why = why or lack or await self._machines.tried(sandbox)
             if not why:
                 return sandbox
-            passed_over.append((f"{QEMU} ({vm_processor})", why))
+            passed_over.append((f"{OWN_MACHINE} ({vm_processor})", why))
         return None
 
     async def _told(self) -> Mapping[str, Any]:

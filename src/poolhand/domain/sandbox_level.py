@@ -76,6 +76,8 @@ SANDBOX_OVERHEADS: Final = {
 MACHINE_OVERHEAD: Final = Overhead(memory=288 * MIB, pids=0, threads=128)
 """Of a virtual machine that we start, besides its own memory (``containers.vm.plan``): QEMU, what
 it emulates with, and its threads."""
+OWN_MACHINE: Final = "a virtual machine"
+"""How one that we start is called among runtimes that were passed over, with its processor."""
 EMULATED: Final = (
     "emulated, since KVM does not work here: apps compute 10 to 30 times slower and miss deadlines"
 )

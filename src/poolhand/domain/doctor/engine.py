@@ -14,7 +14,7 @@ from typing import Final
 from poolhand.domain.doctor.findings import Check, Finding, failed, passed, unknown, warned
 from poolhand.domain.doctor.machine import LEAST_DISK, show_bytes
 from poolhand.domain.platforms import WORKER_PLATFORMS
-from poolhand.domain.sandbox_level import EngineRuntime, Sandbox, SandboxLevel
+from poolhand.domain.sandbox_level import OWN_MACHINE, EngineRuntime, Sandbox, SandboxLevel
 from poolhand.domain.version import is_older
 
 DOCKER_CHECK: Final = "Docker"
@@ -232,7 +232,10 @@ def judge_sandbox(facts: EngineFacts, found: Sandbox, wanted: str) -> Finding:
         return warned(
             Check.SANDBOX,
             f"{told}, and what is stronger does not work here ({left})",
-            "repair that runtime in the engine's daemon.json, or say --sandbox runc to do without",
+            "let the engine's containers use /dev/kvm, or say --sandbox gvisor or runc"
+            if any(name.startswith(OWN_MACHINE) for name, _ in found.passed_over)
+            else "repair that runtime in the engine's daemon.json, or say --sandbox runc to do "
+            "without",
         )
     can_be_more = found.level is SandboxLevel.RUNC and wanted != SandboxLevel.RUNC
     more = f"gVisor gives each app a kernel of its own: {GVISOR_STEPS}" if can_be_more else ""
