@@ -61,6 +61,10 @@ BESIDES: Mapping[str, tuple[str, tuple[str, ...]]] = {
     ),
     "chain/watcher.py": (RECORD, ("place.next", "place.told")),
     "cli/deal.py": (FAREWELL, ("command.farewell",)),
+    "containers/vm/tools.py": (
+        FOREIGN,
+        ("folder.mode", "folder.type", "info.mode", "info.size"),
+    ),
     "cli/doctor.py": (VERB, ("command.__annotations__", "command.__signature__")),
     "cli/fleet/verbs.py": (FAREWELL, ("command.farewell",)),
     "cli/fleet/starting.py": ("a fork goes on as another program", ("sys.argv",)),

@@ -16,6 +16,8 @@ OWN = {
     "worker/pid_file.py": "the worker's own pid file",
     "worker/upgrading/installation.py": "our note why a version did not take over",
     "containers/slurm/runner.py": "the order of its worker, where Poolhand is not installed",
+    "containers/vm/guest.py": "the order of its worker, where Poolhand is not installed",
+    "containers/vm/launcher.py": "the order of its worker, where Poolhand is not installed",
     "cli/signer_program.py": "what the signer's own child tells it",
     "requester/remembered.py": "our notes of purchases",
     "store/market/lists.py": "orders and categories as the market wrote them",

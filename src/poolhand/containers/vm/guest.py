@@ -61,8 +61,7 @@ def main() -> None:
         control = os.open(_port(), os.O_RDWR)
         task = _told(control)
         code, out_of_memory = _run(task, control)
-        ended = {"exit_code": code, "out_of_memory": out_of_memory}
-        _send(control, GuestFrameKind.ENDED, json.dumps(ended).encode())
+        _send(control, GuestFrameKind.ENDED, bytes((code, out_of_memory)))
     except BaseException as fault:  # noqa: BLE001 - process 1 must not end: say why, then switch off
         words = f"{type(fault).__name__}: {fault}"[:_LONGEST_WORDS]
         os.write(1, words.encode(errors="replace"))

@@ -33,6 +33,8 @@ CONSOLE_FD: Final = 11
 """File descriptors by which QEMU has the machine's serial port and console."""
 LOST: Final = 255
 """Exit code of a machine that ended without a word."""
+_END_BYTES: Final = 2
+"""Of an end: the exit code, and 1 where memory ran out."""
 _CONSOLE_TAIL: Final = 600
 _PIECE: Final = 65_536
 _SHORT: Final = 5.0
@@ -142,11 +144,9 @@ class VmLauncher:
             self.report["started"] = True
             return False
         if frame.kind is GuestFrameKind.ENDED:
-            told = _object(frame.body)
-            code = told.get("exit_code")
-            self._code = code if type(code) is int and 0 <= code <= LOST else LOST
-            out_of_memory = told.get("out_of_memory") is True
-            self.report |= {"phase": "ended", "out_of_memory": out_of_memory}
+            code, out_of_memory = frame.body if len(frame.body) == _END_BYTES else (LOST, 0)
+            self._code = code
+            self.report |= {"phase": "ended", "out_of_memory": out_of_memory == 1}
         elif frame.kind is GuestFrameKind.FAULT:
             words = frame.body.decode(errors="replace")
             self.report |= {"phase": "fault", "words": words}
@@ -160,14 +160,6 @@ def _received(line: socket.socket) -> bytes:
         return b""
     except ConnectionError:
         return b""
-
-
-def _object(body: bytes) -> dict[str, Any]:
-    try:
-        told = json.loads(body)
-    except ValueError:
-        return {}
-    return told if isinstance(told, dict) else {}
 
 
 def _write(stream: int, data: bytes) -> None:

@@ -36,6 +36,7 @@ from poolhand.containers.vm.plan import (
 from poolhand.containers.vm.programs import NoProgramsHere
 from poolhand.containers.vm.roots import RootDisks
 from poolhand.containers.vm.tools import ToolsImages, VmTools
+from poolhand.domain.json_text import parse_json
 from poolhand.domain.sandbox_level import Sandbox, VmProcessor
 from poolhand.domain.text import shown
 from poolhand.domain.units import MIB, Seconds
@@ -67,7 +68,7 @@ class MachineReport:
     def read(cls, text: bytes) -> MachineReport:
         """Read what a launcher wrote, of which nothing is believed but its form."""
         try:
-            told = json.loads(text)
+            told = parse_json(text)
         except ValueError:
             told = None
         if not isinstance(told, dict):
