@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 
 from poolhand.domain.ids import Address
-from poolhand.domain.messages import Nonce, OwnerSignIn, pool_domain
+from poolhand.domain.messages import Nonce, OwnerSignIn, ReaderSignIn, pool_domain
+from poolhand.wire.output_api import typed_reader_sign_in
 from poolhand.wire.owner_sign_in import typed_sign_in
 
 PROVIDER = """
@@ -18,10 +19,10 @@ window.ethereum = { request: async ({ method, params }) => {
 
 
 class BrowserWallet:
-    """Signs as the pool's owner.
+    """Signs as the pool's owner, or as a requester.
 
     Args:
-        wallet: With the owner's key.
+        wallet: With the key.
 
     Attributes:
         signed: For whom, and for which address of a pool.
@@ -44,9 +45,12 @@ class BrowserWallet:
     def sign_typed(self, typed):
         """Return the signature of what a pool has its owner sign, as its page hands it in."""
         told, domain = typed["message"], typed["domain"]
-        made = OwnerSignIn(
+        kind, form, who = OwnerSignIn, typed_sign_in, "owner"
+        if typed["primaryType"] == "ReaderSignIn":
+            kind, form, who = ReaderSignIn, typed_reader_sign_in, "requester"
+        made = kind(
             pool_domain(domain["chainId"], Address.parse(domain["verifyingContract"])),
-            Address.parse(told["owner"]), told["url"], Nonce.parse(told["nonce"]), told["expiry"],
+            Address.parse(told[who]), told["url"], Nonce.parse(told["nonce"]), told["expiry"],
         )  # fmt: skip
-        assert typed == typed_sign_in(made)
+        assert typed == form(made)
         return f"0x{self.wallet.sign_message(made).hex()}"

@@ -80,6 +80,7 @@ def standby_routes(office: StandbyOffice) -> APIRouter:
     _health(router, office)
 
     @router.get("/join/{rest:path}", include_in_schema=False)
+    @router.get("/task/{rest:path}", include_in_schema=False)
     @router.api_route("/v1/{rest:path}", methods=["GET", "POST"], include_in_schema=False)
     async def other(rest: str) -> None:
         """Say that the leader knows."""

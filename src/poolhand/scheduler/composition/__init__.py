@@ -94,6 +94,7 @@ from poolhand.scheduler.owner_metrics import measure_for_owner
 from poolhand.scheduler.owner_orders import drain_order_routes
 from poolhand.scheduler.owner_sessions import OwnerSessions
 from poolhand.scheduler.page.serving import OwnerPage, frame_routes, part_routes
+from poolhand.scheduler.page.task_page import task_page_routes
 from poolhand.scheduler.reader_sessions import ReaderSessions
 from poolhand.scheduler.waiting_tasks import WaitingTasks
 from poolhand.settings.pool import PoolSettings
@@ -312,6 +313,7 @@ class Scheduler:
         attempts = Attempts("signing in", self._clock)
         return (
             *frame_routes(),
+            *task_page_routes(),
             sign_in_routes(sessions, attempts, site),
             *behind_token(behind, door.authorize, ()),
         )
