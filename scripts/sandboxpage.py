@@ -103,9 +103,10 @@ def _attacks(levels: Mapping[str, Any]) -> Iterator[str]:
     if SandboxLevel.VM in levels:
         told = levels[SandboxLevel.VM]
         how = "emulated (TCG)" if told["vm_processor"] == "tcg" else "with KVM"
+        more = "" if "cost" in told else "; what the level costs is not measured yet"
         yield _paragraph(
             f"The machines were {how}, run on {told['date']} with `make hostile LEVELS=vm`, while "
-            f"the machine's load was {told['load']:.0f}."
+            f"the load was {told['load']:.0f}; what was not run there is not claimed{more}."
         )
 
 

@@ -11,7 +11,7 @@ from uuid import uuid4
 
 import pytest
 from aiodocker import Docker
-from container_world import ENGINE, LIMITS, MIB, DockerWorld, NoopWorld
+from container_world import ENGINE, LIMITS, MIB, PATIENCE, DockerWorld, NoopWorld
 from fake_engine import IMAGE, LABELS, PLAIN, STARTED_AT, FakeEngine, serving
 from kubernetes_world import kubernetes_world
 from slurm_cluster import Cluster, missing
@@ -78,6 +78,7 @@ async def _vm_world(request, folder):
     base = request.getfixturevalue("vm_base")
     request.getfixturevalue("tiny_image")
     async with _docker_world(folder, sandbox=LEVEL, machines=emulated(base)) as made:
+        made.seconds = PATIENCE
         yield made
 
 

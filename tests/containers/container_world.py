@@ -21,6 +21,8 @@ from poolhand.ports.runtime import ContainerSpec, Limits, Mount
 ENGINE = os.environ.get("DOCKER_HOST") or DEFAULT_URL
 """The Docker engine that the suite is given."""
 MIB = 1024**2
+PATIENCE = 300.0
+"""Seconds for what a test waits for: an emulated machine starts slowly beside other tests."""
 LIMITS = Limits(memory=64 * MIB, cpus=1.0, pids=32, tmp=8 * MIB, log=10_000, output=4 * MIB)
 DIGEST = "ab" * 32
 
@@ -79,7 +81,7 @@ except OSError as fault:
 """Makes processes until it may not; prints what it was told, and how many there were."""
 
 
-async def until(condition, seconds=60.0):
+async def until(condition, seconds=PATIENCE):
     """Wait for a condition."""
     async with asyncio.timeout(seconds):
         while not condition():  # noqa: ASYNC110 - a file of another process sets no Event
@@ -102,6 +104,8 @@ class World:
     """Folders and specs."""
 
     image: str
+    seconds = 60
+    """How long an app may run, where a test does not say."""
     has_two_streams = True
     """Whether what an app prints on standard error is told apart."""
 
@@ -113,14 +117,15 @@ class World:
         self.labels = {"poolhand.worker": uuid4().hex}
 
     def spec(
-        self, *command, image=None, timeout=60, limits=LIMITS, network=False, environment=None
+        self, *command, image=None, timeout=None, limits=LIMITS, network=False, environment=None
     ):
         mounts = (
             Mount(str(self.input), "/iexec_in", writable=False),
             Mount(str(self.output), "/iexec_out", writable=True),
         )
         image = image or self.image
-        return ContainerSpec(self.name, image, command, environment or {}, mounts, limits, timeout,
+        seconds = self.seconds if timeout is None else timeout
+        return ContainerSpec(self.name, image, command, environment or {}, mounts, limits, seconds,
                              network, self.labels)  # fmt: skip
 
     def program(self, name, **changes):

@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import replace
 
 import pytest
-from container_world import LIMITS, until
+from container_world import LIMITS, PATIENCE, until
 
 from poolhand.containers.errors import (
     ContainerRefused,
@@ -147,7 +147,7 @@ async def printed(world, tail, *, live):
 
 async def until_printed(world, lines):
     """Wait until the engine tells lines of an app that runs: Docker takes them from it later."""
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(PATIENCE):
         while set(await printed(world, 100, live=False)) != lines:  # noqa: ASYNC110
             await asyncio.sleep(0.005)
 
