@@ -5,8 +5,13 @@ What it is told to do wrong it does: refuse, be full, lose blocks, break off, na
 
 from __future__ import annotations
 
+import asyncio
 import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import httpx
 
@@ -103,3 +108,42 @@ class MemoryNode:
     def held(self) -> set[str]:
         """Return what collecting garbage leaves: what has a name or a pin."""
         return {each.removeprefix("/ipfs/") for each in self.names.values()} | self.pins
+
+
+@contextmanager
+def served_node() -> Iterator[tuple[MemoryNode, str]]:
+    """Serve a node on loopback; yields it and its URL."""
+    node = MemoryNode()
+
+    class Rpc(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            asked = httpx.Request("POST", f"http://node{self.path}", headers=dict(self.headers))
+            asked = httpx.Request("POST", asked.url, headers=asked.headers, content=self.body())
+            told = asyncio.run(node.answer(asked))
+            self.send_response(told.status_code)
+            self.send_header("Content-Length", str(len(told.content)))
+            self.end_headers()
+            self.wfile.write(told.content)
+
+        def body(self) -> bytes:
+            if self.headers.get("transfer-encoding") != "chunked":
+                return self.rfile.read(int(self.headers.get("content-length", 0)))
+            found = b""
+            while size := int(self.rfile.readline(), 16):
+                found += self.rfile.read(size)
+                self.rfile.readline()
+            self.rfile.readline()
+            return found
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Rpc)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield node, f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()

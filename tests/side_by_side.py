@@ -33,7 +33,9 @@ NETWORK: Final = frozenset(
     }
 )
 """Files of ``tests/e2e`` that share the network of ``devnet_folder``."""
-MARKET: Final = frozenset({"client", "sdk_buying", "sdk_limits", "sdk_market", "trade"})
+MARKET: Final = frozenset(
+    {"client", "sdk_buying", "sdk_limits", "sdk_market", "sdk_results", "trade"}
+)
 """Files of ``tests/e2e`` that trade, on another network of ``devnet_folder``: one is too long."""
 LAB: Final = "status_"
 """How those begin that share ``lab_folder``."""

@@ -163,6 +163,7 @@ class Market:
         category: int = 0,
         tag: Tag = NO_TAG,
         callback: Address = ZERO_ADDRESS,
+        params: str = '{"iexec_args":"hello"}',
     ) -> MatchOrders:
         world, z = self.world, ZERO_ADDRESS
         salt = Salt(next(_SALTS).to_bytes(32, "big"))
@@ -186,7 +187,7 @@ class Market:
             Trust(trust),
             requester,
             callback,
-            '{"iexec_args":"hello"}',
+            params,
             salt,
         )
         owner, domain = world.owner, world.domain

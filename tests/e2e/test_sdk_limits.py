@@ -1,7 +1,8 @@
 """What iExec's SDK 8.24.0 and 9.0.0 cannot do here, in the words that its user reads.
 
 Poolhand has no secret management service yet: whatever asks whether a secret is there is told that
-it is not, and none is taken. What needs contracts that stand on iExec's own chains alone is tried
+it is not, and none is taken, but the key to which results are encrypted (``test_sdk_results.py``).
+What needs contracts that stand on iExec's own chains alone is tried
 with 8.24.0, for 9.0.0 dropped it.
 """
 
@@ -18,9 +19,8 @@ NO_SECRETS = "SMS answered with unexpected status: 404 Not Found"
 
 
 @pytest.mark.iexec("storage check", "storage init", "requester check-secret")
-@pytest.mark.iexec("app check-secret", "dataset check-secret", "result check-encryption-key")
+@pytest.mark.iexec("app check-secret", "dataset check-secret")
 @pytest.mark.iexec("app push-secret", "dataset push-secret", "requester push-secret")
-@pytest.mark.iexec("result push-encryption-key")
 def test_no_secret_is_there_and_none_is_taken(trades):
     def check(trade):
         seller, app, data = trade.seller, trade.app.address, trade.dataset.address
@@ -31,7 +31,6 @@ def test_no_secret_is_there_and_none_is_taken(trades):
             ("app", "check-secret", app): "isSecretSet",
             ("dataset", "check-secret", data): "isSecretSet",
             ("requester", "check-secret", "key"): "isSet",
-            ("result", "check-encryption-key"): "isEncryptionKeySet",
         }
         told = {words: seller.ok(*words)[member] for words, member in asked.items()}
         assert told == dict.fromkeys(asked, False)
@@ -40,7 +39,6 @@ def test_no_secret_is_there_and_none_is_taken(trades):
             ("app", "push-secret", app, *value),
             ("dataset", "push-secret", data, *file),
             ("requester", "push-secret", "key", *value),
-            ("result", "push-encryption-key", *file),
         ]
         if trade.generation == "8":  # it logs in for a token of the results' own before it pushes
             pushed.append(("storage", "init"))

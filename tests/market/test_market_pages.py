@@ -326,6 +326,12 @@ async def test_a_search_for_nothing_known_or_no_name_at_all_says_what_to_type(ma
     assert "Type the address" in await shown(market, "/pages/search")
 
 
+async def test_a_task_says_who_can_read_its_result(bought):
+    said = await shown(bought, f"/pages/tasks/{bought.task}")
+    assert "Anybody who has the link can read it" in said
+    assert "Encrypted" not in said
+
+
 async def test_what_a_fork_took_back_is_on_no_page(bought):
     bought.chain.reorganise(1)
     await bought.mine()

@@ -103,7 +103,6 @@ async def test_a_task_that_needs_what_this_worker_has_not_is_declined(shop):
         "TEE": replace(brief, deal=replace(brief.deal, tag=Tag.of(["tee", "scone"]))),
         "GPU": replace(brief, deal=replace(brief.deal, tag=Tag.of(["gpu"]))),
         "DOCKER": replace(brief, app=replace(brief.app, type="WASM")),
-        "encrypted": replace(brief, params=replace(brief.params, result_encryption=True)),
     }
     for word, each in unfit.items():
         assert word in await refusal_of(UnfitTask, checked(shop, offer, each))

@@ -54,6 +54,10 @@ ArgWords = Annotated[
 Input = Annotated[
     list[str] | None, typer.Option("--input", metavar="URL", help="A file for the app; repeatable.")
 ]
+EncryptFlag = Annotated[
+    bool,
+    typer.Option("--encrypt", help="Have the result encrypted to the beneficiary's key."),
+]
 HostOption = Annotated[
     list[str] | None,
     typer.Option(
@@ -130,6 +134,7 @@ async def run(
     arg: ArgWords = None,
     input_: Input = None,
     host: HostOption = None,
+    encrypt: EncryptFlag = False,
     dataset: RunDatasetOption = "",
     trust: TrustOption = 1,
     tasks: Tasks = 1,
@@ -169,6 +174,7 @@ async def run(
         "args": _arguments(args, arg or ()),
         "inputs": tuple(input_ or ()),
         "hosts": read_hosts(host or (), MOST_HOSTS),
+        "encrypted": encrypt,
         "trust": Trust(trust),
         "tasks": tasks,
         "category": category,

@@ -136,7 +136,12 @@ async def download(
         "result_digest": str(result.digest),
         "result_path": str(result.archive.resolve()),
         "folder": str(result.folder.resolve()) if result.folder else None,
+        "encrypted": result.encrypted,
     }
+    if result.encrypted:
+        command.note(
+            f"it is encrypted to its beneficiary: `poolhand results decrypt {result.archive}`"
+        )
     return Answer(members, lambda: pairs(members.items()))
 
 

@@ -151,6 +151,16 @@ def _files(value: Any) -> tuple[str, ...]:
     return tuple(value)
 
 
+def wants_encryption(text: str) -> bool:
+    """Tell whether a deal asks for an encrypted result; not where its params cannot be read."""
+    if "iexec_result_encryption" not in text:
+        return False
+    try:
+        return DealParams.parse(text).result_encryption
+    except UnfitParams:
+        return False
+
+
 def hosts_of(text: str) -> tuple[NetworkHost, ...]:
     """Return the hosts that a deal asks for; none where its params cannot be read."""
     return _read_hosts(text) if _HOSTS in text else ()

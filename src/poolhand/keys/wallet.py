@@ -14,6 +14,7 @@ from poolhand.domain.ids import Address, TaskId, TxHash
 from poolhand.domain.messages import TypedMessage
 from poolhand.domain.orders.eip712 import order_hash
 from poolhand.domain.orders.model import Order
+from poolhand.domain.result_key import pushed_hash
 from poolhand.domain.transaction import UnsignedTransaction
 from poolhand.keys.errors import NotAKey
 from poolhand.keys.transactions import fields_of, signed_by, to_sign
@@ -96,6 +97,10 @@ class Wallet:
         """As pool owner, let a worker contribute (EIP-191 over the authorization hash)."""
         checked = authorization_hash(Address(worker), TaskId(task_id), Address(enclave))
         return self.__sign(eip191_hash(checked))
+
+    def sign_result_key(self, value: str) -> bytes:
+        """As beneficiary, hand in a key for results (EIP-191, ``domain.result_key``)."""
+        return self.__sign(pushed_hash(self.address, value))
 
     def sign_transaction(self, transaction: UnsignedTransaction) -> tuple[bytes, TxHash]:
         """Return the signed bytes to broadcast and their hash (type 2, or legacy with EIP-155)."""

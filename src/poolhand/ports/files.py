@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Protocol
 
 from poolhand.domain.errors import Refused
-from poolhand.domain.ids import TaskId
+from poolhand.domain.ids import Address, TaskId
 from poolhand.domain.replicate.machine import Offer
+from poolhand.domain.result_key import ResultKey
 from poolhand.domain.units import Seconds
 
 
@@ -44,6 +45,15 @@ class ResultsClient(Protocol):
         Raises:
             UploadRefused: Not authorized, digest differs from the chain, too large, unsafe.
             Unavailable: The service does not answer, or has not yet seen our reveal.
+        """
+
+    async def key_of(self, owner: Address) -> ResultKey | None:
+        """Return the key that results for ``owner`` are encrypted to; None where there is none.
+
+        Its owner has signed it: the service could give no other.
+
+        Raises:
+            Unavailable: The service does not answer, or with what is no key.
         """
 
 

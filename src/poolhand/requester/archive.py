@@ -13,7 +13,9 @@ from typing import Final
 
 from poolhand.domain.archive_names import BadName, NameTree
 from poolhand.domain.computed import COMPUTED_FILE, MAX_COMPUTED, Computed
+from poolhand.domain.encrypted_result import is_encrypted_result, told_digest
 from poolhand.domain.errors import PeerFault, Refused
+from poolhand.domain.ids import ResultDigest
 
 MAX_FILES: Final = 100_000
 MAX_BYTES: Final = 32 * 1024**3
@@ -59,6 +61,22 @@ def digests(archive: Path) -> tuple[Computed, dict[str, bytes]]:
         raise BadArchive(f"result archive {archive.name} is damaged: {fault}") from fault
     _demand(COMPUTED_FILE in files, f"it has no {COMPUTED_FILE}")
     return Computed.parse(computed), files
+
+
+def encrypted_digest(archive: Path) -> ResultDigest | None:
+    """Return the digest that an encrypted archive tells of what is in it; None: it is none.
+
+    Raises:
+        BadArchive, NoResult: It is damaged, or tells none.
+    """
+    try:
+        with zipfile.ZipFile(archive) as opened:
+            if not is_encrypted_result([each.filename for each in _entries(opened)]):
+                return None
+            with opened.open(COMPUTED_FILE) as file:
+                return told_digest(file.read(MAX_COMPUTED))
+    except (*_DAMAGE, KeyError) as fault:
+        raise BadArchive(f"result archive {archive.name} is damaged: {fault}") from fault
 
 
 def extract(archive: Path, target: Path) -> None:

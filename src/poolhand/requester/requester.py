@@ -190,8 +190,8 @@ class Requester:
         """Refuse an app whose image surely runs on no worker, where that may be looked at."""
         found = await self.hub.app(app)
         if found is not None:
-            wanted, login_of = self._settings.platforms, self._logins.of
-            await demand_runnable(self._http, found, wanted, login_of, self._rule.allows)
+            wanted, rule = self._settings.platforms, self._rule.allows
+            await demand_runnable(self._http, found, wanted, self._logins.of, rule)
 
     async def deploy_dataset(
         self,
@@ -234,12 +234,12 @@ class Requester:
     ) -> Purchase:
         """Buy computation, see ``Buyer.buy``; ``by_signature`` as in ``Sellers``."""
         await self._demand_runnable(wish.app)
+        await self._places.demand_key(self._http, wish, self.wallet.address)
         return await self._buyer(by_signature=by_signature).buy(wish, deposit=deposit, again=again)
 
     async def deal(self, deal_id: DealId) -> Deal:
         """Return a deal; raises NoSuchDeal."""
-        found = await self.hub.deal(deal_id)
-        if found is None:
+        if (found := await self.hub.deal(deal_id)) is None:
             raise NoSuchDeal(f"hub {self.hub.facts.hub} has no deal {deal_id}: correct the id")
         return found
 

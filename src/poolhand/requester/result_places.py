@@ -4,16 +4,25 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import httpx
+
 from poolhand.domain.errors import PeerFault, Refused, Unavailable
+from poolhand.domain.ids import Address
 from poolhand.domain.onchain import TaskView
 from poolhand.domain.result_link import link_location, location_at
 from poolhand.domain.text import shown
 from poolhand.requester.named_urls import UrlRule, is_web_address
+from poolhand.requester.wish import Wish
 from poolhand.transport.pool_client import PoolClient
+from poolhand.transport.results_client import result_key_at
 
 
 class NoResultsService(Refused):
     """Nobody said where results are."""
+
+
+class NoKeyForResults(Refused):
+    """A result is to be encrypted, and its beneficiary has handed in no key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +57,28 @@ class ResultPlaces:
                 "https address: if you trust it, name it with --results-url"
             )
         raise NoResultsService("where are the results? Give --results-url, or --pool-url")
+
+    async def demand_key(self, http: httpx.AsyncClient, wish: Wish, buyer: Address) -> None:
+        """Check, before a wish is paid, that workers will find the key to encrypt to, if any.
+
+        Raises:
+            NoResultsService: Nobody says where it would be.
+            NoKeyForResults: There is none.
+            ResultsDown: The results service does not answer.
+        """
+        if not wish.encrypted:
+            return
+        told, owner = self.named or await self._told_by_pool(), wish.beneficiary or buyer
+        if not told:
+            raise NoResultsService(
+                "where results are encrypted, the results service is asked for the key before: "
+                "give --results-url, or --pool-url"
+            )
+        if await result_key_at(http, told, owner) is None:
+            raise NoKeyForResults(
+                f"the result is to be encrypted to {owner}, who has handed in no key: run "
+                f"`poolhand results push-key --results-url {told}` with that wallet"
+            )
 
     async def _told_by_pool(self) -> str | None:
         """Return where the pool says that results are, if that may be visited."""

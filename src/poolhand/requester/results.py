@@ -12,7 +12,7 @@ from poolhand.domain.errors import PeerFault, Raced, Refused
 from poolhand.domain.ids import ResultDigest, TaskId
 from poolhand.domain.onchain import ChainTaskStatus, TaskView
 from poolhand.ports.chain import Hub
-from poolhand.requester.archive import digests, extract
+from poolhand.requester.archive import TargetExists, digests, encrypted_digest, extract
 
 
 class NotFinished(Raced):
@@ -36,12 +36,13 @@ class ResultsSource(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """A result on disk; ``folder`` is None unless it was unpacked."""
+    """A result on disk; ``folder`` is None unless it was unpacked, ``encrypted`` archives never."""
 
     task_id: TaskId
     digest: ResultDigest
     archive: Path
     folder: Path | None
+    encrypted: bool = False
 
 
 async def download(
@@ -67,14 +68,46 @@ async def download(
     draft = folder / f".{task_id}.zip.part"
     try:
         await source.download(location, str(draft))
-        await asyncio.to_thread(_verify, view, draft)
+        encrypted = await asyncio.to_thread(_verify, view, draft)
         await asyncio.to_thread(draft.replace, archive)
     finally:
         await asyncio.to_thread(draft.unlink, missing_ok=True)
-    unpacked = folder / str(task_id) if unpack else None
+    unpacked = folder / str(task_id) if unpack and not encrypted else None
     if unpacked:
         await asyncio.to_thread(extract, archive, unpacked)
-    return Result(task_id, view.digest, archive, unpacked)
+    return Result(task_id, view.digest, archive, unpacked, encrypted)
+
+
+def open_encrypted(archive: Path, target: Path, private_pem: bytes) -> ResultDigest | None:
+    """Decrypt an encrypted result, and check that it is what its archive says; blocks.
+
+    Returns:
+        The digest, which a download has compared to the chain's; None where the archive tells
+        none, as those of iExec's enclaves.
+
+    Raises:
+        UnfitResultKey, ResultNotOpened: The key does not open it.
+        ResultForged: It holds something else; nothing is kept.
+        TargetExists: The target is there already.
+    """
+    if target.exists():
+        raise TargetExists(f"{target} is there already: move it away, or choose another --to")
+    from poolhand.keys.result_encryption import decrypt_result  # noqa: PLC0415 - for few
+
+    told = encrypted_digest(archive)
+    draft = target.with_name(f".{target.name}.opened")
+    draft.unlink(missing_ok=True)
+    try:
+        decrypt_result(archive, draft, private_pem)
+        if told is not None and told not in _possible(*digests(draft)):
+            raise ResultForged(
+                f"what is encrypted in {archive.name} does not have the digest {told}: it was not "
+                "kept; tell the workerpool's owner which worker brought it"
+            )
+        draft.replace(target)
+    finally:
+        draft.unlink(missing_ok=True)
+    return told
 
 
 async def completed(hub: Hub, task_id: TaskId) -> TaskView:
@@ -90,13 +123,17 @@ async def completed(hub: Hub, task_id: TaskId) -> TaskView:
     return view
 
 
-def _verify(view: TaskView, archive: Path) -> None:
-    computed, files = digests(archive)
-    if view.digest not in _possible(computed, files):
+def _verify(view: TaskView, archive: Path) -> bool:
+    """Compare an archive to the chain; tells whether it is encrypted, so that it only says so."""
+    told = encrypted_digest(archive)
+    if told is None:
+        computed, files = digests(archive)
+    if view.digest not in (_possible(computed, files) if told is None else [told]):
         raise ResultForged(
             f"the archive of task {view.task_id} does not have the digest {view.digest} that the "
             "workers agreed on: it was not kept; tell the workerpool's owner"
         )
+    return told is not None
 
 
 def _possible(computed: Computed, files: dict[str, bytes]) -> list[ResultDigest]:

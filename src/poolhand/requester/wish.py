@@ -48,6 +48,7 @@ class Wish:
         budget: Most to pay for all tasks together (nRLC); None accepts any. It is no part of what
             is wished: a purchase that was begun under another one is the same.
         hosts: That the app is to reach besides its inputs.
+        encrypted: Whether workers encrypt the result to the key of the beneficiary.
         app_order, dataset_order, workerpool_order: Signed by the owners of what is not ours; what
             is not given is asked of a pool or of a market.
 
@@ -73,6 +74,7 @@ class Wish:
     workerpool: Address = field(default=ZERO_ADDRESS, repr=False)
     budget: NanoRlc | None = field(default=None, repr=False)
     hosts: tuple[NetworkHost, ...] = field(default=(), repr=False)
+    encrypted: bool = field(default=False, repr=False)
 
     def __post_init__(self) -> None:
         if self.tasks < 1:
@@ -92,6 +94,7 @@ class Wish:
         """
         told = "" if self.workerpool.is_zero else f"of {self.workerpool}"
         told += f"to {','.join(self.hosts)}" if self.hosts else ""
+        told += "encrypted" if self.encrypted else ""
         return Fingerprint(keccak(f"{self!r}{told}".encode()))
 
     @property
@@ -105,7 +108,8 @@ class Wish:
     @property
     def params(self) -> str:
         """The text of the request order that the workers read."""
-        return DealParams(self.args or None, self.inputs, hosts=self.hosts).dump()
+        told = DealParams(self.args or None, self.inputs, self.encrypted, hosts=self.hosts)
+        return told.dump()
 
 
 def own_app_order(wish: Wish, owner: Address, salt: Salt) -> AppOrder:

@@ -14,6 +14,7 @@ from poolhand.ports.storage import ResultStorage
 from poolhand.results.api import routes
 from poolhand.results.inspect import ArchiveLimits
 from poolhand.results.intake import Intake, IntakeTerms
+from poolhand.results.key_shelf import ResultKeyShelf, result_key_routes
 from poolhand.results.logins import RESULTS_SERVICE_NAME, login_routes
 from poolhand.results.metrics import ResultsMetrics
 from poolhand.results.room import Quota
@@ -58,6 +59,7 @@ def assemble(
         "Poolhand results",
         [
             login_routes(sign_ins, lambda: kept_secret(settings.folder / "login.key")),
+            result_key_routes(ResultKeyShelf(settings.folder / "result-keys")),
             routes(intake, ResultsMetrics(), hub.facts, trouble),
         ],
         max_body=settings.max_archive,

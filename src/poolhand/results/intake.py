@@ -13,9 +13,11 @@ import structlog
 
 from poolhand.domain.computed import COMPUTED_FILE, Computed, NoResult, result_digest
 from poolhand.domain.deal import Deal
+from poolhand.domain.encrypted_result import is_encrypted_result, told_digest
 from poolhand.domain.errors import ChainUnreachable
 from poolhand.domain.ids import Address, ResultDigest, TaskId
 from poolhand.domain.onchain import ChainTaskStatus, TaskView
+from poolhand.domain.params import wants_encryption
 from poolhand.domain.result_link import link_text
 from poolhand.domain.units import Seconds, UnixSeconds
 from poolhand.observe.fault_boundary import FaultBoundary
@@ -288,7 +290,7 @@ class Intake:
 
 
 def digest_of(found: Contents, deal: Deal) -> ResultDigest:
-    """Return what the contents of an archive come to.
+    """Return what the contents of an archive come to; an encrypted one's, what it says itself.
 
     Raises:
         UnsafeArchive: ``computed.json`` is missing or names no result.
@@ -296,6 +298,10 @@ def digest_of(found: Contents, deal: Deal) -> ResultDigest:
     if found.computed is None:
         raise UnsafeArchive(f"the archive has no {COMPUTED_FILE}")
     try:
+        if wants_encryption(deal.params):
+            if not is_encrypted_result([each.name for each in found.files]):
+                raise UnsafeArchive("the deal asks for an encrypted result, and this is none")
+            return told_digest(found.computed)
         computed = Computed.parse(found.computed)
         return result_digest(computed, found.digests, with_callback=deal.has_callback)
     except NoResult as fault:

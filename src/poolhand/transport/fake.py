@@ -19,6 +19,7 @@ from poolhand.domain.errors import PoolhandError
 from poolhand.domain.ids import ZERO_ADDRESS, Address, TaskId
 from poolhand.domain.onchain import ChainTaskStatus, ContributionStatus
 from poolhand.domain.replicate.machine import Offer
+from poolhand.domain.result_key import ResultKey
 from poolhand.domain.result_link import link_text, location_at
 from poolhand.domain.trust import Trust
 from poolhand.domain.units import Seconds
@@ -36,6 +37,7 @@ class MemoryResults:
     Attributes:
         faults: Raised for a worker's uploads, by worker; take it out to heal.
         archives: Stored bytes by task and worker.
+        keys: That beneficiaries have handed in.
         uploads: How often each worker uploaded each task, repeats included.
     """
 
@@ -43,6 +45,7 @@ class MemoryResults:
         self._hub, self._url = hub, url
         self.faults: dict[Address, PoolhandError] = {}
         self.archives: dict[tuple[TaskId, Address], bytes] = {}
+        self.keys: dict[Address, ResultKey] = {}
         self.uploads: Counter[tuple[TaskId, Address]] = Counter()
         log.warning("simulated_results_service_made", checks="chain status only")
 
@@ -94,6 +97,10 @@ class MemoryResultsClient:
     async def upload(self, offer: Offer, archive: str) -> str:
         """Store a result archive and return the link to put on chain."""
         return await self.service.store(self.worker, offer, archive)
+
+    async def key_of(self, owner: Address) -> ResultKey | None:
+        """Return the key that results for ``owner`` are encrypted to; None where there is none."""
+        return self.service.keys.get(owner)
 
 
 @dataclass(slots=True)

@@ -12,12 +12,14 @@ from typing import Final
 import httpx
 
 from poolhand.domain.errors import Refused, Unavailable
-from poolhand.domain.ids import TaskId
+from poolhand.domain.ids import Address, TaskId
 from poolhand.domain.json_text import parse_json
 from poolhand.domain.messages import LOGIN_LIFETIME, ResultUpload
 from poolhand.domain.replicate.machine import Offer
+from poolhand.domain.result_key import ResultKey
 from poolhand.domain.result_link import location_at
 from poolhand.domain.retry_after import PASSING_STATUSES
+from poolhand.domain.signatures import BadSignature
 from poolhand.domain.text import is_plain, shown
 from poolhand.domain.units import UnixSeconds
 from poolhand.ports.clock import Clock
@@ -37,7 +39,7 @@ from poolhand.web.client import (
 )
 from poolhand.wire.handshake import PoolFacts
 from poolhand.wire.json_models import ServiceFault
-from poolhand.wire.results_api import StoredResult
+from poolhand.wire.results_api import StoredResult, ToldResultKey
 
 MAX_RESULTS_ANSWER: Final = 65_536
 """Bytes of an answer that is not an archive."""
@@ -138,6 +140,18 @@ class HttpResults:
             raise ResultsDown(f"the results service at {self._url} asks to wait: {message}")
         raise UploadRefused(f"the results service refused ({code}): {message}")
 
+    async def key_of(self, owner: Address) -> ResultKey | None:
+        """Return the key that results for ``owner`` are encrypted to; None where there is none.
+
+        Raises:
+            ResultsDown: The service does not answer, or with what is no key of that owner.
+        """
+        try:
+            async with self._client() as http:
+                return await result_key_at(http, self._url, owner)
+        except ForbiddenAddress as fault:
+            raise ResultsDown(f"{self._url} is not asked for a key ({fault})") from fault
+
     def _client(self) -> httpx.AsyncClient:
         """Return a client that minds where it connects."""
         if self._transport is not None:
@@ -147,6 +161,29 @@ class HttpResults:
     def _sign(self, offer: Offer, sha256: bytes) -> ResultUpload:
         expiry = UnixSeconds(self._clock.now() + LOGIN_LIFETIME)
         return ResultUpload(self._domain, self._signer.address, offer.task_id, sha256, expiry)
+
+
+async def result_key_at(http: httpx.AsyncClient, url: str, owner: Address) -> ResultKey | None:
+    """Ask a results service for the key that results for ``owner`` are encrypted to.
+
+    Raises:
+        ResultsDown: It does not answer, or with what is no key of that owner.
+    """
+    try:
+        answer = await ask(http, "GET", f"{url.rstrip('/')}/v1/result-keys/{owner}", _HEAD)
+    except (NoAnswer, AnswerTooLarge) as fault:
+        raise _down(url, fault) from fault
+    if answer.status == 404:
+        return None
+    try:
+        told = ToldResultKey.model_validate(parse_json(answer.content))
+        key = ResultKey(owner, told.value, bytes.fromhex(told.signature.removeprefix("0x")))
+        key.check()
+    except (ValueError, BadSignature) as fault:
+        raise ResultsDown(
+            f"the results service at {shown(url, 200)} answered something that is no key of {owner}"
+        ) from fault
+    return key
 
 
 class ArchiveReader:

@@ -39,6 +39,16 @@ class ResultInfo(Told):
     files: tuple[FileInResult, ...]
 
 
+class ToldResultKey(Told):
+    """``GET /v1/result-keys/{address}``: what a beneficiary handed in, with the owner's signature.
+
+    ``value`` is the base64 text of a public key in PEM, ``signature`` 65 bytes in hexadecimal.
+    """
+
+    value: str
+    signature: str
+
+
 class ResultsHealth(Told):
     """``GET /health``: ``ok`` is false while the chain cannot be read; ``chain`` says why."""
 

@@ -94,5 +94,3 @@ def check_offer(
         raise UnfitTask("the task needs a GPU and this worker gives apps none: tag of the deal")
     if brief.app.type != "DOCKER":
         raise UnfitTask(f"app {brief.app.address} has type {brief.app.type}, not DOCKER")
-    if brief.params.result_encryption:
-        raise UnfitTask("encrypted results need a TEE: iexec_result_encryption of the request")

@@ -14,6 +14,7 @@ from poolhand.domain.replicate.machine import Accepted
 from poolhand.observe.fault_boundary import FaultBoundary
 from poolhand.ports.clock import Clock
 from poolhand.wire import messages
+from poolhand.worker.beneficiary_keys import BeneficiaryKeys
 from poolhand.worker.brief import check_offer
 from poolhand.worker.briefs import Briefs
 from poolhand.worker.held_replicates import HeldReplicates
@@ -52,6 +53,7 @@ class OfferIntake:
         choice: Says what the operator wants.
         clock: For the events made here.
         boundary: Takes what an offer raises.
+        keys: Of beneficiaries, for results that are to be encrypted.
     """
 
     def __init__(
@@ -63,7 +65,9 @@ class OfferIntake:
         choice: TaskChoice,
         clock: Clock,
         boundary: FaultBoundary,
+        keys: BeneficiaryKeys,
     ) -> None:
+        self._keys = keys
         self._terms, self._briefs, self._held = terms, briefs, held
         self._reports, self._choice = reports, choice
         self._clock, self._boundary = clock, boundary
@@ -118,6 +122,7 @@ class OfferIntake:
         brief = await self._briefs.of(offer)
         terms = self._terms
         check_offer(offer, brief, terms.pool, terms.worker, has_gpu=terms.has_gpu)
+        await self._keys.check(brief)
         if task_id not in self._taking:
             return  # the pool has taken the offer back meanwhile
         deadline = brief.category.contribution_deadline(brief.deal.start_time)

@@ -48,6 +48,11 @@ class Folder:
         """The result archive; its presence tells that the computation ended well."""
         return self.root / "output" / "iexec_out.zip"
 
+    @property
+    def encrypted(self) -> Path:
+        """The archive as the beneficiary alone can open it, where the deal asks for that."""
+        return self.root / "iexec_out.encrypted.zip"
+
     def create(self) -> None:
         """Make the folders; those that exist are left as they are.
 

@@ -12,7 +12,9 @@ from typing import Final
 import structlog
 
 from poolhand.domain.computed import COMPUTED_FILE
+from poolhand.domain.ids import Address
 from poolhand.domain.replicate.machine import Offer
+from poolhand.domain.result_key import ResultKey
 from poolhand.ports.files import ResultsClient
 
 BOMB_BYTES: Final = 64 * 1024**2
@@ -52,6 +54,10 @@ class Litterer:
         rubbish = Path(archive).with_name("rubbish.zip")
         await asyncio.to_thread(write_rubbish, what, rubbish)
         return await self._service.upload(offer, str(rubbish))
+
+    async def key_of(self, owner: Address) -> ResultKey | None:
+        """Return the key that results for ``owner`` are encrypted to."""
+        return await self._service.key_of(owner)
 
 
 def write_rubbish(what: Rubbish, path: Path) -> None:

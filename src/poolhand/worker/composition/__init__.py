@@ -31,6 +31,7 @@ from poolhand.ports.runtime import ContainerOutcome, ContainerRuntime
 from poolhand.ports.tunnels import NO_TUNNELS, Tunnels
 from poolhand.worker.allowed_places import AllowedPlaces
 from poolhand.worker.app_feeds import AppFeeds
+from poolhand.worker.beneficiary_keys import BeneficiaryKeys
 from poolhand.worker.composition.chain import ChainParts
 from poolhand.worker.composition.sandbox import SandboxParts
 from poolhand.worker.composition.stages import all_stages
@@ -151,6 +152,7 @@ class Worker:
             lambda: [name for name, each in replicates.items() if not each.is_over],
             gpus,
         )
+        keys = BeneficiaryKeys(results)
         wallet = WorkerWallet(address, parts.sender(sender), replicates)
         self.feeds = AppFeeds(
             runtime,
@@ -187,6 +189,7 @@ class Worker:
             fetcher,
             tunnels,
             results_there,
+            keys,
             watcher,
             clock,
             ended,
@@ -214,7 +217,7 @@ class Worker:
         terms = OfferTerms(address, pool, slots, has_gpu=bool(gpus))
         self.hours = WorkingHours(self.live, clock)
         self.choice = TaskChoice(self.live, self.hours, lambda: watches.wallet.gas_price, clock)
-        offers = OfferIntake(terms, chain.briefs, held, reports, self.choice, clock, boundary)
+        offers = OfferIntake(terms, chain.briefs, held, reports, self.choice, clock, boundary, keys)
         self.member = PoolMember(offers, held, reports, place, places, clock, boundary, tasks)
         told.connect(self.member.tell)
         told.connect(lambda *_: self.presence.slots_changed())

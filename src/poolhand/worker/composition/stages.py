@@ -12,6 +12,7 @@ from poolhand.ports.files import Fetcher, ResultsClient
 from poolhand.ports.runtime import ContainerOutcome
 from poolhand.ports.tunnels import Tunnels
 from poolhand.worker.app_network import AppNetwork
+from poolhand.worker.beneficiary_keys import BeneficiaryKeys
 from poolhand.worker.composition.chain import ChainParts
 from poolhand.worker.composition.sandbox import SandboxParts
 from poolhand.worker.stages import Stage, Stages
@@ -36,6 +37,7 @@ def all_stages(
     fetcher: Fetcher,
     tunnels: Tunnels,
     results: Callable[[], Awaitable[ResultsClient]],
+    keys: BeneficiaryKeys,
     watcher: Watcher,
     clock: Clock,
     ended: Callable[[TaskId, ContainerOutcome], None],
@@ -52,7 +54,7 @@ def all_stages(
         Action.CHECK: CheckStage(briefs, views, stake, clock),
         Action.CONTRIBUTE: ContributeStage(briefs, views, stake, wallet, watcher, retry, clock),
         Action.REVEAL: RevealStage(views, wallet, retry, clock),
-        Action.UPLOAD: UploadStage(results, folders, clock),
+        Action.UPLOAD: UploadStage(briefs, results, keys, folders, clock),
         Action.CLAIM: ClaimStage(views, wallet, retry, clock),
     }
     return Stages(stages, sandbox.room, engine, folders, clock, slots)

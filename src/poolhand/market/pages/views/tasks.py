@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from poolhand.domain.params import wants_encryption
 from poolhand.domain.reward import KITTY
 from poolhand.market.pages.shown import Shown, Visit
 
@@ -29,7 +30,8 @@ async def task(visit: Visit) -> Shown:
     price = deal["app"]["price"] + deal["dataset"]["price"] + deal["workerpool"]["price"]
     money = [{**each, "words": _moved(each, found)} for each in found["payments"]]
     told = {"lines": lines(found["steps"]), "money": money, "pool": await _pool(visit, found)}
-    facts = {"task": found, "deal": deal, "price": price, **told}
+    encrypted = wants_encryption(deal["params"])
+    facts = {"task": found, "deal": deal, "price": price, "encrypted": encrypted, **told}
     return Shown("task.html", f"Task {name[:10]}…", facts)
 
 
