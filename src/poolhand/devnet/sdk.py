@@ -37,8 +37,8 @@ def write_chain_files(info: DevnetInfo) -> None:
 def chain_entry(info: DevnetInfo, generation: str) -> dict[str, Any]:
     """Return the devnet's entry in ``chain.json``.
 
-    Nobody keeps secrets in a devnet yet; results, asked in place of the SMS, says of each that it
-    is not there, and takes none.
+    Nobody keeps secrets in a devnet yet; results, asked in place of the SMS, takes the key to which
+    results are encrypted, and says of every other secret that it is not there.
     """
     entry = {
         "id": str(info.chain_id),
