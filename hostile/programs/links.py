@@ -18,5 +18,9 @@ for source in ("/etc/passwd", "/proc/1/environ"):
         made.append("hard")
     except OSError as fault:
         why = refused(fault)
-os.mkfifo(f"{out}/pipe")
+try:
+    os.mkfifo(f"{out}/pipe")
+    made.append("pipe")
+except OSError as fault:  # the shared folder of a virtual machine has none
+    why = why or refused(fault)
 tell(made=made, refused=why)
