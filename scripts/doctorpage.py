@@ -74,6 +74,7 @@ ABOUT: Final[Mapping[Check, str]] = {
     Check.REGISTRY: "whether the image registry answers",
     Check.PROXY: "whether a proxy is named, and what is not reached without one",
     Check.PORT: "whether the port of the status page (metrics, orders) can be had",
+    Check.HOSTS: "whether apps reach the hosts that are allowed: tried, where some are",
     Check.GPU: "GPUs that can be given to tasks, and why others cannot; needed by none",
     Check.TEE: "SGX and TDX, of the processor and as devices; needed by none",
     Check.VIRTUALIZATION: "/dev/kvm; needed by none but a worker in a virtual machine",

@@ -13,6 +13,7 @@ def told(**members):
         "gas_days": None, "score": None, "idle_causes": [], "owner_messages": [], "replicates": [], "progress": {},
         "output": {}, "locks": {"tasks": [], "other_nrlc": None},
         "offers": {"accepted": 0, "seen": 0}, "sandbox": None, "gpus": [],
+        "hosts": {"allowed": [], "reached": False, "problem": None},
         "settings": {"settings": [], "hours_a_week": 168.0, "problem": None},
         **members,
     }  # fmt: skip

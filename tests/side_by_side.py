@@ -24,6 +24,7 @@ NETWORK: Final = frozenset(
         "fleet",
         "follow",
         "gpu",
+        "hosts",
         "joined_worker",
         "owner_page",
         "resume",

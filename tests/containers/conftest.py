@@ -31,6 +31,7 @@ VARIANTS = {
     "own-user": {"User": "1000:1000"},
     "root-user": {"User": "root"},
     "root-home": {"WorkingDir": "/root/app"},
+    "no-python": {"Env": ["PATH=/nowhere"]},
 }
 
 

@@ -10,15 +10,27 @@ from ipaddress import ip_address
 import pytest
 from aiodocker import Docker
 from container_world import ENGINE, until
+from tiny_image import NAME
 
 from poolhand.containers.errors import SidecarUnready
-from poolhand.containers.proxy_sidecar import PROXY_PORT, proxy_environment, sidecar_name
+from poolhand.containers.host_paths import OutsidePaths
+from poolhand.containers.proxy_sidecar import (
+    PROXY_PORT,
+    ProxySidecars,
+    proxy_environment,
+    sidecar_name,
+)
+from poolhand.containers.seccomp import PROFILE
 from poolhand.domain.ids import TaskId
+from poolhand.domain.sandbox_level import Sandbox, SandboxLevel
+from poolhand.settings.doctor import DOCTOR_OPTIONS, doctor_settings
+from poolhand.settings.load import load
 from poolhand.transport.address_rule import AddressRule
 from poolhand.transport.clock import SystemClock
 from poolhand.transport.downloading import FetchRules
 from poolhand.transport.fetcher_process import FetcherProcess
 from poolhand.worker.app_network import AppNetwork
+from poolhand.worker.doctor.hosts_look import look_at_hosts
 
 pytestmark = pytest.mark.docker
 TASK = TaskId(bytes(32))
@@ -169,3 +181,28 @@ async def test_without_an_image_for_doors_no_app_is_let_through(docker_world, tm
 
 async def test_what_an_engine_can_let_through_is_told(sidecar_world):
     assert await sidecar_world.runtime.hosts_lack() is None
+
+
+def looking(tmp_path, image):
+    flags = {"docker": ENGINE, "network-hosts": "a.example", "network-image": image}
+    flags |= {"base-dir": str(tmp_path), "sandbox": "runc"}
+    return look_at_hosts(doctor_settings(load(DOCTOR_OPTIONS, flags, {}, None), {}))
+
+
+async def test_the_doctor_has_a_container_let_through_and_says_why_one_is_not(
+    sidecar_world, tmp_path
+):
+    assert await looking(tmp_path, f"{NAME}:plain") == ""
+    assert "docker pull it" in await looking(tmp_path, "no.example/such:image")
+    assert "python3" in await looking(tmp_path, f"{NAME}:no-python")
+    assert list(tmp_path.glob("poolhand-doctor-*")) == []
+    async with Docker(ENGINE) as docker:
+        found = await docker.containers.list(all=True)
+    assert [each for each in found if "poolhand-trial" in each["Names"][0]] == []
+
+
+@pytest.mark.parametrize("level", [SandboxLevel.GVISOR, SandboxLevel.VM])
+async def test_where_apps_have_a_loopback_interface_of_their_own_none_is_let_through(level):
+    async with Docker(ENGINE) as docker:
+        sidecars = ProxySidecars(docker, OutsidePaths(docker, None), PROFILE, f"{NAME}:plain")
+        assert "only --sandbox runc" in await sidecars.lack(Sandbox(level))

@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
@@ -201,6 +202,22 @@ def wait_until(true: Callable[[], Any], seconds: float = SECONDS) -> Any:
         assert time.monotonic() < until, "it did not come true in time"
         time.sleep(0.2)
     return found
+
+
+@contextmanager
+def worker_with(network: Network, name: str, parts: dict[str, Any], **settings: str):
+    """Have one of the devnet's workers be another while the block runs: see ``worker_with.py``."""
+    helper = Path(__file__).parent / "worker_with.py"
+    before = network.end(name, signal.SIGTERM)
+    words = (sys.executable, str(helper), json.dumps(parts))
+    command = words + before.command[before.command.index("start") + 1 :]
+    path = os.pathsep.join(map(str, (helper.parent, helper.parent.parent)))
+    network.start(name, Program(command, {**before.environment, **settings, "PYTHONPATH": path}))
+    try:
+        yield
+    finally:
+        network.end(name, signal.SIGTERM)
+        network.start(name, before)
 
 
 @contextmanager

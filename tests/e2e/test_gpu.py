@@ -6,12 +6,9 @@ The GPUs are simulated: device files that can be opened and compute nothing.
 from __future__ import annotations
 
 import os
-import sys
-from dataclasses import replace
-from pathlib import Path
 
 import pytest
-from e2e_world import WEB, Program, wait_until
+from e2e_world import WEB, wait_until, worker_with
 
 from poolhand.domain.ids import Address
 from simulated_gpus import make_nvidia, uuid
@@ -19,26 +16,20 @@ from simulated_gpus import make_nvidia, uuid
 NAME = "worker-1"
 OTHERS = [f"worker-{number}" for number in range(2, 5)]
 LONG = "--width 600 --height 400 --iterations 300"
-HELPER = Path(__file__).parent / "gpu_worker.py"
 
 
 @pytest.fixture
 def gpu_worker(network, tmp_path):
     """One of the devnet's workers, on a computer with two GPUs; yields its address."""
     root = make_nvidia(tmp_path / "root")
-    before = network.end(NAME, 15)
-    environment = {
-        **before.environment,
-        "IEXEC_WORKER_GPU_ENABLED": "true",
-        "IEXEC_WORKER_OVERRIDE_AVAILABLE_CPU_COUNT": "2",
-        "PYTHONPATH": os.pathsep.join(map(str, (HELPER.parent, HELPER.parent.parent))),
-    }
-    at = before.command.index("start")
-    words = (sys.executable, str(HELPER), str(root), *before.command[at + 1 :])
-    network.start(NAME, replace(before, command=words, environment=environment))
-    yield network.owners[NAME]
-    network.end(NAME, 15)
-    network.start(NAME, Program(before.command, before.environment))
+    with worker_with(
+        network,
+        NAME,
+        {"files": str(root)},
+        IEXEC_WORKER_GPU_ENABLED="true",
+        IEXEC_WORKER_OVERRIDE_AVAILABLE_CPU_COUNT="2",
+    ):
+        yield network.owners[NAME]
 
 
 def status(network, name=NAME):

@@ -37,6 +37,14 @@ def test_what_would_let_nobody_through_or_anybody_is_refused(hosts, image, words
         made(POOLHAND_NETWORK_HOSTS=hosts, POOLHAND_NETWORK_IMAGE=image)
 
 
+def test_hosts_are_refused_where_apps_are_to_run_in_gvisor():
+    wanted = {"POOLHAND_NETWORK_HOSTS": "a.example", "POOLHAND_NETWORK_IMAGE": "python"}
+    with pytest.raises(BadSetting, match="set sandbox to runc"):
+        made(**wanted, POOLHAND_SANDBOX="gvisor")
+    assert made(**wanted, POOLHAND_SANDBOX="auto").app_network.hosts
+    made(**wanted, POOLHAND_SANDBOX="gvisor", POOLHAND_ALLOW_NETWORK="true")
+
+
 def test_whoever_gives_apps_the_whole_network_needs_no_proxy():
     settings = made(POOLHAND_NETWORK_HOSTS="a.example", POOLHAND_ALLOW_NETWORK="true")
     assert settings.app_network.hosts == ("a.example:443",)

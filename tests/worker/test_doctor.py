@@ -81,6 +81,7 @@ class Surroundings:
         self.workerpool = None
         self.pool = None
         self.changes = {}
+        self.hosts_lack = ""
 
     async def settled(self):
         self.workerpool = (await self.chain.hub.workerpools_of(OWNER, 1))[0].address
@@ -111,8 +112,12 @@ class Surroundings:
         async def sandbox():
             return Sandbox(SandboxLevel.RUNC)
 
+        async def hosts():
+            return self.hosts_lack
+
         usual = DoctorLooks(
             sandbox=sandbox,
+            hosts=hosts,
             machine=lambda: MachineFacts(cpus=4, memory=8 * GIB, files=20_000),
             namespaces=NamespaceFacts,
             room=lambda: 100 * GIB,
@@ -178,6 +183,19 @@ async def test_an_engine_that_is_stopped_fails_and_what_hangs_on_it_is_not_looke
     )
     assert {told[each].outcome for each in hanging} == {UNKNOWN}
     assert told[Check.DISK_LIMIT].outcome is PASS
+
+
+async def test_hosts_are_tried_where_some_are_allowed_and_told_with_what_is_lacking(around):
+    around.hosts_lack = "the image has no python3"
+    assert "no host" in (await around.examined())[Check.HOSTS].found
+    around.flags |= {"network-hosts": "a.example", "network-image": "python"}
+    found = (await around.examined())[Check.HOSTS]
+    assert (found.outcome, "a.example:443 (the image has" in found.found) == (WARN, True)
+    around.hosts_lack = ""
+    assert (await around.examined())[Check.HOSTS].outcome is PASS
+    around.flags |= {"sandbox": "gvisor"}
+    told = await around.examined()
+    assert "set sandbox to runc" in told[Check.SETTINGS].told
 
 
 @pytest.mark.mistake("wrong-password")

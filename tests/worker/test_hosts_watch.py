@@ -24,10 +24,11 @@ class Engine:
 
 class Member:
     def __init__(self):
-        self.told = []
+        self.told, self.lacks = [], []
 
-    def allow_hosts(self, hosts):
+    def allow_hosts(self, hosts, lack):
         self.told.append(hosts)
+        self.lacks.append(lack)
 
 
 @pytest.mark.parametrize("lack", ["no image", RuntimeDown("no engine")], ids=["image", "engine"])
@@ -39,6 +40,7 @@ async def test_hosts_are_told_while_nothing_is_lacking(lack):
         engine.lack = now
         await watch.look()
     assert member.told == [HOSTS, (), HOSTS]
+    assert member.lacks == [None, str(lack), None]
 
 
 async def test_on_a_cluster_no_host_is_told():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from live_told import replicate, step, told
 from poolhand.cli.worker_report import gpus_told
+from poolhand.worker.live_words import hosts_told
 from poolhand.worker.page.sections import sections
 
 
@@ -90,3 +91,14 @@ def test_a_setting_that_nobody_is_shown_is_not_offered_as_its_mask():
     shown = sections(told(settings=found))["settings"]
     assert "***" not in shown
     assert "shown to nobody" in shown
+
+
+def test_hosts_that_apps_reach_stand_on_the_page_and_in_the_status_with_why_they_do_not():
+    allowed = {"allowed": ["a.example:443"], "reached": True, "problem": None}
+    none = {**allowed, "reached": False, "problem": "<no> image"}
+    assert "Hosts" not in sections(told())["facts"]
+    assert "a.example:443, where an order asks" in sections(told(hosts=allowed))["facts"]
+    assert "none of a.example:443: &lt;no&gt; image" in sections(told(hosts=none))["facts"]
+    assert hosts_told({**told(hosts=none)}) == "none of a.example:443: <no> image"
+    assert "not known yet" in hosts_told(told(hosts={**allowed, "reached": False}))
+    assert hosts_told({}) == ""

@@ -184,14 +184,20 @@ class DockerRuntime:
         """What apps run in; None: not known yet, for the engine has not answered."""
         return self._sandboxes.found
 
-    async def hosts_lack(self) -> str | None:
+    async def hosts_lack(self, folder: str = "") -> str | None:
         """Say why no app can be let through to hosts here; None where it can.
+
+        Args:
+            folder: For a trial, see ``ProxySidecars.tried``; empty: nothing is tried.
 
         Raises:
             RuntimeDown: The engine does not answer, or cannot give the sandbox that is wanted.
         """
         with working(self._url):
-            return await self._sidecars.lack(await self._sandboxes.needed("")) or None
+            found = await self._sandboxes.needed("")
+            if folder:
+                return await self._sidecars.tried(found, folder) or None
+            return await self._sidecars.lack(found) or None
 
     async def pull(self, image: str, digest: str, timeout: Seconds) -> str:
         """Make an image present; see ``ContainerRuntime.pull``."""

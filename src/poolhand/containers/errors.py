@@ -94,6 +94,7 @@ class SidecarUnready(RuntimeDown):
             "see that the engine has the image of --network-image, and that this has Python 3.8 or "
             "newer as python3"
         )
+        self.why = why
 
 
 class GpuUnready(RuntimeDown):

@@ -15,11 +15,12 @@ from __future__ import annotations
 import asyncio
 import os
 from typing import Any, Final
+from uuid import uuid4
 
 import structlog
 from aiodocker import Docker, DockerError
 
-from poolhand.containers.engine import CONFLICT, inspect, read_logs, remove, words_of
+from poolhand.containers.engine import CONFLICT, NO_ANSWER, inspect, read_logs, remove, words_of
 from poolhand.containers.errors import SidecarUnready
 from poolhand.containers.host_paths import OutsidePaths
 from poolhand.containers.sandbox import SANDBOX_USER, SandboxTerms, container_config
@@ -41,6 +42,16 @@ _LIMITS: Final = Limits(memory=64 * MIB, cpus=0.5, pids=4, tmp=MIB, log=4_096, o
 _MOST_CONNECTIONS: Final = 64
 PROXY_VARIABLES: Final = ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY")
 _NOT_BY_PROXY: Final = ("no_proxy", "NO_PROXY")
+LONGEST_HOSTS_TRIAL: Final = 20.0
+"""Seconds for an app that connects once, on a slow computer, too."""
+LET_THROUGH: Final = b"let through"
+"""What stands for a host answers this in a trial."""
+_TRIAL: Final = f"""
+import socket
+with socket.create_connection(('127.0.0.1', {PROXY_PORT}), 10) as s:
+    print(s.recv({len(LET_THROUGH)}).decode())
+"""
+"""What an app does in a trial: it connects, and tells what it is sent."""
 _PROGRAM: Final = f"""
 import asyncio
 async def carry(source, target):
@@ -125,6 +136,48 @@ class ProxySidecars:
         host = {**config["HostConfig"], "NetworkMode": f"container:{sidecar_name(spec.name)}"}
         return {**config, "NetworkDisabled": False, "HostConfig": host}
 
+    async def tried(self, sandbox: Sandbox, folder: str) -> str:
+        """Say why an app would reach no host, by one that is let through; leaves nothing.
+
+        Args:
+            sandbox: In which apps run.
+            folder: With a socket where ``LET_THROUGH`` is answered to whoever connects.
+
+        Returns:
+            The reason; empty: it was let through.
+
+        Raises:
+            DockerError: The engine does not answer.
+        """
+        if lack := await self.lack(sandbox):
+            return lack
+        name = f"poolhand-trial-{uuid4().hex}"
+        spec = ContainerSpec(
+            name, self._image, (), proxy_environment(), (), _LIMITS, Seconds(0), proxy=folder
+        )
+        try:
+            config = await self.opened(spec, _running(_TRIAL, spec, self._seccomp), sandbox)
+            container = await self._docker.containers.create(config, name=name)
+            await container.start()
+            async with asyncio.timeout(LONGEST_HOSTS_TRIAL):
+                await container.wait()
+            out, err = await read_logs(self._docker, name, _LIMITS.log)
+        except SidecarUnready as fault:
+            return fault.why
+        except DockerError as fault:
+            if fault.status == NO_ANSWER:
+                raise
+            return shown(words_of(fault), 200)
+        except TimeoutError:
+            return f"a container that tried it had not ended after {LONGEST_HOSTS_TRIAL:g} s"
+        finally:
+            await remove(self._docker, name)
+            await self.remove(name)
+        if LET_THROUGH in out:
+            return ""
+        told = shown((out + err).decode(errors="replace").strip()[-200:], 200)
+        return f"a container that tried it was not let through, and said: {told}"
+
     async def remove(self, name: str) -> None:
         """Remove the sidecar of an app's container; none is fine."""
         await remove(self._docker, sidecar_name(name))
@@ -195,9 +248,13 @@ def sidecar_config(spec: ContainerSpec, image: str, seccomp: str) -> dict[str, A
         Seconds(0),
         labels=spec.labels,
     )
+    return _running(_PROGRAM, sidecar, seccomp)
+
+
+def _running(program: str, spec: ContainerSpec, seccomp: str) -> dict[str, Any]:
     user = f"{os.getuid() or SANDBOX_USER}:{os.getgid() or SANDBOX_USER}"
-    config = container_config(sidecar, SandboxTerms(user, "/"), seccomp)
-    return {**config, "Entrypoint": ["python3", "-I", "-c", _PROGRAM], "Cmd": []}
+    config = container_config(spec, SandboxTerms(user, "/"), seccomp)
+    return {**config, "Entrypoint": ["python3", "-I", "-c", program], "Cmd": []}
 
 
 def proxy_environment() -> dict[str, str]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from poolhand.domain.network_hosts import MOST_ALLOWED_HOSTS, NetworkHost, UnfitHost, read_hosts
+from poolhand.domain.sandbox_level import SandboxLevel
 from poolhand.settings.load import BadSetting, Option, Settings, size, words
 
 
@@ -50,7 +51,15 @@ def app_network_of(found: Settings) -> AppNetworkSettings:
         BadSetting: Hosts are allowed, and nothing could let an app through to them.
     """
     hosts = found["network-hosts"]
-    if hosts and not (found["network-image"] or found["allow-network"]):
+    if not hosts or found["allow-network"]:
+        return AppNetworkSettings(hosts, found["network-image"], found["network-size"])
+    if found["sandbox"] == SandboxLevel.GVISOR:
+        raise BadSetting(
+            f"network-hosts ({found.origin('network-hosts')}): an app in gVisor has a loopback "
+            "interface of its own and finds no way to hosts on it, so no task with hosts could run "
+            "here: set sandbox to runc, or allow no hosts"
+        )
+    if not found["network-image"]:
         raise BadSetting(
             f"network-hosts ({found.origin('network-hosts')}): apps reach hosts by a container "
             "with Python beside them, and no image for that is named: pull one into the engine, "

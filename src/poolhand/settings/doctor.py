@@ -9,6 +9,7 @@ from typing import Final
 
 from poolhand.domain.ids import Address
 from poolhand.domain.sandbox_level import SandboxLevel
+from poolhand.settings.app_network import AppNetworkSettings, app_network_of
 from poolhand.settings.chain import ChainSettings
 from poolhand.settings.chains import chain_settings
 from poolhand.settings.cluster import ClusterSettings, cluster_settings
@@ -48,6 +49,7 @@ class DoctorSettings:
         disk: What keeps an app within its disk: ``auto``, or a kind.
         sandbox: What stands between apps and the machine: ``auto``, or a level.
         network: Whether apps may use the network.
+        app_network: Which hosts they may reach besides.
         docker: Engine to use; None: the usual socket.
         cluster: Where apps run instead; None: on that engine.
         registry: Whose images are wanted first; empty: the public one.
@@ -70,6 +72,7 @@ class DoctorSettings:
     disk: str
     sandbox: str
     network: bool
+    app_network: AppNetworkSettings
     docker: str | None
     cluster: ClusterSettings | None
     registry: str
@@ -104,6 +107,11 @@ def doctor_settings(found: Settings, environ: Mapping[str, str]) -> DoctorSettin
         cluster = cluster_settings(found)
     except BadSetting as fault:
         problems.append(str(fault))
+    app_network = AppNetworkSettings()
+    try:
+        app_network = app_network_of(found)
+    except BadSetting as fault:
+        problems.append(str(fault))
     registries = found["allowed-registries"]
     return DoctorSettings(
         chain=chain,
@@ -117,6 +125,7 @@ def doctor_settings(found: Settings, environ: Mapping[str, str]) -> DoctorSettin
         disk=found["disk"],
         sandbox=SandboxLevel.RUNC if cluster else found["sandbox"],
         network=found["allow-network"],
+        app_network=app_network,
         docker=found["docker"] or None,
         cluster=cluster,
         registry=registries[0] if registries else "",
@@ -149,6 +158,7 @@ def settings_of(worker: WorkerSettings) -> DoctorSettings:
         disk=worker.disk,
         sandbox=SandboxLevel.RUNC if worker.cluster else worker.sandbox,
         network=worker.allow_network,
+        app_network=worker.app_network,
         docker=worker.docker,
         cluster=worker.cluster,
         registry=worker.allowed_registries[0] if worker.allowed_registries else "",

@@ -93,6 +93,19 @@ def passed_over(sandbox: ToldStatus) -> str:
     return "; ".join(f"{each['runtime']}: {each['cause']}" for each in sandbox["passed_over"])
 
 
+def hosts_told(told: ToldStatus) -> str:
+    """Tell which hosts apps may reach, and why they reach none; empty where none is allowed."""
+    found = told.get("hosts")  # a worker of an older version tells none
+    if not found or not found["allowed"]:
+        return ""
+    allowed = ", ".join(found["allowed"])
+    if found["problem"]:
+        return f"none of {allowed}: {found['problem']}"
+    if not found["reached"]:
+        return f"{allowed}: not known yet whether apps reach them"
+    return f"{allowed}, where an order asks for them"
+
+
 def newer(told: ToldStatus) -> str:
     """Tell of a newer version, and how far it is; empty where none is known."""
     found = told.get("upgrade")  # a worker of an older version tells none

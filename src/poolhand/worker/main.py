@@ -154,7 +154,7 @@ async def _find_world(
         stack.callback(journal.close)
         live = followed_settings(settings)
         gpus = stack.enter_context(worker_gpus(settings, parts.files))
-        downloads = await stack.enter_async_context(_downloads(settings, live).at_work())
+        downloads = await stack.enter_async_context(_downloads(settings, live, parts).at_work())
         engine = await stack.enter_async_context(open_engine(settings, parts.files))
         settings = replace(settings, cpus=engine.slots)
         retry = _retry(journal)
@@ -186,9 +186,11 @@ def followed_settings(settings: WorkerSettings) -> LiveSettings:
     return live
 
 
-def _downloads(settings: WorkerSettings, live: LiveSettings) -> FetcherProcess:
+def _downloads(settings: WorkerSettings, live: LiveSettings, parts: WorkerParts) -> FetcherProcess:
     rules = FetchRules(AllowedPlaces.of(settings).rule, settings.ipfs_gateways)
-    return FetcherProcess(rules, settings.input_bytes, rate=lambda: live.now.download_rate)
+    return FetcherProcess(
+        rules, settings.input_bytes, resolver=parts.resolver, rate=lambda: live.now.download_rate
+    )
 
 
 def _retry(journal: Journal) -> ChainRetry:

@@ -16,6 +16,7 @@ from poolhand.ports.chain import Hub, TransactionSender, Watcher
 from poolhand.ports.clock import Clock
 from poolhand.ports.files import ResultsClient
 from poolhand.ports.journal import Journal
+from poolhand.transport.addresses import Resolver, resolve
 from poolhand.transport.listener import ClientRules
 from poolhand.wire.messages import Capabilities
 from poolhand.worker.reports import PoolLink
@@ -72,6 +73,7 @@ class WorkerParts:
         claims: What the worker tells of itself.
         takeover: How another version takes over; told which one is to once the worker has ended.
         files: Below which the files of this computer's GPUs are.
+        resolver: Looks up names, for downloads and for hosts that apps reach.
     """
 
     stages: StageWrapper = _stages_as_they_are
@@ -83,3 +85,4 @@ class WorkerParts:
     claims: Callable[[Capabilities], Capabilities] = _claims_as_they_are
     takeover: Takeover = field(default_factory=Takeover)
     files: Path = Path("/")
+    resolver: Resolver = resolve

@@ -207,9 +207,9 @@ class PoolMember:
         if self.standing.limit(self.standing.longest, least):
             self._tell_conditions()
 
-    def allow_hosts(self, hosts: tuple[NetworkHost, ...]) -> None:
-        """Let apps through to some hosts where their orders ask for them."""
-        if self.standing.allow(hosts):
+    def allow_hosts(self, hosts: tuple[NetworkHost, ...], lack: str | None = None) -> None:
+        """Let apps through to some hosts where their orders ask for them; ``lack``: why to none."""
+        if self.standing.allow(hosts, lack):
             self._tell_conditions()
 
     def _tell_conditions(self) -> None:

@@ -59,6 +59,7 @@ class WorkerStanding:
         longest: The longest computing time for which a task is taken; None: any.
         least_reward: For which a task is taken (nRLC).
         hosts: That apps can reach where their orders ask for them.
+        hosts_lack: Why they can reach none of those that are allowed; None: nothing is known to.
         offers: Counted.
         owner_messages: What the pool's owner says.
     """
@@ -74,6 +75,7 @@ class WorkerStanding:
     longest: Seconds | None = None
     least_reward: NanoRlc = NanoRlc(0)
     hosts: tuple[NetworkHost, ...] = ()
+    hosts_lack: str | None = None
     offers: Offers = field(default_factory=Offers)
     owner_messages: OwnerMessages = field(default_factory=OwnerMessages)
 
@@ -108,8 +110,9 @@ class WorkerStanding:
         self.longest, self.least_reward = longest, least_reward
         return True
 
-    def allow(self, hosts: tuple[NetworkHost, ...]) -> bool:
-        """Note which hosts apps can reach; True where that is news."""
+    def allow(self, hosts: tuple[NetworkHost, ...], lack: str | None = None) -> bool:
+        """Note which hosts apps can reach, or why none; True where other hosts are news."""
+        self.hosts_lack = lack
         if self.hosts == hosts:
             return False
         self.hosts = hosts

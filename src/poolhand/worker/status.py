@@ -19,6 +19,7 @@ from starlette.routing import BaseRoute
 from poolhand import __version__
 from poolhand.containers.disks import PROMISES, DiskKind
 from poolhand.domain.ids import Address
+from poolhand.domain.network_hosts import NetworkHost
 from poolhand.domain.replicate.machine import Entry, Replicate
 from poolhand.domain.replicate.status import STATUSES
 from poolhand.domain.sandbox_level import Sandbox
@@ -50,6 +51,7 @@ class WorkerIdentity:
         slots: Tasks that it computes at once.
         disk: What keeps an app within its limit.
         sandbox: Tells what apps run in; None: not known yet, for the engine has not answered.
+        hosts: That the operator allows to apps.
     """
 
     name: str
@@ -59,6 +61,7 @@ class WorkerIdentity:
     slots: int
     disk: DiskKind
     sandbox: Callable[[], Sandbox | None] = lambda: None
+    hosts: tuple[NetworkHost, ...] = ()
 
 
 class WorkerTeller:
@@ -106,6 +109,11 @@ class WorkerTeller:
             "disk": {"kind": who.disk, "promise": PROMISES[who.disk]},
             "sandbox": _sandbox(who.sandbox()),
             "gpus": self._gpus(),
+            "hosts": {
+                "allowed": list(who.hosts),
+                "reached": bool(standing.hosts),
+                "problem": standing.hosts_lack,
+            },
             "connected": standing.connected,
             "problem": standing.problem,
             "paused": standing.paused,

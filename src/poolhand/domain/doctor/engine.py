@@ -13,6 +13,7 @@ from typing import Final
 
 from poolhand.domain.doctor.findings import Check, Finding, failed, passed, unknown, warned
 from poolhand.domain.doctor.machine import LEAST_DISK, show_bytes
+from poolhand.domain.network_hosts import NetworkHost
 from poolhand.domain.platforms import WORKER_PLATFORMS
 from poolhand.domain.sandbox_level import OWN_MACHINE, EngineRuntime, Sandbox, SandboxLevel
 from poolhand.domain.version import is_older
@@ -240,6 +241,26 @@ def judge_sandbox(facts: EngineFacts, found: Sandbox, wanted: str) -> Finding:
     can_be_more = found.level is SandboxLevel.RUNC and wanted != SandboxLevel.RUNC
     more = f"gVisor gives each app a kernel of its own: {GVISOR_STEPS}" if can_be_more else ""
     return passed(Check.SANDBOX, told, more)
+
+
+def judge_hosts(hosts: tuple[NetworkHost, ...], lack: str) -> Finding:
+    """Judge whether apps reach the hosts that an operator allows.
+
+    Args:
+        hosts: Those.
+        lack: Why apps reach none of them; empty: they do, which was tried.
+    """
+    if not hosts:
+        return passed(Check.HOSTS, "apps reach no host: none is allowed, and none has to be")
+    told = ", ".join(hosts)
+    if lack:
+        return warned(
+            Check.HOSTS,
+            f"apps reach none of the hosts that are allowed, {told} ({lack})",
+            "repair that, or take network-hosts away: until then no task that asks for hosts is "
+            "placed here",
+        )
+    return passed(Check.HOSTS, f"apps whose orders ask for it reach {told}, and nothing else")
 
 
 def judge_cgroups(facts: EngineFacts) -> Finding:

@@ -38,6 +38,7 @@ class Check(StrEnum):
     REGISTRY = "registry"
     PROXY = "proxy"
     PORT = "port"
+    HOSTS = "hosts"
     GPU = "gpu"
     TEE = "tee"
     VIRTUALIZATION = "virtualization"

@@ -40,6 +40,6 @@ def hosts_watch(
     def changed(lack: str | None) -> None:
         if lack:
             log.warning("hosts_not_reached", cause=lack, act="operator of the worker")
-        member.allow_hosts(() if lack else hosts)
+        member.allow_hosts(() if lack else hosts, lack)
 
     return LackWatch(engine.hosts_lack, changed, clock)

@@ -34,6 +34,7 @@ AT_A_START: Final = frozenset(
         Check.ENGINE_DISK,
         Check.SANDBOX,
         Check.CGROUPS,
+        Check.HOSTS,
         Check.GPU,
         Check.NODE,
         Check.HUB,
@@ -96,6 +97,7 @@ class Doctor:
             Check.REGISTRY: self._look_at_registry,
             Check.PROXY: self._look_at_proxy,
             Check.PORT: self._look_at_port,
+            Check.HOSTS: self._look_at_hosts,
             Check.GPU: self._look_at_gpu,
             Check.TEE: self._look_at_tee,
             Check.VIRTUALIZATION: self._look_at_virtualization,
@@ -179,6 +181,13 @@ class Doctor:
     async def _look_at_sandbox(self) -> Finding:
         facts = await self._engine.needed()
         return engine.judge_sandbox(facts, await self._looks.sandbox(), self._settings.sandbox)
+
+    async def _look_at_hosts(self) -> Finding:
+        hosts, lack = self._settings.app_network.hosts, ""
+        if hosts and not self._settings.network:
+            await self._engine.needed()
+            lack = await self._looks.hosts()
+        return engine.judge_hosts(hosts, lack)
 
     async def _look_at_cgroups(self) -> Finding:
         return engine.judge_cgroups(await self._engine.needed())

@@ -83,6 +83,7 @@ class DoctorLooks:
         disk: What keeps apps within their disks; raises NoSuchDisk.
         engine: Which container engine there is; raises RuntimeDown.
         sandbox: What apps would run in: tried, leaving nothing; raises NoSuchSandbox.
+        hosts: Why apps would reach no host that is allowed: tried, leaving nothing; empty: they do.
         keystore: The wallet's file, or the signer apart that has it; raises a ``Refused`` that says
             why there is none.
         opened: Opens it with the password that was told; False where none was.
@@ -102,6 +103,7 @@ class DoctorLooks:
     disk: Callable[[], DiskLook]
     engine: Callable[[], Coroutine[Any, Any, EngineFacts]]
     sandbox: Callable[[], Coroutine[Any, Any, Sandbox]]
+    hosts: Callable[[], Coroutine[Any, Any, str]]
     keystore: Callable[[], KeystoreLook | SignerLook]
     opened: Callable[[], bool]
     held: Callable[[Address], WalletInUse | None]

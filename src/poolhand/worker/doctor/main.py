@@ -39,6 +39,7 @@ from poolhand.web.client import AnswerTooLarge, NoAnswer, ask
 from poolhand.web.trusted import trusted
 from poolhand.worker.disk_watch import nearest
 from poolhand.worker.doctor.checks import AT_A_START, PUBLIC_REGISTRY, Doctor
+from poolhand.worker.doctor.hosts_look import look_at_hosts
 from poolhand.worker.doctor.looks import (
     DiskLook,
     DoctorLooks,
@@ -170,6 +171,7 @@ async def _looks(
                 if cluster is None
                 else _sandbox_of_cluster
             ),
+            hosts=partial(look_at_hosts, settings),
             keystore=lambda: _signer(settings.signer) if settings.signer else _keystore(wallet()),
             opened=opened,
             held=partial(held_by, settings.locks),

@@ -27,6 +27,7 @@ from poolhand.worker.live_words import (
     computing,
     earned,
     gas_left,
+    hosts_told,
     newer,
     passed_over,
     state,
@@ -239,6 +240,7 @@ def _facts(told: ToldStatus) -> str:
         ("Offers", f"{told['offers']['accepted']} accepted of {told['offers']['seen']} seen"),
         ("Sandbox", _sandbox(told["sandbox"])),
         *_gpus(told["gpus"]),
+        *_hosts(hosts_told(told)),
         ("Folder", text(told["folder"])),
         ("Version", text(told["version"])),
     ]
@@ -256,6 +258,11 @@ def _gpus(found: Sequence[ToldStatus]) -> tuple[tuple[str, str], ...]:
         for each in found
     )
     return (("GPUs", "<br>".join(rows)),)
+
+
+def _hosts(found: str) -> tuple[tuple[str, str], ...]:
+    """Write which hosts apps reach; nothing where none is allowed."""
+    return (("Hosts that apps reach", text(found)),) if found else ()
 
 
 def _sandbox(found: ToldStatus | None) -> str:
