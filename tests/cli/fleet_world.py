@@ -1,6 +1,7 @@
 """A fleet in a folder, whose workers are a small program of the test: a *simulated* worker.
 
-It posts a pid file, answers at a status page, and takes orders as a worker does; what it says of
+It posts a pid file, answers at a status page, and takes orders as a worker does (told to upgrade, it
+is new at once, or fails where ``fails`` names it); what it says of
 itself stands in ``says.json`` of the fleet's folder. Whoever has its number in ``kills`` of the
 worker's folder is killed once an order has come. It computes nothing and reads no chain. Once it
 is up it tells the test its process, so that the test waits for starts and ends without looking for
@@ -70,10 +71,21 @@ PROGRAM = """
             if kills.exists():
                 os.kill(int(kills.read_text()), signal.SIGKILL)
                 kills.unlink()
+            if verb in ("look", "upgrade"):
+                self.replaced(verb)
+                return
             said["draining"] = verb == "drain"
             self.answer({{"paused": None, "draining": verb == "drain"}})
             if verb in ("drain", "stop"):
                 threading.Thread(target=server.shutdown).start()
+
+        def replaced(self, verb):
+            newer = said.get("newer")
+            if verb == "upgrade" and said.get("fails") == config["name"]:
+                said["upgrade"] = {{**newer, "state": "failed", "tries": 1, "failure": "no room"}}
+            elif verb == "upgrade":
+                said["version"], said["newer"] = newer["version"], None
+            self.answer({{"version": said["version"], "newer": said["newer"]}})
 
         def log_message(self, *_):
             pass

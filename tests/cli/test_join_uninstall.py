@@ -19,6 +19,7 @@ from poolhand.store.file import FileJournal
 from poolhand.store.section import Section
 from poolhand.worker import pid_file
 from poolhand.worker.stories import REPLICATE_CODEC
+from poolhand.worker.told_version import TOLD_VERSIONS_FILE, ToldVersions
 
 WALLET = Wallet.from_key(bytes([0x51] * 32)).address
 
@@ -117,3 +118,15 @@ def test_a_wallet_that_a_program_holds_is_told(joined):
         code, words = joined.refused()
         assert (code, f"holds wallet {WALLET}" in words) == ("worker-unanswering", True)
     assert joined.uninstall().code == 0
+
+
+def test_the_versions_that_were_told_go_with_the_last_worker(joined):
+    told = joined.folder.workers / TOLD_VERSIONS_FILE
+    ToldVersions(joined.folder.workers).claim("99.1")
+    other = joined.folder.workers / "another"
+    other.mkdir()
+    joined.folder.remove()
+    assert told.exists()
+    other.rmdir()
+    joined.folder.remove()
+    assert not joined.folder.workers.parent.exists()

@@ -16,6 +16,7 @@ from poolhand.transport.clock import ManualClock
 from poolhand.worker.notice_watch import NoticeWatch
 from poolhand.worker.standing import Hold, WorkerStanding
 from poolhand.worker.told_loss import TOLD_LOSS_FILE, ToldLoss
+from poolhand.worker.told_version import TOLD_VERSIONS_FILE, ToldVersions
 
 RLC = 10**9
 
@@ -38,6 +39,7 @@ class Owner:
         self.clock, self.notebook = ManualClock(1_700_000_000), Notebook()
         self.standing, self.lost, self.is_wanted = WorkerStanding(), None, True
         self.standing.joined()
+        self.newer = None
         self.watch = NoticeWatch(
             "ann",
             self.standing,
@@ -46,6 +48,8 @@ class Owner:
             lambda: self.is_wanted,
             self.clock,
             ToldLoss(folder, owner),
+            lambda: self.newer,
+            ToldVersions(folder),
         )
 
     async def told(self, seconds=0):
@@ -175,3 +179,40 @@ async def test_a_trial_goes_out_at_once_and_says_what_came_of_it(owner):
     owner.notebook.fault = "no answer"
     assert await owner.watch.test() == {"notebook": "no answer"}
     assert [each.kind for each in owner.notebook.notices] == [NoticeKind.TEST]
+
+
+def newer(version, *, by_itself=False):
+    return {"version": version, "signed_by": "0xaa", "by_itself": by_itself}
+
+
+async def test_a_newer_version_is_told_once_by_one_worker_of_many_and_over_restarts(tmp_path):
+    first, second = Owner(tmp_path), Owner(tmp_path)
+    first.newer = second.newer = newer("99.1")
+    assert await first.told(PAUSE_BETWEEN_NOTICES) == [NoticeKind.NEWER_VERSION]
+    assert "99.1, signed by 0xaa: `poolhand worker upgrade`" in first.notebook.notices[0].text
+    assert await second.told(PAUSE_BETWEEN_NOTICES) == []
+    again = Owner(tmp_path)
+    again.newer = newer("99.1")
+    assert await again.told(PAUSE_BETWEEN_NOTICES) == []
+    again.newer = newer("99.2")
+    assert await again.told() == [NoticeKind.NEWER_VERSION]
+
+
+async def test_a_newer_version_that_reached_nobody_is_told_by_whoever_can(tmp_path):
+    first, second = Owner(tmp_path), Owner(tmp_path)
+    first.newer = second.newer = newer("99.1")
+    first.notebook.fault = "no such host"
+    await first.told()
+    assert await second.told() == [NoticeKind.NEWER_VERSION]
+    assert len(first.notebook.notices) == 1
+    await first.told(PAUSE_AFTER_UNBROUGHT)
+    assert len(first.notebook.notices) == 1  # the other has told it
+
+
+async def test_a_version_that_takes_over_by_itself_is_no_notice_and_a_spoilt_file_is_none(tmp_path):
+    one = Owner(tmp_path)
+    one.newer = newer("99.1", by_itself=True)
+    assert await one.told() == []
+    (tmp_path / TOLD_VERSIONS_FILE).write_text('{"told": 7')
+    one.newer = newer("99.1")
+    assert await one.told() == [NoticeKind.NEWER_VERSION]

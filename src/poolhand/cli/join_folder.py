@@ -16,6 +16,7 @@ from poolhand.domain.ids import Address
 from poolhand.keys.keystore import write_privately
 from poolhand.keys.named import read_password
 from poolhand.settings.home import at_home
+from poolhand.worker.told_version import TOLD_VERSIONS_FILE
 
 JOIN_HOME_VARIABLE: Final = "POOLHAND_JOIN_HOME"
 """Variable that names another folder than ``~/.poolhand`` for joined pools and their workers."""
@@ -151,6 +152,9 @@ class JoinFolder:
             self.settle_wallet(Path(told["wallet"]).parent)
         for folder in (self.worker, self.path):
             shutil.rmtree(folder, ignore_errors=True)
+        with suppress(OSError):
+            if not any(each.is_dir() for each in self.workers.iterdir()):
+                (self.workers / TOLD_VERSIONS_FILE).unlink(missing_ok=True)
         for parent in (self.workers, self.path.parent, self.workers.parent):
             with suppress(OSError):
                 parent.rmdir()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -67,19 +67,17 @@ def upgrade(page: Page, *, only_look: bool, yes: bool, as_json: bool) -> None:
         OrderRefused: The worker does not replace itself; the message says what to do instead.
         UpgradeFailed, UpgradeTakenBack, NotReplaced, NoToken, WorkerSilent: As they say.
     """
-    before = page.order("upgrade/look", time_limit=RELEASE_LOOK_LIMIT)
+    before = newest_of(page)
     newer = before["newer"]
     if newer is None or only_look:
-        _tell(as_json, {**before, "upgraded": False}, _known(before["version"], newer))
+        _tell(as_json, {**before, "upgraded": False}, known_release(before["version"], newer))
         return
-    say(_known(before["version"], newer))
+    say(known_release(before["version"], newer))
     version = shown(newer["version"], 40)
-    folder = Path(page.status()["folder"])
     if not newer["obstacle"]:  # the worker says itself what hinders it
         confirm(f"the worker installs version {version} and is started anew", yes=yes)
-    page.order("upgrade", {"requirements_sha256": newer["requirements_sha256"]})
     try:
-        _watch(page, folder, newer)
+        take_over(page, newer, say)
     except KeyboardInterrupt:
         say("the worker goes on with it; `poolhand worker resume` takes it back before it ends")
         raise typer.Exit(INTERRUPTED) from None
@@ -87,7 +85,34 @@ def upgrade(page: Page, *, only_look: bool, yes: bool, as_json: bool) -> None:
     _tell(as_json, told, f"version {version} works now")
 
 
-def _known(own: str, newer: Mapping[str, Any] | None) -> str:
+def newest_of(page: Page) -> dict[str, Any]:
+    """Have a worker ask its pool: its own ``version``, and ``newer`` of the pool's, or None.
+
+    Raises:
+        OrderRefused, OrderUnavailable, NoToken, WorkerSilent: As ``Page.order``.
+    """
+    return page.order("upgrade/look", time_limit=RELEASE_LOOK_LIMIT)
+
+
+def take_over(page: Page, newer: Mapping[str, Any], told: Callable[[str], None]) -> None:
+    """Have a newer version take over, and return when it works.
+
+    Args:
+        page: Of the worker.
+        newer: What ``newest_of`` told of it; another than this is not installed.
+        told: Of how far it is.
+
+    Raises:
+        OrderRefused: The worker does not replace itself; the message says what to do instead.
+        UpgradeFailed, UpgradeTakenBack, NotReplaced, NoToken, WorkerSilent: As they say.
+    """
+    folder = Path(page.status()["folder"])
+    page.order("upgrade", {"requirements_sha256": newer["requirements_sha256"]})
+    _watch(page, folder, newer, told)
+
+
+def known_release(own: str, newer: Mapping[str, Any] | None) -> str:
+    """Say which version works, and which the pool gives, with its signer and hashes."""
     if newer is None:
         return f"version {own} works, and the pool gives no newer one"
     told = {name: shown(str(text), 80) for name, text in newer.items()}
@@ -105,14 +130,14 @@ def _known(own: str, newer: Mapping[str, Any] | None) -> str:
     )
 
 
-def _watch(page: Page, folder: Path, newer: Mapping[str, Any]) -> None:
+def _watch(page: Page, folder: Path, newer: Mapping[str, Any], tell: Callable[[str], None]) -> None:
     """Tell how far it is, until the new version works."""
     version, state = str(newer["version"]), ""
     while True:
         try:
             told = page.status()
         except WorkerSilent:
-            say(f"the worker has ended; version {shown(version, 40)} is tried")
+            tell(f"the worker has ended; version {shown(version, 40)} is tried")
             _check_replaced(_again(folder), version)
             return
         found = told.get("upgrade") or {"state": UpgradeState.AVAILABLE, "tries": 0}
@@ -124,7 +149,7 @@ def _watch(page: Page, folder: Path, newer: Mapping[str, Any]) -> None:
             raise UpgradeTakenBack(version)
         if found["state"] != state and found["state"] in _TOLD:
             state = found["state"]
-            say(_TOLD[UpgradeState(state)])
+            tell(_TOLD[UpgradeState(state)])
         time.sleep(PAUSE_BETWEEN_UPGRADE_LOOKS)
 
 
@@ -150,7 +175,7 @@ def _check_replaced(page: Page, version: str) -> None:
         return
     cause = "its log says why"
     try:
-        newer = page.order("upgrade/look", time_limit=RELEASE_LOOK_LIMIT)["newer"]
+        newer = newest_of(page)["newer"]
     except PoolhandError:
         newer = None
     if newer is not None and newer["failure"]:

@@ -27,10 +27,11 @@ class NoticeKind(StrEnum):
     STAKE_LOST = "stake-lost"
     OUTDATED = "outdated"
     OFFLINE = "offline"
+    NEWER_VERSION = "newer-version"
     TEST = "test"
 
 
-AT_ONCE: Final = frozenset({NoticeKind.STAKE_LOST, NoticeKind.OUTDATED})
+AT_ONCE: Final = frozenset({NoticeKind.STAKE_LOST, NoticeKind.OUTDATED, NoticeKind.NEWER_VERSION})
 """What is not waited for: it does not pass by itself."""
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Final
+from typing import Any, Final
 
 import structlog
 
@@ -14,6 +14,7 @@ from poolhand.ports.clock import Clock
 from poolhand.ports.notifier import Notifier
 from poolhand.worker.standing import Hold, WorkerStanding
 from poolhand.worker.told_loss import ToldLoss
+from poolhand.worker.told_version import ToldVersions
 
 PAUSE_BETWEEN_TROUBLE_LOOKS: Final = 30.0
 """Seconds."""
@@ -34,6 +35,8 @@ class NoticeWatch:
         is_wanted: Tells whether anybody is to be told.
         clock: For pauses and moments.
         told_loss: Of how much lost stake the owner knows.
+        newer: Tells of a newer version (see ``Upgrader.show``); None: none is known.
+        told_versions: Of which the owner knows.
     """
 
     def __init__(
@@ -45,11 +48,14 @@ class NoticeWatch:
         is_wanted: Callable[[], bool],
         clock: Clock,
         told_loss: ToldLoss,
+        newer: Callable[[], Mapping[str, Any] | None],
+        told_versions: ToldVersions,
     ) -> None:
         self._name, self._standing, self._lost = name, standing, lost
         self._notifier, self._is_wanted, self._clock = notifier, is_wanted, clock
         self._book = NoticeBook()
-        self._told_loss = told_loss
+        self._told_loss, self._newer, self._told_versions = told_loss, newer, told_versions
+        self._known_version = ""
 
     async def keep_looking(self) -> None:
         """Look now and then, for ever."""
@@ -65,9 +71,14 @@ class NoticeWatch:
         if not self._is_wanted():
             return
         for kind, text in self._book.due(self._troubles(lost), self._clock.steady()):
+            if kind is NoticeKind.NEWER_VERSION and not self._is_news():
+                continue
             brought = await self._tell(kind, text)
             if all(fault is not None for fault in brought.values()):
                 self._book.unbrought(kind, self._clock.steady())
+                if kind is NoticeKind.NEWER_VERSION:
+                    self._told_versions.give_back(self._known_version)
+                    self._known_version = ""
             elif kind is NoticeKind.STAKE_LOST:
                 self._told_loss.note(lost)
 
@@ -86,6 +97,14 @@ class NoticeWatch:
                 log.warning("notice_not_brought", kind=kind, target=target, cause=fault)
         return brought
 
+    def _is_news(self) -> bool:
+        """Note the newer version as told; False where another worker has told it."""
+        newer = self._newer()
+        if newer is None:
+            return False
+        self._known_version = str(newer["version"])
+        return self._told_versions.claim(self._known_version)
+
     def _troubles(self, lost: NanoRlc | None) -> Mapping[NoticeKind, str]:
         standing, found = self._standing, dict[NoticeKind, str]()
         if Hold.GAS in standing.holds:
@@ -96,6 +115,13 @@ class NoticeWatch:
             found[NoticeKind.OFFLINE] = f"no session with the pool: {standing.problem}"
         elif Hold.CHAIN in standing.holds:
             found[NoticeKind.OFFLINE] = standing.holds[Hold.CHAIN]
+        newer = self._newer()
+        if newer is not None and not newer["by_itself"] and newer["version"] != self._known_version:
+            found[NoticeKind.NEWER_VERSION] = (
+                f"the pool gives version {newer['version']}, signed by {newer['signed_by']}: "
+                "`poolhand worker upgrade` (of a fleet, `poolhand fleet upgrade`) shows and "
+                "installs it; all workers of this computer are meant, and it is told once"
+            )
         untold = NanoRlc((lost or 0) - (self._told_loss.lost or 0))
         if untold > 0:
             found[NoticeKind.STAKE_LOST] = (

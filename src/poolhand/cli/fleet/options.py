@@ -41,6 +41,7 @@ ComposeOption = Annotated[
 ]
 YesFlag = Annotated[bool, typer.Option("--yes", help="Do not ask; all of it is meant.")]
 NoWaitFlag = Annotated[bool, typer.Option("--no-wait", help="Do not wait for it.")]
+CheckFlag = Annotated[bool, typer.Option("--check", help="Show what there is, and no more.")]
 NowFlag = Annotated[bool, typer.Option("--now", help="End at once, after a question.")]
 PortOption = Annotated[int, typer.Option(min=0, max=65_535, help="0: any free one.")]
 NamesArgument = Annotated[list[str], typer.Argument(metavar="WORKER…", help="Names, as listed.")]

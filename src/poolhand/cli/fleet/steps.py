@@ -28,6 +28,17 @@ class TwoPlaces(Refused):
     """Unit files and a compose file were wanted at once."""
 
 
+class NothingToRunOn(Refused):
+    """Workers were to leave all they have and to run on."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "--all leaves a worker neither stake nor coin, and one that is to run on (--running) "
+            "takes no task without: say --keep-stake and --keep-coin instead of --all, or stop "
+            "the workers first (`poolhand fleet stop`) and leave --running out"
+        )
+
+
 async def make_or_resume(command: CommandRun, url: str, name: str, terms: UpTerms) -> FleetUp:
     """Ask the pool and the chain, and make the fleet, or go on with it."""
     from poolhand.cli.fleet.folder import FleetFolder
@@ -117,6 +128,52 @@ def orders_told(told: Sequence[OrderTold]) -> Answer:
         [each.members() for each in told],
         lambda: grid(("worker", "state", "trouble"), rows),
         0 if is_whole else NOT_COMPLETED,
+    )
+
+
+def check_kept(*, all_: bool, running: bool, named: bool) -> None:
+    """Check that workers that run on keep something to run on; raises NothingToRunOn.
+
+    Args:
+        all_: Whether they are to leave all they have.
+        running: Whether they run on.
+        named: Whether what they keep of stake and coin is named all the same.
+    """
+    if all_ and running and not named:
+        raise NothingToRunOn
+
+
+def upgrade_fleet(
+    command: CommandRun, folder: FleetFolder, *, only_look: bool, yes: bool
+) -> Answer:
+    """Look which version the pool gives, ask, and have workers replaced one after the other.
+
+    Raises:
+        FleetBeingChanged: Another command has the fleet.
+        ConfirmationMissing: Nobody is there to say yes.
+    """
+    from poolhand.cli.exits import NOT_COMPLETED
+    from poolhand.cli.fleet.funding import counted
+    from poolhand.cli.fleet.locks import changing
+    from poolhand.cli.fleet.upgrading import FleetUpgrade
+    from poolhand.cli.render import grid
+
+    with changing(folder):
+        work = FleetUpgrade(folder, folder.read().members, command.note)
+        given = work.look()
+        if given and not only_look:
+            command.note(given)
+            confirm(f"{counted(work.due, 'worker')} to install that, one by one", yes=yes)
+            command.farewell = (
+                "the worker whose turn it is goes on with it; the others work on as they are"
+            )
+            work.carry_out()
+    told = work.outcomes()
+    rows = [(e.member.name, e.state, e.version, e.newer, e.trouble) for e in told]
+    return Answer(
+        [each.members() for each in told],
+        lambda: grid(("worker", "state", "version", "the pool gives", "trouble"), rows),
+        NOT_COMPLETED if any(each.trouble for each in told) else 0,
     )
 
 

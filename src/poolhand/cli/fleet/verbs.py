@@ -9,6 +9,7 @@ from pathlib import Path
 from poolhand.cli.command_run import CommandRun
 from poolhand.cli.confirming import confirm
 from poolhand.cli.fleet.options import (
+    CheckFlag,
     CoinOption,
     CollectAllFlag,
     CollectToOption,
@@ -34,6 +35,7 @@ from poolhand.cli.fleet.options import (
 )
 from poolhand.cli.fleet.steps import (
     ask_to_leave,
+    check_kept,
     check_room,
     file_places,
     goes_on,
@@ -42,6 +44,7 @@ from poolhand.cli.fleet.steps import (
     on_its_chain,
     orders_told,
     up_told,
+    upgrade_fleet,
 )
 from poolhand.cli.lists import ListBlocksOption
 from poolhand.cli.verb import Answer, noun, verb
@@ -250,6 +253,24 @@ def stop(
     return orders_told(ended)
 
 
+@verb(app, "upgrade", example="poolhand fleet upgrade", local=True)
+def upgrade(
+    command: CommandRun,
+    fleet: FleetOption = "",
+    check: CheckFlag = False,
+    yes: YesFlag = False,
+) -> Answer:
+    """Have workers replaced by the newer version that their pool gives, one after the other.
+
+    Each as `poolhand worker upgrade` does it: it finishes what it holds, and is replaced once the
+    pool has let the new version in. The first that is not replaced so ends it, and the others work
+    on as they are. One that does not run is new when it starts.
+    """
+    from poolhand.cli.fleet.folder import FleetFolder
+
+    return upgrade_fleet(command, FleetFolder.meant(fleet), only_look=check, yes=yes)
+
+
 @verb(app, "remove", example="poolhand fleet remove pool-1a2b3c4d-004")
 async def remove(
     command: CommandRun, workers: NamesArgument, fleet: FleetOption = "", yes: YesFlag = False
@@ -325,6 +346,7 @@ async def collect(
     from poolhand.domain.fleet_money import FleetWish
     from poolhand.domain.units import NanoRlc, Wei
 
+    check_kept(all_=all_, running=running, named=bool(keep_stake and keep_coin))
     folder, nothing = FleetFolder.meant(fleet), FleetWish(Wei(0), NanoRlc(0))
     with changing(folder):
         known = folder.read()

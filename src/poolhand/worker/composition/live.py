@@ -28,6 +28,7 @@ from poolhand.worker.notice_watch import NoticeWatch
 from poolhand.worker.score_watch import ScoreWatch
 from poolhand.worker.status import WorkerIdentity, WorkerTeller
 from poolhand.worker.told_loss import ToldLoss
+from poolhand.worker.told_version import ToldVersions
 
 
 def identity_of(settings: WorkerSettings, wallet: Address, engine: WorkerEngine) -> WorkerIdentity:
@@ -40,6 +41,7 @@ def identity_of(settings: WorkerSettings, wallet: Address, engine: WorkerEngine)
         settings.cpus,
         engine.disk,
         engine.sandbox,
+        settings.app_network.hosts,
     )
 
 
@@ -114,6 +116,8 @@ class LiveParts:
             lambda: wanted.now.notify.is_any,
             clock,
             ToldLoss(Path(who.folder), owner),
+            upgrade,
+            ToldVersions(Path(who.folder).parent),
         )
         return cls(status, earnings, live, LiveFeed(live.show, clock.sleep), registry, notices)
 
