@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from poolhand.observe.private import write_private
 from poolhand.settings.live_file import CHANGES_HEAD, edited, read_changes, write_changes
 from poolhand.settings.load import BadSetting, load
 from poolhand.settings.preferences import LIVE_OPTIONS, NotLive
@@ -122,11 +123,11 @@ def test_a_folder_that_cannot_be_written_changes_nothing(tmp_path):
 def test_comments_and_order_stay(tmp_path):
     file = tmp_path / "settings.toml"
     file.write_text('# mine\nfirst = 1  # one\n\nsecond = "b"\n# end\n')
-    write_changes(file, {"second": 'say "c"\\', "third": "d", "first": "1"})
+    write_changes(file, {"second": 'say "c"\\', "third": "d", "first": "1"}, write_private)
     assert file.read_text() == (
         '# mine\nfirst = 1  # one\n\nsecond = "say \\"c\\"\\\\"\n# end\nthird = "d"\n'
     )
-    write_changes(file, {"second": ""})
+    write_changes(file, {"second": ""}, write_private)
     assert read_changes(file) == {"first": "1", "third": "d"}
 
 
@@ -134,7 +135,7 @@ def test_a_value_over_several_lines_is_written_anew_rather_than_broken(tmp_path)
     file = tmp_path / "settings.toml"
     file.write_text('places = [\n  "a",\n  "b",\n]\n')
     assert read_changes(file) == {"places": "a,b"}
-    write_changes(file, {"places": "c"})
+    write_changes(file, {"places": "c"}, write_private)
     assert read_changes(file) == {"places": "c"}
 
 
@@ -146,8 +147,8 @@ WANTED = st.dictionaries(KEYS, VALUES, max_size=4)
 @given(WANTED, WANTED)
 def test_whatever_is_written_is_read_again(tmp_path_factory, first, second):
     file = tmp_path_factory.mktemp("settings") / "settings.toml"
-    write_changes(file, first)
-    write_changes(file, second)
+    write_changes(file, first, write_private)
+    write_changes(file, second, write_private)
     assert read_changes(file) == {**first, **second}
     assert file.read_text().startswith(CHANGES_HEAD)
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from poolhand.keys.keystore import write_privately
+from poolhand.observe.private import write_private
 from poolhand.settings.load import BadSetting
 
 
@@ -82,7 +82,7 @@ class MachinePlaces:
     def remember_pool(self, url: str) -> None:
         """Write the pool's URL into the settings, which had none."""
         self.state.mkdir(parents=True, exist_ok=True, mode=0o700)
-        write_privately(self.settings, f"pool-url = {json.dumps(url)}\n")
+        write_private(self.settings, f"pool-url = {json.dumps(url)}\n", lasting=True)
 
 
 def toml_of(content: bytes, name: str) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Final
 
 from poolhand.domain.errors import Refused, Unavailable
-from poolhand.keys.keystore import write_privately
+from poolhand.observe.private import write_private
 
 from .launch import Window, give_to_owner
 from .places import MachinePlaces, call_poolhand, join_words, toml_of
@@ -88,11 +88,11 @@ def keep_seed(seed: Seed, places: MachinePlaces) -> None:
         )
     places.state.mkdir(parents=True, exist_ok=True, mode=0o700)
     if seed.wallet.strip():
-        write_privately(places.wallet, seed.wallet)
+        write_private(places.wallet, seed.wallet, lasting=True)
         give_to_owner(places.keystore)
     if seed.password.strip():
-        write_privately(places.password, seed.password)
-    write_privately(places.settings, seed.settings.decode().removeprefix("\ufeff"))
+        write_private(places.password, seed.password, lasting=True)
+    write_private(places.settings, seed.settings.decode().removeprefix("\ufeff"), lasting=True)
 
 
 def join_by_seed(

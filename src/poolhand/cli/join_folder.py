@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from poolhand.domain.ids import Address
-from poolhand.keys.keystore import write_privately
 from poolhand.keys.named import read_password
+from poolhand.observe.private import write_private
 from poolhand.settings.home import at_home
 from poolhand.worker.told_version import TOLD_VERSIONS_FILE
 
@@ -88,16 +88,16 @@ class JoinFolder:
     def write(self, settings: Mapping[str, Any], wallet: Address) -> None:
         """Write the worker's settings, whole or not at all, and whose wallet they name."""
         self._make()
-        write_privately(self._address, str(wallet))
+        write_private(self._address, str(wallet), lasting=True)
         lines = (
             f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in settings.items()
         )
-        write_privately(self.settings, "\n".join(lines) + "\n")
+        write_private(self.settings, "\n".join(lines) + "\n", lasting=True)
 
     def keep_password(self, password: str) -> Path:
         """Write the password into a file for its owner alone."""
         self._make()
-        write_privately(self.password, password + "\n")
+        write_private(self.password, password + "\n", lasting=True)
         return self.password
 
     def password_of(self, settings: Mapping[str, Any]) -> str:
@@ -143,7 +143,7 @@ class JoinFolder:
 
     def mark(self) -> None:
         """Remember that the worker is set up."""
-        write_privately(self._mark, "")
+        write_private(self._mark, "", lasting=True)
 
     def remove(self) -> None:
         """Take away everything but wallets; a wallet that was never settled is settled first."""

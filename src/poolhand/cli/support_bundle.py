@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from poolhand.domain.redaction import Redaction
-from poolhand.keys.keystore import write_privately
+from poolhand.observe.private import write_private
 
 README: Final = "README.txt"
 _HEAD: Final = """What is in this file, for whoever helps with a worker of Poolhand's.
@@ -61,7 +61,7 @@ def write_bundle(
     with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as file:
         for name, text in told.items():
             file.writestr(name, text)
-    write_privately(path, content.getvalue())
+    write_private(path, content.getvalue(), lasting=True)
     return tuple(_written(told, whats))
 
 

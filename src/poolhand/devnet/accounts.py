@@ -23,6 +23,7 @@ from poolhand.domain.ids import Address
 from poolhand.domain.units import NANO_PER_RLC, NanoRlc
 from poolhand.keys.errors import WalletExists
 from poolhand.keys.keystore import import_wallet
+from poolhand.observe.private import write_private
 
 DEPLOYER: Final = "deployer"
 POOL_ACCOUNT: Final = "pool"
@@ -140,12 +141,8 @@ def store_account(folder: Path, name: str, account: LocalAccount) -> DevnetAccou
 
 
 def _password(path: Path) -> str:
-    try:
-        with path.open("x", encoding="utf-8") as file:
-            path.chmod(0o600)
-            file.write(secrets.token_urlsafe(18))
-    except FileExistsError:
-        pass
+    if not path.exists():
+        write_private(path, secrets.token_urlsafe(18))
     return path.read_text(encoding="utf-8")
 
 

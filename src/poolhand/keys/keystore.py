@@ -6,7 +6,6 @@ Source: Web3 Secret Storage Definition; SDK `wallet create` (names and scrypt pa
 from __future__ import annotations
 
 import json
-import os
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -29,6 +28,7 @@ from poolhand.keys.reading import (
 )
 from poolhand.keys.stored import StoredWallet, list_wallets, locate
 from poolhand.keys.wallet import Wallet, encrypted
+from poolhand.observe.private import write_private
 from poolhand.settings.home import at_home
 
 KEYSTORE_SCRYPT_COST: Final = 131_072
@@ -103,7 +103,7 @@ def _store(wallet: Wallet, folder: Path, password: str, cost: int) -> StoredWall
             raise WalletExists(wallet.address, found.path)
     root.mkdir(parents=True, exist_ok=True, mode=0o700)
     path = root / _file_name(wallet.address, datetime.now(UTC))
-    write_privately(path, sealed(wallet, password, cost))
+    write_private(path, sealed(wallet, password, cost), lasting=True)
     return StoredWallet(wallet.address, path)
 
 
@@ -117,18 +117,6 @@ def sealed(wallet: Wallet, password: str, cost: int = KEYSTORE_SCRYPT_COST) -> s
     """
     content = encrypted(wallet, lambda key: seal_key(key, new_password_bytes(password), cost))
     return json.dumps({**content, "address": wallet.address.hex()})
-
-
-def write_privately(path: Path, content: str | bytes) -> None:
-    """Write and sync a file of mode 0600, whole or not at all."""
-    draft = path.with_name(f".{path.name}.part")
-    draft.unlink(missing_ok=True)
-    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(handle, "wb") as file:
-        file.write(content.encode() if isinstance(content, str) else content)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)
 
 
 def _file_name(address: Address, now: datetime) -> str:

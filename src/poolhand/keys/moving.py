@@ -9,10 +9,10 @@ from poolhand.keys.keystore import (
     KEYSTORE_SCRYPT_COST,
     open_wallet,
     sealed,
-    write_privately,
 )
 from poolhand.keys.stored import StoredWallet
 from poolhand.keys.wallet import encrypted
+from poolhand.observe.private import write_private
 from poolhand.settings.home import at_home
 
 
@@ -74,7 +74,7 @@ def change_password(
     wallet = open_wallet(stored.path, stored.path.parent, old)
     path = stored.path.resolve()
     try:
-        write_privately(path, sealed(wallet, new, cost))
+        write_private(path, sealed(wallet, new, cost), lasting=True)
     except OSError as fault:
         raise FileUnwritable(path, fault) from fault
     return StoredWallet(wallet.address, stored.path)
@@ -89,7 +89,7 @@ def _written(path: Path, content: str | bytes) -> Path:
     if path.exists():
         raise FileExists(path)
     try:
-        write_privately(path, content)
+        write_private(path, content, lasting=True)
     except OSError as fault:
         raise FileUnwritable(path, fault) from fault
     return path

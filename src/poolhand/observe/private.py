@@ -39,18 +39,40 @@ def create_private(path: Path) -> None:
     narrow(path)
 
 
-def write_private(path: Path, text: str) -> None:
+def write_private(path: Path, content: str | bytes, *, lasting: bool = False) -> None:
     """Write a file for its owner alone, whole or not at all.
+
+    Args:
+        path: Whose folder is there.
+        content: Text is written in UTF-8.
+        lasting: Whether a power cut must not take it back: file and folder are synced, which
+            takes a disk some milliseconds.
 
     Raises:
         OSError: It cannot be written; what was there before is still there.
     """
     draft = path.with_name(f".{path.name}.part")
-    draft.unlink(missing_ok=True)
-    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE_FILE_MODE)
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        file.write(text)
-    draft.replace(path)
+    draft.unlink(missing_ok=True)  # of a program that was killed
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+    try:
+        with os.fdopen(os.open(draft, flags, PRIVATE_FILE_MODE), "wb") as file:
+            file.write(content.encode() if isinstance(content, str) else content)
+            if lasting:
+                file.flush()
+                os.fsync(file.fileno())
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
+    if lasting:
+        _sync_folder(path.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def narrow(path: Path) -> None:

@@ -7,13 +7,14 @@ holder of the wallet's lock writes, so that no two programs do at once.
 from __future__ import annotations
 
 import json
-import os
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from poolhand.domain.errors import PoolhandError
 from poolhand.domain.ids import Address, DealId
+from poolhand.observe.private import write_private
 from poolhand.ports.chain import HubFacts
 from poolhand.settings.home import at_home
 
@@ -54,15 +55,10 @@ class RememberedDeals:
     def add(self, deal_id: DealId) -> None:
         """Remember a deal; repeatable. A disk that refuses costs the memory and nothing else."""
         kept = [each for each in self.read() if each != deal_id][1 - DEALS_REMEMBERED :]
-        draft = self.path.with_suffix(".draft")
-        try:
+        lines = (f"{json.dumps({'deal': str(each)})}\n" for each in (*kept, deal_id))
+        with suppress(OSError):
             self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                file.writelines(f"{json.dumps({'deal': str(each)})}\n" for each in (*kept, deal_id))
-            draft.replace(self.path)
-        except OSError:
-            draft.unlink(missing_ok=True)
+            write_private(self.path, "".join(lines))
 
 
 def _deal_id(line: str) -> DealId | None:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -33,21 +32,23 @@ def read_changes(file: Path) -> dict[str, str]:
         raise
 
 
-def write_changes(file: Path, changes: Mapping[str, str]) -> None:
-    """Change lines of the file, for its owner alone; an empty text takes a line out.
+def write_changes(
+    file: Path, changes: Mapping[str, str], write: Callable[[Path, str], None]
+) -> None:
+    """Change lines of the file; an empty text takes a line out.
+
+    Args:
+        file: Which.
+        changes: Values by key.
+        write: Puts a text in the file's place, for its owner alone, whole or not at all.
 
     Raises:
         BadSetting: It cannot be read or written, or is not TOML.
     """
     wanted = {**read_changes(file), **changes}
-    draft = file.with_name(f".{file.name}.part")
     try:
         before = file.read_text(encoding="utf-8") if file.exists() else CHANGES_HEAD
-        draft.unlink(missing_ok=True)
-        handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(handle, "w", encoding="utf-8") as opened:
-            opened.write(edited(before, {key: text for key, text in wanted.items() if text}))
-        draft.replace(file)
+        write(file, edited(before, {key: text for key, text in wanted.items() if text}))
     except OSError as fault:
         raise BadSetting(
             f"{file} cannot be written ({fault.strerror}): make room or let this user write it; "

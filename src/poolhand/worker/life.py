@@ -25,6 +25,7 @@ import structlog
 
 from poolhand.domain.errors import Bug, PoolhandError
 from poolhand.observe.kernel_log import newest_record, short_of_memory
+from poolhand.observe.private import write_private
 from poolhand.ports.clock import Clock
 
 LIFE_FILE: Final = "alive"
@@ -217,9 +218,7 @@ def _write(path: Path, text: str) -> None:
     """Write the file; without it a sudden end just counts for nothing."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-        with os.fdopen(handle, "w", encoding="ascii") as file:
-            file.write(text)
+        write_private(path, text)
     except OSError as fault:
         log.warning("life_not_noted", path=str(path), cause=str(fault))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -11,6 +12,7 @@ import structlog
 from poolhand.domain.availability.preferences import Preferences
 from poolhand.domain.signal import Signal
 from poolhand.domain.units import Seconds
+from poolhand.observe.private import write_private
 from poolhand.ports.clock import Clock
 from poolhand.settings.in_force import with_changes
 from poolhand.settings.live_file import read_changes, write_changes
@@ -88,7 +90,8 @@ class LiveSettings:
         wanted = {key: text for key, text in {**kept, **changes}.items() if text.strip()}
         found = self._check(wanted)
         if self._file is not None:
-            write_changes(self._file, {key: text.strip() for key, text in changes.items()})
+            told = {key: text.strip() for key, text in changes.items()}
+            write_changes(self._file, told, partial(write_private, lasting=True))
             self._seen = _stamp(self._file)
         self._hold(found)
 

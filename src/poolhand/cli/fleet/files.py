@@ -15,7 +15,7 @@ from typing import Final
 from poolhand.cli.fleet.folder import Fleet, FleetFolder, FleetMember
 from poolhand.cli.join_service import unit_text
 from poolhand.domain.errors import Refused
-from poolhand.keys.keystore import write_privately
+from poolhand.observe.private import write_private
 
 _PLACE: Final = "/etc/poolhand"
 """Where a worker's files lie on its machine."""
@@ -52,12 +52,11 @@ def write_units(
     for each in members:
         place = to / each.name
         place.mkdir(mode=0o700)
-        shutil.copyfile(folder.keystore(each), place / "wallet.json")
-        (place / "wallet.json").chmod(0o600)
-        write_privately(place / "worker.toml", _settings(fleet, each))
-        write_privately(place / f"poolhand-{each.name}.service", _unit(each))
+        write_private(place / "wallet.json", folder.keystore(each).read_bytes(), lasting=True)
+        write_private(place / "worker.toml", _settings(fleet, each), lasting=True)
+        write_private(place / f"poolhand-{each.name}.service", _unit(each), lasting=True)
     text = to / "README.txt"
-    write_privately(text, _units_text(folder, members))
+    write_private(text, _units_text(folder, members), lasting=True)
     return text
 
 
@@ -139,8 +138,8 @@ def write_compose(
     for member in members:
         shutil.copyfile(folder.keystore(member), wallets / f"{member.name}.json")
         (wallets / f"{member.name}.json").chmod(0o444)  # the folder keeps others away
-    write_privately(to, _compose(folder.name, fleet, members, wallets.name))
-    write_privately(text, _compose_text(folder, to.name, wallets.name))
+    write_private(to, _compose(folder.name, fleet, members, wallets.name), lasting=True)
+    write_private(text, _compose_text(folder, to.name, wallets.name), lasting=True)
     return text
 
 

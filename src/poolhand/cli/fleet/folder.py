@@ -23,7 +23,7 @@ from poolhand.domain.ids import Address
 from poolhand.domain.json_text import parse_json
 from poolhand.domain.text import shown
 from poolhand.domain.units import NanoRlc, Wei
-from poolhand.keys.keystore import write_privately
+from poolhand.observe.private import write_private
 from poolhand.settings.home import at_home
 
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,29}")
@@ -214,7 +214,7 @@ class FleetFolder:
     def write(self, fleet: Fleet) -> None:
         """Remember a fleet, whole or not at all."""
         self.make()
-        write_privately(self._file, json.dumps(asdict(fleet), indent=1))
+        write_private(self._file, json.dumps(asdict(fleet), indent=1), lasting=True)
 
     def member(self, member: FleetMember) -> JoinFolder:
         """Return the folder of a worker's settings."""
@@ -265,7 +265,7 @@ class FleetFolder:
 
     def mark_collecting(self, member: FleetMember) -> None:
         """Remember that a worker is about to be stopped for a collection alone."""
-        write_privately(self.member(member).path / _COLLECTING, "")
+        write_private(self.member(member).path / _COLLECTING, "", lasting=True)
 
     def forget_collecting(self, member: FleetMember) -> None:
         """Remember that a collection has nothing to do with whether a worker runs; repeatable."""
@@ -276,7 +276,7 @@ class FleetFolder:
         mark = self.member(member).path / _STOPPED
         if stopped:
             mark.parent.mkdir(parents=True, exist_ok=True, mode=0o700)  # none has one elsewhere
-            write_privately(mark, "")
+            write_private(mark, "", lasting=True)
         else:
             mark.unlink(missing_ok=True)
 

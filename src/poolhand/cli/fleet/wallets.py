@@ -19,10 +19,11 @@ from poolhand.cli.fleet.folder import FleetFolder, FleetMember
 from poolhand.cli.passwords import ask_words
 from poolhand.cli.saying import say
 from poolhand.domain.errors import Refused
-from poolhand.keys.keystore import sealed, write_privately
+from poolhand.keys.keystore import sealed
 from poolhand.keys.named import read_password
 from poolhand.keys.wallet import Wallet
 from poolhand.keys.words import keys_of_words, new_words
+from poolhand.observe.private import write_private
 from poolhand.settings.home import at_home
 
 _SCRYPT_COST: Final = 4_096
@@ -89,7 +90,7 @@ def make_wallets(
     folder.make()
     folder.staged.mkdir(mode=0o700)
     if not folder.password.exists():
-        write_privately(folder.password, secrets.token_urlsafe(32) + "\n")
+        write_private(folder.password, secrets.token_urlsafe(32) + "\n", lasting=True)
     members = seal_accounts(folder, words, range(count), folder.staged)
     if not words_file:
         _keeper(words_to, yes=yes)(words, members)
@@ -128,8 +129,10 @@ def seal_accounts(
     for account, key in zip(accounts, keys_of_words(words, accounts), strict=True):
         wallet = Wallet.parse(key)
         member = FleetMember(account, f"{folder.name}-{account + 1:03d}", str(wallet.address))
-        write_privately(
-            place / folder.keystore(member).name, sealed(wallet, password, _SCRYPT_COST)
+        write_private(
+            place / folder.keystore(member).name,
+            sealed(wallet, password, _SCRYPT_COST),
+            lasting=True,
         )
         made.append(member)
     return tuple(made)
@@ -159,7 +162,7 @@ def _keeper(words_to: str, *, yes: bool) -> Callable[[str, Sequence[FleetMember]
 
     def write(words: str, _: Sequence[FleetMember]) -> None:
         path = at_home(words_to)
-        write_privately(path, words + "\n")
+        write_private(path, words + "\n", lasting=True)
         say(f"the recovery phrase is in {path}: bring it to a safe place, and remove it there")
 
     def show(words: str, members: Sequence[FleetMember]) -> None:
