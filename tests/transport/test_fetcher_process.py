@@ -117,17 +117,17 @@ async def test_one_that_hangs_is_stopped_and_what_it_had_to_do_is_tried_again(ta
 
 
 async def test_a_download_under_way_takes_up_a_new_rate(target):
-    rate, looks = [16 * 1024], asyncio.Semaphore(0)
+    rate, looks = [64 * 1024], asyncio.Semaphore(0)
 
     def told():
         looks.release()
         return rate[0]
 
     async with (
-        made(silence=0.1, rate=told).at_work() as process,
+        made(silence=0.02, silences=10**9, rate=told).at_work() as process,
         raw_server(body(b"x" * 4_000_000)) as server,
     ):
-        coming = asyncio.create_task(fetch(process, server.url(), target, 4_000_000, 20))
+        coming = asyncio.create_task(fetch(process, server.url(), target, 4_000_000, 300))
         looking = asyncio.gather(*(looks.acquire() for _ in range(6)))
         await asyncio.wait((coming, looking), return_when=asyncio.FIRST_COMPLETED)
         assert not coming.done()

@@ -22,7 +22,7 @@ from poolhand.transport.again import Sleep
 from poolhand.transport.downloading import FetchRules
 from poolhand.transport.errors import FetcherLost
 from poolhand.transport.passing import UNKNOWN_HOST_TRIES, PassingFault, patiently
-from poolhand.transport.running_fetcher import FetcherGone, RunningFetcher
+from poolhand.transport.running_fetcher import MOST_SILENCES, FetcherGone, RunningFetcher
 from poolhand.wire.fetcher_api import BeginFetching
 
 PROGRAM: Final = (sys.executable, "-P", "-m", "poolhand.cli.fetcher_program")
@@ -43,6 +43,7 @@ class FetcherProcess:
         resolver: Looks names up, in this process.
         pause: Lets seconds pass between tries.
         silence: Seconds between two looks at whether it is alive.
+        silences: Looks without a word, after which it hangs and is ended.
         program: What is started.
         rate: Tells how many bytes per second may come in all; 0: any. Asked with each download and
             each look at the process.
@@ -55,13 +56,15 @@ class FetcherProcess:
         resolver: Resolver = resolve,
         pause: Sleep = asyncio.sleep,
         silence: float = PAUSE_BETWEEN_PROCESS_LOOKS,
+        silences: int = MOST_SILENCES,
         program: tuple[str, ...] = PROGRAM,
         rate: Callable[[], int] = lambda: 0,
     ) -> None:
         places = rules.places
         told = places.allow_http, places.allow_private, tuple(sorted(places.hosts))
         self._begin = BeginFetching(*told, rules.ipfs_gateways, most)
-        self._resolver, self._pause, self._silence = resolver, pause, silence
+        self._resolver, self._pause = resolver, pause
+        self._silence, self._silences = silence, silences
         self._program, self._rate = program, rate
         self._room = asyncio.Semaphore(DOWNLOADS_AT_ONCE)
         self._starting = asyncio.Lock()
@@ -130,6 +133,11 @@ class FetcherProcess:
         async with self._starting:
             if self._running is None or self._running.is_gone:
                 self._running = await RunningFetcher.start(
-                    self._program, self._begin, self._resolver, self._silence, self._rate
+                    self._program,
+                    self._begin,
+                    self._resolver,
+                    self._silence,
+                    self._silences,
+                    self._rate,
                 )
             return self._running

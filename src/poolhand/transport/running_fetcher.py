@@ -73,6 +73,7 @@ class RunningFetcher:
         begin: What it is told first.
         resolver: Looks names up for it.
         silence: Seconds between two looks at whether it is alive.
+        silences: Looks without a word, after which it hangs.
         rate: Tells how many bytes per second may come in all; 0: any.
 
     Attributes:
@@ -86,10 +87,11 @@ class RunningFetcher:
         begin: BeginFetching,
         resolver: Resolver,
         silence: float,
+        silences: int,
         rate: Callable[[], int],
     ) -> None:
         self._child, self._line, self._rate = process, line, rate
-        self._resolver, self._silence = resolver, silence
+        self._resolver, self._silence, self._silences = resolver, silence, silences
         self._numbers = count()
         self._waiting: dict[int, asyncio.Future[FetcherAnswer]] = {}
         self._names = set[asyncio.Task[None]]()
@@ -105,6 +107,7 @@ class RunningFetcher:
         begin: BeginFetching,
         resolver: Resolver,
         silence: float,
+        silences: int,
         rate: Callable[[], int],
     ) -> Self:
         """Start one, and wait until it is at work.
@@ -120,7 +123,7 @@ class RunningFetcher:
                 ours.close()
                 raise FetcherGone(f"the fetcher cannot be started: {fault}") from fault
         line = DescriptorLine(ours, FETCHER_LINE, takes_files=False)
-        made = cls(child, line, begin, resolver, silence, rate)
+        made = cls(child, line, begin, resolver, silence, silences, rate)
         try:
             async with asyncio.timeout(LONGEST_FETCHER_START):
                 log.info("fetcher_started", pid=made.pid, gave_up=await made._bounds)
@@ -270,7 +273,7 @@ class RunningFetcher:
         while True:
             await asyncio.sleep(self._silence)
             silences = 0 if self._heard or not self._waiting else silences + 1
-            if silences >= MOST_SILENCES:
+            if silences >= self._silences:
                 raise TimeoutError(f"it said nothing for {silences * self._silence:.0f} s")
             self._heard = False
             if self._waiting:

@@ -29,7 +29,6 @@ from poolhand.observe.recursion import guard_recursion
 from poolhand.observe.retry import ChainRetry, chain_outage
 from poolhand.ports.chain import Hub, HubFacts
 from poolhand.ports.clock import Clock
-from poolhand.ports.files import ResultsClient
 from poolhand.ports.journal import Journal
 from poolhand.ports.signer import WalletKey
 from poolhand.ports.tunnels import NO_TUNNELS, Tunnels
@@ -39,16 +38,13 @@ from poolhand.settings.worker import WorkerSettings
 from poolhand.store.file import FileJournal
 from poolhand.store.section import Section
 from poolhand.transport.bearer import bearer_guard, behind_token
-from poolhand.transport.byte_rate import ByteRate
 from poolhand.transport.clock import SystemClock, SystemEntropy
-from poolhand.transport.downloading import Downloads, FetchRules
+from poolhand.transport.downloading import Downloads
 from poolhand.transport.fetcher import SafeFetcher
-from poolhand.transport.fetcher_process import FetcherProcess
 from poolhand.transport.guards import hosts_of
 from poolhand.transport.listen import serve
 from poolhand.transport.plain import plain_application
 from poolhand.transport.plumbing import first_of
-from poolhand.transport.results_client import HttpResults
 from poolhand.transport.session_client import SessionClient
 from poolhand.wire.handshake import PoolFacts
 from poolhand.worker.allowed_places import AllowedPlaces
@@ -58,6 +54,7 @@ from poolhand.worker.composition import HONEST, Worker
 from poolhand.worker.composition.cluster import cluster_watch, hosts_watch
 from poolhand.worker.composition.live import LiveParts, identity_of
 from poolhand.worker.composition.terms import rules_of
+from poolhand.worker.composition.transfers import downloads_of, results_of
 from poolhand.worker.composition.upgrading import keep_new, ready_of, upgrader_of
 from poolhand.worker.control import LONGEST_WORKER_FAREWELL, Control
 from poolhand.worker.control_page import NoOrderToken, control_routes
@@ -154,7 +151,7 @@ async def _find_world(
         stack.callback(journal.close)
         live = followed_settings(settings)
         gpus = stack.enter_context(worker_gpus(settings, parts.files))
-        downloads = await stack.enter_async_context(_downloads(settings, live, parts).at_work())
+        downloads = await stack.enter_async_context(downloads_of(settings, live, parts).at_work())
         engine = await stack.enter_async_context(open_engine(settings, parts.files))
         settings = replace(settings, cpus=engine.slots)
         retry = _retry(journal)
@@ -184,13 +181,6 @@ def followed_settings(settings: WorkerSettings) -> LiveSettings:
     live = LiveSettings(settings.live, settings.base / CHANGES_FILE, settings.engine_cpus)
     live.recover()
     return live
-
-
-def _downloads(settings: WorkerSettings, live: LiveSettings, parts: WorkerParts) -> FetcherProcess:
-    rules = FetchRules(AllowedPlaces.of(settings).rule, settings.ipfs_gateways)
-    return FetcherProcess(
-        rules, settings.input_bytes, resolver=parts.resolver, rate=lambda: live.now.download_rate
-    )
 
 
 def _retry(journal: Journal) -> ChainRetry:
@@ -284,12 +274,6 @@ def _worker(
     tasks: asyncio.TaskGroup,
 ) -> Worker:
     """Put the worker together over the world that it found."""
-    places, pace = AllowedPlaces.of(settings), ByteRate(lambda: world.live.now.upload_rate)
-
-    async def results() -> ResultsClient:
-        url = await place.url()
-        return HttpResults(url, world.wallet, facts, clock, places.rule, pace=pace)
-
     return Worker(
         world.wallet.address,
         facts.workerpool,
@@ -303,14 +287,14 @@ def _worker(
         runtime=world.engine.runtime,
         fetcher=SafeFetcher(world.downloads, settings.folders),
         tunnels=world.tunnels,
-        results=results,
+        results=results_of(settings, world.live, place, world.wallet, facts, clock),
         place=place,
         link=client,
         journal=Section(world.journal, "task"),
         clock=clock,
         tasks=tasks,
         boundary=FaultBoundary(settings.base / FAULTS_FOLDER),
-        places=places,
+        places=AllowedPlaces.of(settings),
         remembered=settings.metrics_window,
         live=world.live,
         machine=ThisMachine(),
