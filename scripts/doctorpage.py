@@ -56,6 +56,7 @@ ABOUT: Final[Mapping[Check, str]] = {
     Check.ENGINE: "whether a container engine answers",
     Check.ENGINE_VERSION: "what is known of the versions of the engine and of runc",
     Check.ENGINE_PLATFORM: "for which processor the engine runs images: most apps', or another",
+    Check.ENGINE_SIZE: "CPUs and memory that the engine has: in a virtual machine, fewer",
     Check.ENGINE_DISK: "room where the engine keeps images, if it is on this machine",
     Check.SANDBOX: "limits of containers, the filter of system calls, and what apps run in: tried",
     Check.CGROUPS: "by which version of the kernel's control groups limits are kept",

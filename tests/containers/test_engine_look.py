@@ -35,6 +35,8 @@ INFO = {
     "MemoryLimit": True,
     "CpuCfsQuota": True,
     "PidsLimit": True,
+    "NCPU": 2,
+    "MemTotal": 2_084_564_992,
 }
 
 RUNSC = EngineRuntime("runsc", "/usr/bin/runsc", ("--platform=systrap",))
@@ -49,8 +51,11 @@ def test_dockers_answers_are_read():
         "runc",
         (EngineRuntime("io.containerd.runc.v2", "runc"), EngineRuntime("runc"), RUNSC),
         cgroups="2",
+        cpus=2,
+        memory=2_084_564_992,
     )
     assert engine_facts(VERSION, INFO, 7).room == 7
+    assert engine_facts(VERSION, {**INFO, "NCPU": "many"}).cpus == 0
     for mapped in ("name=userns", "name=rootless"):
         told = {**INFO, "SecurityOptions": [*INFO["SecurityOptions"], mapped]}
         assert engine_facts(VERSION, told).maps_users

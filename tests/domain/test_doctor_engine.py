@@ -16,12 +16,14 @@ from poolhand.domain.doctor.engine import (
     judge_engine,
     judge_engine_disk,
     judge_engine_platform,
+    judge_engine_size,
     judge_engine_version,
     judge_sandbox,
 )
 from poolhand.domain.doctor.findings import CheckOutcome
 from poolhand.domain.doctor.machine import LEAST_DISK
 from poolhand.domain.sandbox_level import SANDBOX_PROMISES, Sandbox, SandboxLevel, VmProcessor
+from poolhand.domain.units import GIB
 
 PASS, WARN, FAIL = CheckOutcome.PASS, CheckOutcome.WARN, CheckOutcome.FAIL
 RUNC = Sandbox(SandboxLevel.RUNC)
@@ -191,3 +193,13 @@ def test_a_stronger_runtime_that_does_not_work_is_told():
     left = Sandbox(SandboxLevel.RUNC, passed_over=(("runsc", "it does not start"),))
     found = judge_sandbox(GOOD, left, "auto")
     assert (found.outcome, "runsc: it does not start" in found.found) == (WARN, True)
+
+
+def test_what_an_engine_has_is_held_against_what_tasks_are_to_get():
+    sized = replace(GOOD, cpus=4, memory=4 * GIB)
+    assert judge_engine_size(sized, 4, GIB).outcome is CheckOutcome.PASS
+    assert judge_engine_size(sized, 5, 4).outcome is CheckOutcome.WARN
+    assert "at once may take 6 GiB" in judge_engine_size(sized, 3, 2 * GIB).found
+    assert judge_engine_size(sized, 1, 4 * GIB + 1).outcome is CheckOutcome.FAIL
+    assert judge_engine_size(GOOD, 1, GIB).outcome is CheckOutcome.UNKNOWN
+    assert judge_engine_size(EngineFacts(SLURM, "22.05.8"), 0, GIB).outcome is CheckOutcome.PASS

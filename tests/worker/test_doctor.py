@@ -100,7 +100,14 @@ class Surroundings:
     def looks(self) -> DoctorLooks:
         async def engine():
             return EngineFacts(
-                DOCKER_CHECK, "28.5.2", "linux/amd64", "1.3.3", cgroups="2", room=20 * GIB
+                DOCKER_CHECK,
+                "28.5.2",
+                "linux/amd64",
+                "1.3.3",
+                cgroups="2",
+                room=20 * GIB,
+                cpus=4,
+                memory=8 * GIB,
             )
 
         async def chain():
@@ -178,11 +185,26 @@ async def test_an_engine_that_is_stopped_fails_and_what_hangs_on_it_is_not_looke
     found = told[Check.ENGINE]
     assert (found.outcome, found.fix.startswith("start Docker on this machine")) == (FAIL, True)
     hanging = (
-        *(Check.ENGINE_VERSION, Check.ENGINE_PLATFORM, Check.ENGINE_DISK),
+        *(Check.ENGINE_VERSION, Check.ENGINE_PLATFORM, Check.ENGINE_DISK, Check.ENGINE_SIZE),
         *(Check.SANDBOX, Check.CGROUPS),
     )
     assert {told[each].outcome for each in hanging} == {UNKNOWN}
     assert told[Check.DISK_LIMIT].outcome is PASS
+
+
+async def test_an_engine_in_a_small_machine_of_its_own_is_told_by_the_tasks_that_it_is_to_run(
+    around,
+):
+    async def small():
+        return EngineFacts(DOCKER_CHECK, "28.5.2", cpus=2, memory=2 * GIB)
+
+    found = (await around.examined(engine=small))[Check.ENGINE_SIZE]
+    assert (found.outcome, "3 tasks at once share" in found.found) == (WARN, True)
+    assert "--cpus 2" in found.fix
+    around.flags |= {"cpus": "2"}
+    assert (await around.examined(engine=small))[Check.ENGINE_SIZE].outcome is not FAIL
+    around.flags |= {"memory": "3g"}
+    assert (await around.examined(engine=small))[Check.ENGINE_SIZE].outcome is FAIL
 
 
 async def test_hosts_are_tried_where_some_are_allowed_and_told_with_what_is_lacking(around):

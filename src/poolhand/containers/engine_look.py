@@ -69,6 +69,8 @@ def engine_facts(
         maps_users=any(str(each).startswith(_MAPPED) for each in info.get("SecurityOptions") or ()),
         lacks=tuple(word for name, word in _LIMITS.items() if info.get(name) is False),
         room=room,
+        cpus=_count(info.get("NCPU")),
+        memory=_count(info.get("MemTotal")),
     )
 
 
@@ -82,6 +84,10 @@ def runtimes_of(info: Mapping[str, Any]) -> tuple[str, tuple[EngineRuntime, ...]
     found = told.items() if isinstance(told, Mapping) else ()
     runtimes = tuple(_runtime(str(name), each) for name, each in found)
     return shown(str(info.get("DefaultRuntime") or "runc"), _LONGEST_NAME), runtimes
+
+
+def _count(told: object) -> int:
+    return told if isinstance(told, int) and told > 0 else 0
 
 
 def _runtime(name: str, told: object) -> EngineRuntime:

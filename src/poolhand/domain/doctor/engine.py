@@ -56,6 +56,8 @@ class EngineFacts:
         cgroups: The version by which it keeps them, ``1`` or ``2``; empty where it does not tell.
         maps_users: Whether root of a container is nobody on the machine.
         room: Bytes left where it keeps images; None where that is not seen.
+        cpus: That its containers may use; 0 where it does not tell.
+        memory: That its containers may use (bytes); 0 where it does not tell.
         found: What else it tells that an operator wants to know.
     """
 
@@ -70,6 +72,8 @@ class EngineFacts:
     cgroups: str = ""
     maps_users: bool = False
     room: int | None = None
+    cpus: int = 0
+    memory: int = 0
     found: str = ""
 
 
@@ -165,6 +169,46 @@ def judge_engine_platform(facts: EngineFacts) -> Finding:
             f"another computer ({usual})",
         )
     return passed(check, f"the engine runs images for {facts.platform}, as most apps are built")
+
+
+def judge_engine_size(facts: EngineFacts, slots: int, task: int) -> Finding:
+    """Judge whether an engine has what tasks are to get: one in a virtual machine has less.
+
+    Args:
+        facts: Of the engine.
+        slots: Tasks at once.
+        task: Memory that one task may take (bytes).
+    """
+    check = Check.ENGINE_SIZE
+    if facts.name in (SLURM, KUBERNETES):
+        return passed(check, "tasks wait in the cluster until it has room for them")
+    if not facts.cpus or not facts.memory:
+        return unknown(
+            check,
+            "the engine does not tell how many CPUs and how much memory it has",
+            f"install Docker {LEAST_TRIED} or newer",
+        )
+    has = f"the engine has {facts.cpus} CPUs and {show_bytes(facts.memory)} of memory"
+    more = "give its virtual machine more (Docker Desktop: Settings, Resources)"
+    if facts.memory < task:
+        return failed(
+            check,
+            f"{has}, and one task may take {show_bytes(task)}",
+            f"{more}, or let tasks have less with --memory",
+        )
+    if facts.cpus < slots:
+        return warned(
+            check,
+            f"{has}, so that {slots} tasks at once share them",
+            f"compute fewer at once with --cpus {facts.cpus}, or {more}",
+        )
+    if facts.memory < slots * task:
+        return warned(
+            check,
+            f"{has}, and {slots} tasks at once may take {show_bytes(slots * task)}",
+            f"compute fewer at once with --cpus, let each have less with --memory, or {more}",
+        )
+    return passed(check, f"{has}, enough for {slots} tasks at once")
 
 
 def judge_engine_disk(facts: EngineFacts) -> Finding:

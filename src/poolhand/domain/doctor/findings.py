@@ -22,6 +22,7 @@ class Check(StrEnum):
     ENGINE = "engine"
     ENGINE_VERSION = "engine-version"
     ENGINE_PLATFORM = "engine-platform"
+    ENGINE_SIZE = "engine-size"
     ENGINE_DISK = "engine-disk"
     SANDBOX = "sandbox"
     CGROUPS = "cgroups"

@@ -31,6 +31,7 @@ AT_A_START: Final = frozenset(
         Check.ENGINE,
         Check.ENGINE_VERSION,
         Check.ENGINE_PLATFORM,
+        Check.ENGINE_SIZE,
         Check.ENGINE_DISK,
         Check.SANDBOX,
         Check.CGROUPS,
@@ -81,6 +82,7 @@ class Doctor:
             Check.ENGINE: self._look_at_engine,
             Check.ENGINE_VERSION: self._look_at_engine_version,
             Check.ENGINE_PLATFORM: self._look_at_engine_platform,
+            Check.ENGINE_SIZE: self._look_at_engine_size,
             Check.ENGINE_DISK: self._look_at_engine_disk,
             Check.SANDBOX: self._look_at_sandbox,
             Check.CGROUPS: self._look_at_cgroups,
@@ -174,6 +176,11 @@ class Doctor:
 
     async def _look_at_engine_platform(self) -> Finding:
         return engine.judge_engine_platform(await self._engine.needed())
+
+    async def _look_at_engine_size(self) -> Finding:
+        facts = await self._engine.needed()
+        slots = self._settings.slots or machine.usual_slots((await self._machine.own()).cpus)
+        return engine.judge_engine_size(facts, slots, self._settings.memory)
 
     async def _look_at_engine_disk(self) -> Finding:
         return engine.judge_engine_disk(await self._engine.needed())
