@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
+from types import SimpleNamespace
+
 import pytest
 
+from poolhand.observe.heat import hottest_processor
 from poolhand.observe.machine_use import ThisMachine
+from poolhand.observe.other_programs import running_program
 from poolhand.observe.power import read_power
 from poolhand.ports.machine_use import InputSeen, Power
 
@@ -112,3 +118,42 @@ def test_what_feeds_a_computer_is_read_from_the_kernel(tmp_path, supplies, power
 
 def test_a_computer_that_tells_of_no_supply_has_none(tmp_path):
     assert read_power(tmp_path / "none") == Power()
+
+
+def test_a_program_that_runs_is_found_by_its_name(tmp_path):
+    name = "poolhand-test-game"
+    place = tmp_path / name
+    shutil.copy(shutil.which("sleep"), place)
+    assert running_program({name}) is None
+    with subprocess.Popen((place, "60")) as child:
+        assert running_program({name, "another"}) == name
+        numbers = tmp_path / "proc" / str(child.pid)
+        numbers.mkdir(parents=True)
+        (numbers / "status").write_text(f"Name:\tx\nNSpid:\t{child.pid}\t1\n")
+        assert running_program({name}, tmp_path / "proc") is None, "it is in a container"
+        child.kill()
+
+
+def sensor(*told):
+    return [SimpleNamespace(current=each) for each in told]
+
+
+@pytest.mark.parametrize(
+    ("sensors", "celsius"),
+    [
+        ({"coretemp": sensor(61.0, 74.5), "nvme": sensor(90.0)}, 74.5),
+        ({"acpitz": sensor(30.0), "k10temp": sensor(55.0)}, 55.0),
+        ({"coretemp": sensor(-40.0, 255.0), "acpitz": sensor(41.0)}, 41.0),
+        ({"nvme": sensor(40.0)}, None),
+        ({}, None),
+    ],
+)
+def test_the_surest_sensor_tells_how_hot_processors_are(sensors, celsius):
+    assert hottest_processor(lambda: sensors) == celsius
+
+
+def test_a_sensor_that_fails_tells_nothing():
+    def fails():
+        raise OSError("no such device")
+
+    assert hottest_processor(fails) is None

@@ -101,6 +101,8 @@ def test_several_causes_come_in_the_order_in_which_they_must_be_fixed():
         "schedule",
         "in-use",
         "battery",
+        "program",
+        "heat",
         "draining",
         "disk",
         "cluster",

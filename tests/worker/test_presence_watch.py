@@ -10,6 +10,7 @@ from scripted_pool import ScriptedPool
 from poolhand.domain.availability.presence import OTHERS_LOAD, LoadSeen
 from poolhand.domain.units import Seconds, UnixSeconds
 from poolhand.ports.machine_use import InputSeen, Power
+from poolhand.settings.load import BadSetting
 from poolhand.worker.idle import idle_causes
 from poolhand.worker.presence_watch import PAUSE_BETWEEN_PRESENCE_LOOKS
 
@@ -44,7 +45,7 @@ async def test_a_computer_that_no_setting_depends_on_is_not_looked_at(pool, mach
     assert machine.looks == 0
     assert pool.shown()["machine"] == {
         "in_use": None, "idle_seconds": None, "told_by": None,
-        "on_battery": None, "charge_percent": None,
+        "on_battery": None, "charge_percent": None, "program": None, "celsius": None,
     }  # fmt: skip
 
 
@@ -134,6 +135,43 @@ async def test_nothing_is_begun_on_a_battery_where_the_operator_says_so(pool, li
     await passes(pool)
     assert pool.member.standing.paused is None
     assert pool.shown()["machine"]["charge_percent"] == 42
+
+
+async def test_nothing_is_begun_while_a_program_runs_that_is_to_have_the_computer(
+    pool, live, machine
+):
+    machine.programs = {"blender", "editor"}
+    live.set({"rest-while": "Steam, Blender.exe"})
+    await pool.world.settle()
+    assert pool.member.standing.paused == "blender runs on this computer"
+    (cause, *_) = idle_causes(pool.teller().idle_facts())
+    assert (cause.code, "rest-while=" in cause.change) == ("program", True)
+    assert pool.replicate(await pool.offered(active=False)) is None
+    machine.programs = {"editor"}
+    await passes(pool)
+    assert (pool.member.standing.paused, pool.shown()["machine"]["program"]) == (None, None)
+    with pytest.raises(BadSetting, match="without folders"):
+        live.set({"rest-while": "/usr/bin/steam"})
+
+
+async def test_nothing_is_begun_above_a_temperature_until_it_is_well_below(pool, live, machine):
+    machine.heat = 80.0
+    live.set({"hottest": "85"})
+    await pool.world.settle()
+    assert pool.member.standing.paused is None
+    machine.heat = 85.5
+    await passes(pool)
+    assert "85.5 °C" in pool.member.standing.paused
+    assert [each.code for each in idle_causes(pool.teller().idle_facts())] == ["heat"]
+    machine.heat = 81.0
+    await passes(pool)
+    assert pool.member.standing.paused is not None
+    machine.heat = 80.0
+    await passes(pool)
+    assert (pool.member.standing.paused, pool.shown()["machine"]["celsius"]) == (None, 80.0)
+    machine.heat = None  # nothing tells any more
+    await passes(pool)
+    assert pool.member.standing.paused is None
 
 
 async def test_where_nothing_tells_of_input_the_load_of_others_does(pool, live, machine):

@@ -76,6 +76,10 @@ def _machine(machine: Mapping[str, Any] | None) -> str | None:
         told.append(f"{use}, says {machine['told_by']}")
     if machine["on_battery"] is not None:
         told.append("on its battery" if machine["on_battery"] else "plugged in")
+    if machine.get("program"):
+        told.append(f"{machine['program']} runs")
+    if machine.get("celsius") is not None:
+        told.append(f"{machine['celsius']:g} °C")
     return "; ".join(told) or None
 
 

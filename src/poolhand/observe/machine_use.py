@@ -13,7 +13,7 @@ import asyncio
 import os
 import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -21,6 +21,8 @@ from typing import Final
 import psutil
 
 from poolhand.domain.units import Seconds
+from poolhand.observe.heat import hottest_processor
+from poolhand.observe.other_programs import running_program
 from poolhand.observe.power import SUPPLIES, read_power
 from poolhand.ports.machine_use import InputSeen, Power
 
@@ -70,6 +72,14 @@ class ThisMachine:
     def power(self) -> Power:
         """Return what feeds it."""
         return read_power(self._supplies)
+
+    async def running(self, programs: Collection[str]) -> str | None:
+        """Look through the system's processes."""
+        return await asyncio.to_thread(running_program, programs)
+
+    def celsius(self) -> float | None:
+        """Return how hot its processors are."""
+        return hottest_processor()
 
     def _by_logind(self, told: str) -> InputSeen | None:
         found = dict(line.partition("=")[::2] for line in told.splitlines())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from poolhand.domain.units import Seconds
 from poolhand.ports.machine_use import InputSeen, Power
 
@@ -13,6 +15,8 @@ class SimulatedMachine:
         seen: Who tells of input, and what.
         at_work: Processors at work, ours included.
         fed_by: What feeds it.
+        programs: That run on it.
+        heat: Of its processors (°C).
         looks: How often it was asked for input.
     """
 
@@ -20,6 +24,8 @@ class SimulatedMachine:
         self.seen: InputSeen | None = InputSeen(Seconds(1 << 20), "a simulation")
         self.at_work = 0.0
         self.fed_by = Power()
+        self.programs = set[str]()
+        self.heat: float | None = None
         self.looks = 0
 
     async def input(self) -> InputSeen | None:
@@ -34,3 +40,13 @@ class SimulatedMachine:
     def power(self) -> Power:
         """Return what was told."""
         return self.fed_by
+
+    async def running(self, programs: Collection[str]) -> str | None:
+        """Return one of them that was said to run."""
+        self.looks += 1
+        return next((each for each in sorted(self.programs) if each in programs), None)
+
+    def celsius(self) -> float | None:
+        """Return how hot it was said to be."""
+        self.looks += 1
+        return self.heat

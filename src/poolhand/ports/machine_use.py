@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -45,3 +46,13 @@ class MachineUse(Protocol):
 
     def power(self) -> Power:
         """Return what feeds it."""
+
+    async def running(self, programs: Collection[str]) -> str | None:
+        """Return one of these programs that runs outside of containers; None: none does.
+
+        Args:
+            programs: Names as the system's list of processes has them, in lower case.
+        """
+
+    def celsius(self) -> float | None:
+        """Return how hot its processors are (°C); None where nothing tells."""

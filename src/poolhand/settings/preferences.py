@@ -17,6 +17,8 @@ from poolhand.settings.load import BadSetting, Option, address, fraction, size, 
 CHANGES_FILE: Final = "settings.toml"
 """In a worker's folder: what was changed while it ran; it wins over all that it is started with."""
 
+MOST_PROGRAMS: Final = 64
+"""That an operator may name in ``rest-while``."""
 LEAST_RATE: Final = 16 * 1024
 """Bytes per second: with less hardly a task would end in its time."""
 MOST_RATE: Final = 1024**4
@@ -58,6 +60,24 @@ def _on_battery(text: str) -> bool:
     if word not in {"work", "pause"}:
         raise ValueError("write work or pause")
     return word == "pause"
+
+
+def _programs(text: str) -> frozenset[str]:
+    names = frozenset(each.lower().removesuffix(".exe") for each in words(text))
+    if any("/" in each or "\\" in each for each in names):
+        raise ValueError("write names of programs, without folders")
+    if len(names) > MOST_PROGRAMS:
+        raise ValueError(f"name {MOST_PROGRAMS} programs at most")
+    return names
+
+
+def _celsius(text: str) -> float | None:
+    if not text.strip():
+        return None
+    value = fraction(text)
+    if not 30 <= value <= 110:
+        raise ValueError("it must be between 30 and 110 °C")
+    return value
 
 
 def _room(text: str) -> int:
@@ -111,6 +131,12 @@ LIVE_OPTIONS: Final[tuple[Option, ...]] = (
            "time without input after which nobody uses this computer"),
     Option("on-battery", "POOLHAND_ON_BATTERY", _on_battery, "work",
            "while a battery feeds this computer: work, or pause: nothing is begun"),
+    Option("rest-while", "POOLHAND_REST_WHILE", _programs, "",
+           "programs while one of which runs nothing is begun, by their names in the system's list "
+           "of processes, separated by commas: blender,steam"),
+    Option("hottest", "POOLHAND_HOTTEST", _celsius, "",
+           "temperature of the processors (°C) above which nothing is begun until it is 5 below "
+           "that: 85; empty: it does not matter"),
     Option("notify", "POOLHAND_NOTIFY", parse_targets, "",
            "where this worker tells that it is out of gas, has lost stake, is outdated or off: "
            "desktop, https://… (a webhook), mailto:you@example.com, separated by commas",
@@ -171,6 +197,8 @@ def preferences_of(
         in_use_cpus=found["in-use-cpus"],
         idle_after=found["idle-after"],
         pauses_on_battery=found["on-battery"],
+        rest_while=found["rest-while"],
+        hottest=found["hottest"],
         least_free_disk=found["least-free-disk"],
         download_rate=found["download-rate"],
         upload_rate=found["upload-rate"],

@@ -109,6 +109,8 @@ _HELD: Final = {
     Hold.SCHEDULE: ("schedule", "{}", "`poolhand worker set schedule=always`"),
     Hold.IN_USE: ("in-use", "{}", "`poolhand worker set in-use=work`"),
     Hold.BATTERY: ("battery", "{}", "plug it in, or `poolhand worker set on-battery=work`"),
+    Hold.PROGRAM: ("program", "{}", "end it, or `poolhand worker set rest-while=`"),
+    Hold.HEAT: ("heat", "{}", f"let it cool down, or set hottest higher; {GOES_ON_BY_ITSELF}"),
     Hold.DRAIN: ("draining", "{}", "`poolhand worker resume` takes it back"),
     Hold.DISK: ("disk", "{}", f"free some space; {GOES_ON_BY_ITSELF}"),
     Hold.CLUSTER: (

@@ -1,4 +1,4 @@
-"""The computer beside our work: less is taken while somebody uses it, or its battery feeds it.
+"""The computer beside our work: less is taken while somebody uses it, or it should rest.
 
 Nothing is asked of the computer unless a setting depends on it.
 """
@@ -12,7 +12,13 @@ from typing import Any, Final
 import structlog
 
 from poolhand.domain.availability.preferences import Preferences
-from poolhand.domain.availability.presence import BY_LOAD, LoadSeen, Presence, presence
+from poolhand.domain.availability.presence import (
+    BY_LOAD,
+    LoadSeen,
+    Presence,
+    is_hot,
+    presence,
+)
 from poolhand.ports.clock import Clock
 from poolhand.ports.machine_use import MachineUse, Power
 from poolhand.transport.plumbing import first_of
@@ -40,6 +46,8 @@ class PresenceWatch:
     Attributes:
         seen: Whether somebody uses it; None while nobody wants to know.
         power: What feeds it, as seen last.
+        program: Which of those runs for which the operator lets it rest, as seen last.
+        celsius: How hot its processors are; None while nobody wants to know, or nothing tells.
     """
 
     def __init__(
@@ -60,6 +68,9 @@ class PresenceWatch:
         live.changed.connect(self._stirred.set)
         self.seen: Presence | None = None
         self.power = Power()
+        self.program: str | None = None
+        self.celsius: float | None = None
+        self._is_hot = False
 
     @property
     def task_cpus(self) -> float:
@@ -77,7 +88,7 @@ class PresenceWatch:
         while True:
             self._stirred.clear()
             await self.look()
-            if self._live.now.watches_use or self._live.now.pauses_on_battery:
+            if self._live.now.watches_computer:
                 await first_of(self._clock.sleep(PAUSE_BETWEEN_PRESENCE_LOOKS), self._stir())
             else:
                 await self._stir()
@@ -87,6 +98,10 @@ class PresenceWatch:
         wanted = self._live.now
         self.seen = await self._presence(wanted) if wanted.watches_use else None
         self.power = self._machine.power() if wanted.pauses_on_battery else Power()
+        named = wanted.rest_while
+        self.program = await self._machine.running(named) if named else None
+        self.celsius = None if wanted.hottest is None else self._machine.celsius()
+        self._is_hot = is_hot(self.celsius, wanted.hottest, was_hot=self._is_hot)
         self._judge()
         if self.task_cpus != self._limited:
             self._limited = self.task_cpus
@@ -102,6 +117,8 @@ class PresenceWatch:
             "told_by": None if seen is None else seen.told_by,
             "on_battery": self.power.on_battery,
             "charge_percent": self.power.charge,
+            "program": self.program,
+            "celsius": self.celsius,
         }
 
     @property
@@ -129,6 +146,15 @@ class PresenceWatch:
             left = "" if self.power.charge is None else f" ({self.power.charge} % left)"
             battery = f"this computer is on its battery{left}"
         self._hold(Hold.BATTERY, battery)
+        program = f"{self.program} runs on this computer" if self.program else None
+        self._hold(Hold.PROGRAM, program)
+        heat = None
+        if self._is_hot and self.celsius is not None:
+            heat = (
+                f"the processors have {self.celsius:g} °C, and the operator lets nothing be begun "
+                f"above {wanted.hottest:g} °C"
+            )
+        self._hold(Hold.HEAT, heat)
 
     async def _stir(self) -> None:
         await self._stirred.wait()

@@ -21,6 +21,8 @@ class Hold(StrEnum):
     SCHEDULE = "schedule"
     IN_USE = "in-use"
     BATTERY = "battery"
+    PROGRAM = "program"
+    HEAT = "heat"
     DISK = "disk"
     CLUSTER = "cluster"
     GAS = "gas"
@@ -29,7 +31,15 @@ class Hold(StrEnum):
 
 
 CHOSEN_HOLDS: Final = frozenset(
-    {Hold.DRAIN, Hold.OPERATOR, Hold.SCHEDULE, Hold.IN_USE, Hold.BATTERY}
+    {
+        Hold.DRAIN,
+        Hold.OPERATOR,
+        Hold.SCHEDULE,
+        Hold.IN_USE,
+        Hold.BATTERY,
+        Hold.PROGRAM,
+        Hold.HEAT,
+    }
 )
 """Those that the operator has ordered, or set."""
 

@@ -35,6 +35,8 @@ class Preferences:
         in_use_cpus: Processors of one task meanwhile; None: as many as ever.
         idle_after: After which without input nobody does.
         pauses_on_battery: Whether nothing is begun while a battery feeds the computer.
+        rest_while: Programs (in lower case) while one of which runs nothing is begun.
+        hottest: Of the processors (°C), above which nothing is begun; None: it does not matter.
         download_rate, upload_rate: Of the data and results of tasks (bytes per second); 0: any.
     """
 
@@ -56,6 +58,8 @@ class Preferences:
     in_use_cpus: float | None = None
     idle_after: Seconds = Seconds(300)
     pauses_on_battery: bool = False
+    rest_while: frozenset[str] = frozenset()
+    hottest: float | None = None
     download_rate: int = 0
     upload_rate: int = 0
 
@@ -68,6 +72,16 @@ class Preferences:
     def watches_use(self) -> bool:
         """Whether it matters that somebody uses the computer."""
         return self.in_use_slots is not None or self.in_use_cpus is not None
+
+    @property
+    def watches_computer(self) -> bool:
+        """Whether anything depends on how the computer is beside our work."""
+        return (
+            self.watches_use
+            or self.pauses_on_battery
+            or bool(self.rest_while)
+            or self.hottest is not None
+        )
 
 
 def contradiction(

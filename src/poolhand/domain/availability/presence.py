@@ -9,6 +9,8 @@ from poolhand.domain.units import Seconds, UnixSeconds
 
 OTHERS_LOAD: Final = 0.25
 """Part of all processors that other programs use while somebody is at the computer, by a guess."""
+COOLED_BY: Final = 5.0
+"""°C below the limit, so that work does not begin and stop with every look."""
 BY_LOAD: Final = "the load of other programs"
 
 
@@ -52,6 +54,19 @@ class LoadSeen:
     def idle_for(self, now: UnixSeconds) -> Seconds:
         """Return for how long other programs have used little."""
         return Seconds(0 if self.quiet_since is None else now - self.quiet_since)
+
+
+def is_hot(celsius: float | None, hottest: float | None, *, was_hot: bool) -> bool:
+    """Return whether processors are too hot to begin anything.
+
+    Args:
+        celsius: How hot they are; None where nothing tells: then nothing is kept back.
+        hottest: Above which they are; None: it does not matter.
+        was_hot: Whether they were at the last look; then they must cool down by ``COOLED_BY``.
+    """
+    if celsius is None or hottest is None:
+        return False
+    return celsius > (hottest - COOLED_BY if was_hot else hottest)
 
 
 def presence(idle_for: Seconds, told_by: str, idle_after: Seconds) -> Presence:
