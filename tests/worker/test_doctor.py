@@ -1,4 +1,7 @@
-"""The doctor over a chain in memory: what it asks whom, and that one broken check is one line."""
+"""The doctor over a chain in memory: what it asks whom, and that one broken check is one line.
+
+One file, for each takes something away from the same surroundings and has them examined.
+"""
 
 from __future__ import annotations
 
