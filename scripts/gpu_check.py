@@ -33,13 +33,13 @@ from aiodocker import Docker
 from rich.console import Console
 from rich.table import Table
 
+from poolhand.appimage.layers import Copied, write_layer
 from poolhand.containers.docker import DockerRuntime
 from poolhand.containers.engine import DEFAULT_URL
 from poolhand.containers.errors import GpuUnready
 from poolhand.containers.gpus import LIBRARIES_INSIDE
 from poolhand.devnet.artifacts import DEFAULT_CACHE
 from poolhand.devnet.images import ENVIRONMENT
-from poolhand.devnet.layers import Copied, write_layer
 from poolhand.devnet.python_layer import python_layer
 from poolhand.domain.errors import PoolhandError
 from poolhand.domain.gpu import Gpu, GpuMaker

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
+from poolhand.appimage.layers import Copied, LayerLink, LayerPlace, Text, write_layer
 from poolhand.devnet.artifacts import DEFAULT_CACHE
 from poolhand.devnet.images import NoSuchApp, PushFailed, build, publish
-from poolhand.devnet.layers import Copied, LayerLink, LayerPlace, Text, write_layer
 from poolhand.devnet.python_layer import python_layer
 from poolhand.devnet.registry import Registry
 

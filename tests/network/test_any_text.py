@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 
 from many import examples
 from poolhand import observe
+from poolhand.appimage.reference import ImageReference as WantedImage
 from poolhand.cli.faults import tell
 from poolhand.cli.render import grid, pairs
 from poolhand.cli.terminal import Console
@@ -37,7 +38,6 @@ from poolhand.domain.replicate.status import Status
 from poolhand.domain.tag import Tag
 from poolhand.domain.text import is_plain, is_well_formed
 from poolhand.domain.units import UnixSeconds
-from poolhand.requester.images import ImageReference as WantedImage
 from poolhand.settings.load import Option, load
 from poolhand.store.memory import MemoryJournal
 from poolhand.transport.asgi import fault_response

@@ -91,7 +91,7 @@ BESIDES: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "devnet/contracts.py": (RECORD, ("plan.steps",)),
     "devnet/faults/bad_node.py": (RECORD, ("socket.held",)),
     "devnet/faults/line.py": (RECORD, ("connection.caller", "connection.far")),
-    "devnet/layers.py": (FOREIGN, ("info.linkname", "info.mode", "info.size", "info.type")),
+    "appimage/layers.py": (FOREIGN, ("info.linkname", "info.mode", "info.size", "info.type")),
     "devnet/registry.py": (FOREIGN, ("app.router",)),
     "domain/market/rates.py": (RECORD, ("window.count",)),
     "domain/placement/rank_tree.py": (

@@ -19,7 +19,7 @@ WORKER = """
     bitarray certifi ckzg click coincurve cytoolz eth-abi eth-account eth-hash eth-keyfile eth-keys
     eth-rlp eth-typing eth-utils fastapi frozenlist h11 hexbytes httpcore httpx idna linkify-it-py
     markdown-it-py mdit-py-plugins
-    mdurl multidict opentelemetry-api parsimonious platformdirs prometheus-client propcache psutil py-ecc
+    mdurl multidict opentelemetry-api packaging parsimonious platformdirs prometheus-client propcache psutil py-ecc
     pycryptodome pydantic pydantic-core pygments regex rich rlp segno shellingham starlette structlog
     textual toolz typer typing-extensions typing-inspection uvicorn websockets yarl
 """

@@ -8,11 +8,11 @@ import pytest
 from fastapi import FastAPI
 from fastapi.responses import Response
 
+from poolhand.appimage.reference import NoSuchImage
 from poolhand.domain import multiaddr
 from poolhand.domain.onchain import CreateApp
 from poolhand.keys.wallet import Wallet
 from poolhand.requester.assets import DatasetUnreachable, NoSuchDataset, dataset_of
-from poolhand.requester.images import NoSuchImage
 from requester_market import IMAGE, MANIFEST, client
 
 TEXT = b"Call me Ishmael."

@@ -9,12 +9,12 @@ import pytest
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, Response
 
-from poolhand.requester.images import (
+from poolhand.appimage.reference import (
     BadImageName,
-    Image,
     ImageReference,
     NoSuchImage,
     RegistryDown,
+    ResolvedImage,
 )
 from poolhand.requester.registry import resolve
 from requester_market import IMAGE, MANIFEST, client, registry
@@ -62,7 +62,7 @@ def test_only_loopback_is_asked_without_tls(name, api):
 
 async def test_the_registry_tells_the_digest():
     async with client(**{"127_0_0_1": registry()}) as http:
-        assert await resolve(http, IMAGE) == Image(IMAGE, DIGEST)
+        assert await resolve(http, IMAGE) == ResolvedImage(IMAGE, DIGEST)
 
 
 async def test_a_registry_without_the_header_is_read_and_hashed():
@@ -74,7 +74,7 @@ async def test_a_registry_without_the_header_is_read_and_hashed():
 async def test_a_digest_in_the_name_needs_no_registry():
     async with client() as http:
         found = await resolve(http, "example.com/a:1@sha256:" + "ab" * 32)
-    assert found == Image("example.com/a:1", bytes.fromhex("ab" * 32))
+    assert found == ResolvedImage("example.com/a:1", bytes.fromhex("ab" * 32))
 
 
 async def test_a_missing_image_is_named_with_what_to_do():

@@ -13,10 +13,10 @@ import httpx
 import pytest
 from httpx._utils import URLPattern
 
+from poolhand.appimage.reference import NoSuchImage, RegistryDown, ResolvedImage
 from poolhand.domain.onchain import CreateApp
 from poolhand.domain.platforms import linux_on, listed_platforms, platform_of, runs_on
 from poolhand.requester.assets import app_of
-from poolhand.requester.images import Image, NoSuchImage, RegistryDown
 from poolhand.requester.registry import WrongPlatform, demand_platform, resolve
 from poolhand.requester.wish import Wish
 from poolhand.settings.registries import RegistryLogin
@@ -61,7 +61,7 @@ class Shelf:
 
     async def demand(self, wanted=("linux/amd64",), name=NAME, **options):
         async with httpx.AsyncClient(transport=httpx.MockTransport(self)) as http:
-            await demand_platform(http, Image(name, self.digest), wanted, **options)
+            await demand_platform(http, ResolvedImage(name, self.digest), wanted, **options)
 
     async def resolve(self, **options):
         async with httpx.AsyncClient(transport=httpx.MockTransport(self)) as http:
@@ -105,7 +105,7 @@ async def test_a_registry_that_does_not_answer_decides_nothing():
     async with httpx.AsyncClient(
         transport=httpx.MockTransport(lambda _: httpx.Response(503))
     ) as http:
-        await demand_platform(http, Image(NAME, bytes(32)), ("linux/amd64",))
+        await demand_platform(http, ResolvedImage(NAME, bytes(32)), ("linux/amd64",))
 
 
 async def test_in_a_registry_of_this_machine_its_own_processor_counts():
@@ -264,4 +264,4 @@ async def test_a_registry_that_dribbles_holds_a_buyer_up_no_longer_than_a_silent
     async with httpx.AsyncClient(transport=transport, timeout=0.05) as http, asyncio.timeout(60):
         with pytest.raises(RegistryDown, match="does not answer"):
             await resolve(http, NAME)
-        await demand_platform(http, Image(NAME, bytes(32)), ("linux/amd64",))
+        await demand_platform(http, ResolvedImage(NAME, bytes(32)), ("linux/amd64",))

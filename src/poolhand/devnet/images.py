@@ -19,8 +19,8 @@ from typing import Any, Final
 
 import httpx
 
+from poolhand.appimage.layers import Copied, Layer, LayerEntry, write_layer
 from poolhand.devnet.artifacts import DEFAULT_CACHE
-from poolhand.devnet.layers import Copied, Layer, LayerEntry, write_layer
 from poolhand.devnet.python_layer import python_layer
 from poolhand.domain.errors import Refused, Unavailable
 from poolhand.domain.platforms import GO_NAMES

@@ -21,7 +21,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Final
 
-from poolhand.devnet.layers import (
+from poolhand.appimage.layers import (
     Copied,
     Layer,
     LayerEntry,

@@ -15,19 +15,19 @@ from urllib.parse import urljoin, urlsplit
 
 import httpx
 
+from poolhand.appimage.reference import (
+    NAMED_DIGEST,
+    ImageReference,
+    NoSuchImage,
+    RegistryDown,
+    ResolvedImage,
+    is_private_place,
+)
 from poolhand.domain import multiaddr
 from poolhand.domain.deal import App
 from poolhand.domain.errors import Refused
 from poolhand.domain.json_text import parse_json
 from poolhand.domain.platforms import linux_on, listed_platforms, platform_of, runs_on
-from poolhand.requester.images import (
-    NAMED_DIGEST,
-    Image,
-    ImageReference,
-    NoSuchImage,
-    RegistryDown,
-    is_private_place,
-)
 from poolhand.settings.registries import RegistryLogin
 from poolhand.web.client import AnswerTooLarge, Caps, NoAnswer, Visits, WebAnswer, ask
 
@@ -70,7 +70,9 @@ async def nobody(registry: str) -> None:  # noqa: ARG001 - the shape of FindLogi
     return
 
 
-async def resolve(http: httpx.AsyncClient, text: str, login_of: FindLogin = nobody) -> Image:
+async def resolve(
+    http: httpx.AsyncClient, text: str, login_of: FindLogin = nobody
+) -> ResolvedImage:
     """Find the digest of an image; of a multi-platform one the index's, as Docker does.
 
     A reference with a digest is taken at its word, without contact.
@@ -82,19 +84,19 @@ async def resolve(http: httpx.AsyncClient, text: str, login_of: FindLogin = nobo
     """
     image = ImageReference.parse(text)
     if image.digest is not None:
-        return Image(str(image), image.digest)
+        return ResolvedImage(str(image), image.digest)
     registry = _Registry(http, image, await login_of(image.registry))
     told = await registry.manifest("HEAD", image.tag)
     found = NAMED_DIGEST.fullmatch(told.headers.get("docker-content-digest", ""))
     if found:
-        return Image(str(image), bytes.fromhex(found[1]))
+        return ResolvedImage(str(image), bytes.fromhex(found[1]))
     answer = await registry.manifest("GET", image.tag)
-    return Image(str(image), sha256(answer.content).digest())
+    return ResolvedImage(str(image), sha256(answer.content).digest())
 
 
 async def demand_platform(
     http: httpx.AsyncClient,
-    image: Image,
+    image: ResolvedImage,
     platforms: Iterable[str],
     login_of: FindLogin = nobody,
     allows: Visits = unread_by_others,
@@ -144,7 +146,9 @@ async def demand_runnable(
     except Refused:
         return
     if app.type == "DOCKER" and any(app.checksum) and await allows(name.api):
-        await demand_platform(http, Image(str(name), app.checksum), platforms, login_of, allows)
+        await demand_platform(
+            http, ResolvedImage(str(name), app.checksum), platforms, login_of, allows
+        )
 
 
 class _Registry:

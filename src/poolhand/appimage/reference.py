@@ -101,7 +101,7 @@ def _split_registry(text: str) -> tuple[str, str]:
 
 
 @dataclass(frozen=True, slots=True)
-class Image:
+class ResolvedImage:
     """What goes on chain: the reference without digest, and the digest (32 bytes)."""
 
     name: str
