@@ -11,6 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
+    from poolhand.appimage.image import Image as Image
     from poolhand.client.async_client import AsyncClient as AsyncClient
     from poolhand.client.errors import FailedTask as FailedTask
     from poolhand.client.errors import TimedOutTask as TimedOutTask
@@ -21,12 +22,13 @@ __version__ = "0.1.0"
 _PUBLIC: Final = {
     "AsyncClient": "poolhand.client.async_client",
     "Client": "poolhand.client.sync_client",
+    "Image": "poolhand.appimage.image",
     "PoolhandError": "poolhand.domain.errors",
     "FailedTask": "poolhand.client.errors",
     "TimedOutTask": "poolhand.client.errors",
 }
 """What a program imports from here, and where it is: loaded when it is first asked for."""
-__all__ = ["AsyncClient", "Client", "FailedTask", "PoolhandError", "TimedOutTask"]
+__all__ = ["AsyncClient", "Client", "FailedTask", "Image", "PoolhandError", "TimedOutTask"]
 
 
 def __getattr__(name: str) -> Any:
