@@ -10,6 +10,7 @@ from typing import Final
 
 import httpx
 
+from poolhand.appimage.registry_api import FindLogin, nobody
 from poolhand.chain.errors import AssetExists
 from poolhand.domain import multiaddr
 from poolhand.domain.errors import BrokenPrecondition, Refused, Unavailable
@@ -24,7 +25,7 @@ from poolhand.domain.onchain import (
 from poolhand.domain.platforms import WORKER_PLATFORMS
 from poolhand.domain.text import checked
 from poolhand.ports.chain import Hub
-from poolhand.requester.registry import FindLogin, demand_platform, nobody, resolve
+from poolhand.requester.registry import demand_platform, resolve
 from poolhand.requester.spending_wallet import SpendingWallet
 from poolhand.web.client import AnswerTooLarge, Caps, GoesElsewhere, Incoming, NoAnswer, opened
 
