@@ -43,7 +43,7 @@ def _archive(name: str) -> io.BytesIO:
     config = {
         "architecture": ARCHITECTURES[platform.machine()],
         "os": "linux",
-        "config": {"Env": list(ENVIRONMENT)},
+        "config": {"Env": [f"{name}={value}" for name, value in ENVIRONMENT.items()]},
         "rootfs": {"type": "layers", "diff_ids": digests},
     }
     names = [f"{number}.tar" for number in range(len(layers))]

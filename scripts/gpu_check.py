@@ -72,10 +72,11 @@ async def load(docker: Docker, folder: Path) -> str:
     layers = [python_layer(DEFAULT_CACHE), more]
     blobs = [gzip.decompress(each.path.read_bytes()) for each in layers]
     name = f"poolhand-gpu-check:{uuid4().hex}"
+    variables = {**ENVIRONMENT, "NVIDIA_VISIBLE_DEVICES": "all"}
     config = {
         "architecture": GO_NAMES[os.uname().machine],
         "os": "linux",
-        "config": {"Env": [*ENVIRONMENT, "NVIDIA_VISIBLE_DEVICES=all"]},
+        "config": {"Env": [f"{name}={value}" for name, value in variables.items()]},
         "rootfs": {
             "type": "layers",
             "diff_ids": [f"sha256:{hashlib.sha256(each).hexdigest()}" for each in blobs],

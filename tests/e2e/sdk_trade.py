@@ -20,8 +20,9 @@ from e2e_world import WEB, Network, wait_until
 from eth_account import Account
 from sdk_project import VERSIONS, Project, at_once, installed
 
+from poolhand.appimage.composing import MANIFEST_TYPE
 from poolhand.devnet.accounts import DEPLOYER, POOL_ACCOUNT, derive
-from poolhand.devnet.images import MANIFEST_TYPE, publish
+from poolhand.devnet.images import publish
 
 APP_PRICE, DATASET_PRICE, POOL_PRICE = 3, 4, 100
 """nRLC for one task."""

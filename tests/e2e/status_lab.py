@@ -18,10 +18,10 @@ from typing import Any, Final
 from e2e_world import WEB, Network, wait_until
 from reaching import saw
 
+from poolhand.appimage.composing import PublishedImage
 from poolhand.chain import connect
 from poolhand.devnet.accounts import POOL_ACCOUNT, derive
 from poolhand.devnet.demo import requester_settings
-from poolhand.devnet.images import PublishedImage
 from poolhand.domain import multiaddr
 from poolhand.domain.hashes import result_hash, result_seal
 from poolhand.domain.ids import ZERO_ADDRESS, Address, ResultDigest, TaskId

@@ -10,12 +10,13 @@ from typing import Final
 from e2e_world import Network
 from status_lab import DOWNLOAD, PULL, SHORT, Lab
 
+from poolhand.appimage.composing import PublishedImage
 from poolhand.containers.docker import DockerRuntime
 from poolhand.devnet.abi import call_data
 from poolhand.devnet.accounts import DEPLOYER, derive
 from poolhand.devnet.artifacts import DEFAULT_CACHE, ensure
 from poolhand.devnet.contracts import HUB_INTERFACE
-from poolhand.devnet.images import PublishedImage, publish
+from poolhand.devnet.images import publish
 from poolhand.devnet.rpc import NodeRpc
 from poolhand.devnet.transactions import SetupStep, next_nonce, settle, sign
 from poolhand.domain.ids import Address

@@ -91,6 +91,8 @@ BESIDES: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "devnet/contracts.py": (RECORD, ("plan.steps",)),
     "devnet/faults/bad_node.py": (RECORD, ("socket.held",)),
     "devnet/faults/line.py": (RECORD, ("connection.caller", "connection.far")),
+    "appimage/archive.py": (FOREIGN, ("info.size",)),
+    "appimage/wheel.py": (FOREIGN, ("read.optionxform",)),
     "appimage/layers.py": (FOREIGN, ("info.linkname", "info.mode", "info.size", "info.type")),
     "devnet/registry.py": (FOREIGN, ("app.router",)),
     "domain/market/rates.py": (RECORD, ("window.count",)),

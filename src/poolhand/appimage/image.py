@@ -12,8 +12,9 @@
 An image is a value: each method returns another one, and nothing is read but the files that are
 copied, once, when they are named. Two that say the same are equal, files by their content, and have
 the same ``content_id``; built over the same base from the same wheels they are the same bytes.
-``build`` writes a file that engines load, ``push`` brings it to a registry, ``deploy`` registers it
-as an app on chain as well. Building runs no code of any package, and needs no Docker engine.
+A client's ``build_image`` writes a file that engines load, ``push_image`` brings it to a registry,
+``deploy_image`` registers it as an app on chain as well; ``build``, ``push`` and ``deploy`` of an
+image are the same. Building runs no code of any package, and needs no engine.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from hashlib import file_digest, sha256
 from pathlib import Path, PurePosixPath
-from typing import Any, Final, Self
+from typing import Any, Final, Protocol, Self, TypeVar
 
 from poolhand.appimage.requirements import (
     RequirementLine,
@@ -50,6 +51,21 @@ _VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,199}")
 _LEFT_OUT: Final = frozenset({"__pycache__", "node_modules"})
 _OURS: Final = ("/iexec_in", "/iexec_out", "/proc", "/dev", "/sys")
 """Where workers mount what a task gets."""
+
+
+_B_co = TypeVar("_B_co", covariant=True)
+_P_co = TypeVar("_P_co", covariant=True)
+_D_co = TypeVar("_D_co", covariant=True)
+
+
+class _Images(Protocol[_B_co, _P_co, _D_co]):
+    """A client, synchronous or not, as far as images need one."""
+
+    def build_image(self, image: Image, file: str | Path) -> _B_co: ...
+
+    def push_image(self, image: Image, to: str) -> _P_co: ...
+
+    def deploy_image(self, image: Image, to: str, name: str = "") -> _D_co: ...
 
 
 class UnfitImage(Refused):
@@ -193,6 +209,18 @@ class Image:
         if not words or not all(is_well_formed(each) and "\0" not in each for each in words):
             raise UnfitImage('an entry point has words, such as "python3", "/app/main.py"')
         return replace(self, command=words)
+
+    def build(self, client: _Images[_B_co, Any, Any], file: str | Path) -> _B_co:
+        """Return ``client.build_image(self, file)``, of an ``AsyncClient`` to be awaited."""
+        return client.build_image(self, file)
+
+    def push(self, client: _Images[Any, _P_co, Any], to: str) -> _P_co:
+        """Return ``client.push_image(self, to)``, of an ``AsyncClient`` to be awaited."""
+        return client.push_image(self, to)
+
+    def deploy(self, client: _Images[Any, Any, _D_co], to: str, name: str = "") -> _D_co:
+        """Return ``client.deploy_image(self, to, name)``, of an ``AsyncClient`` to be awaited."""
+        return client.deploy_image(self, to, name)
 
     @property
     def content_id(self) -> str:

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Final
 
 import poolhand
-from poolhand.devnet.images import PublishedImage, publish
+from poolhand.appimage.composing import PublishedImage
+from poolhand.devnet.images import publish, publish_base
 
 WORD_STATISTICS: Final = "word-statistics"
 FRACTAL: Final = "fractal"
@@ -27,8 +28,12 @@ def example_image(registry: str, name: str) -> str:
 
 
 async def publish_examples(registry: str) -> tuple[PublishedImage, ...]:
-    """Build and push every example; the same files give the same digests."""
+    """Build and push every example; the same files give the same digests.
+
+    With them goes the image with our Python, over which others are built.
+    """
     apps = example_apps()
     pushed = (publish(apps / name, f"poolhand/{name}:{EXAMPLE_VERSION}", registry) for name in
               (WORD_STATISTICS, FRACTAL))  # fmt: skip
-    return tuple(await asyncio.gather(*pushed))
+    base = publish_base(registry)
+    return tuple(await asyncio.gather(base, *pushed))[1:]
