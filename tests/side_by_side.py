@@ -35,7 +35,15 @@ NETWORK: Final = frozenset(
 )
 """Files of ``tests/e2e`` that share the network of ``devnet_folder``."""
 MARKET: Final = frozenset(
-    {"client", "sdk_buying", "sdk_limits", "sdk_market", "sdk_results", "trade"}
+    {
+        "client",
+        "image_without_dockerfile",
+        "sdk_buying",
+        "sdk_limits",
+        "sdk_market",
+        "sdk_results",
+        "trade",
+    }
 )
 """Files of ``tests/e2e`` that trade, on another network of ``devnet_folder``: one is too long."""
 LAB: Final = "status_"

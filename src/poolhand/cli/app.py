@@ -6,13 +6,14 @@ from typing import Annotated
 
 import typer
 
+from poolhand.cli.app_image import add_image
 from poolhand.cli.command_run import CommandRun
 from poolhand.cli.parts import AddressArgument
 from poolhand.cli.selling import add_selling
 from poolhand.cli.verb import Answer, noun, verb
 from poolhand.domain.market_events import OrderSort
 
-app = noun("Register an application image, and sell runs of it.")
+app = noun("Build an app's image, register it, and sell runs of it.")
 
 ImageArgument = Annotated[
     str, typer.Argument(metavar="IMAGE", help="registry/owner/name:tag, pushed already.")
@@ -51,4 +52,5 @@ async def show(command: CommandRun, address: AddressArgument) -> Answer:
     return Answer(members, lambda: pairs(members.items()))
 
 
+add_image(app)
 add_selling(app, OrderSort.APP)

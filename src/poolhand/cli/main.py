@@ -39,7 +39,7 @@ NOUNS: Final[Mapping[str, tuple[str, str]]] = {
     "earnings": ("earnings", "Tell what an account earned, lost, paid, and spent on gas."),
     "wallet": ("wallet", "Create, import, list and export wallets; send RLC and coin."),
     "account": ("account", "Look at a stake, deposit RLC, withdraw it."),
-    "app": ("app", "Register an application image, and sell runs of it."),
+    "app": ("app", "Build an app's image, register it, and sell runs of it."),
     "dataset": ("dataset", "Register a dataset, and sell its use."),
     "order": ("order", "Sign orders, sell by them, take them back, cancel them."),
     "pool": ("pool", "Create a workerpool, serve it, and see how it is."),

@@ -19,6 +19,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from poolhand.appimage.composing import BuiltImage, PublishedImage
+from poolhand.appimage.image import Image
+from poolhand.client.app_images import ClientImages, DeployedImage
 from poolhand.client.context import ClientContext
 from poolhand.client.errors import UnknownCategory
 from poolhand.client.handles import AsyncDealHandle, AsyncTaskHandle
@@ -208,6 +211,19 @@ class AsyncClient:
             if each.id == wanted:
                 return each
         raise NoSuchTask(f"deal {deal_id}, of which the pool says that it has the task, has not")
+
+    async def build_image(self, image: Image, file: str | Path) -> BuiltImage:
+        """Build an image into a file that engines load; see ``ClientImages.build``."""
+        return await ClientImages(self._context).build(image, file)
+
+    async def push_image(self, image: Image, to: str) -> PublishedImage:
+        """Build an image and push it; see ``ClientImages.push``."""
+        return await ClientImages(self._context).push(image, to)
+
+    async def deploy_image(self, image: Image, to: str, name: str = "") -> DeployedImage:
+        """Build an image, push it, and register it as an app, once; see ``ClientImages.deploy``."""
+        requester = await self.spender()
+        return await ClientImages(self._context).deploy(requester, image, to, name)
 
     async def requester(self) -> Requester:
         """Return what everything is done with; connects where it has not yet."""

@@ -14,6 +14,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Literal, Self, overload
 
+from poolhand.appimage.composing import BuiltImage, PublishedImage
+from poolhand.appimage.image import Image
+from poolhand.client.app_images import DeployedImage
 from poolhand.client.async_client import AsyncClient
 from poolhand.client.handles import AsyncDealHandle, AsyncTaskHandle
 from poolhand.client.loop_thread import LoopThread
@@ -265,6 +268,18 @@ class Client:
     def task(self, task_id: str | TaskId) -> TaskHandle:
         """Return a handle on a task, of whichever deal."""
         return TaskHandle(self._loop, self._loop.run(self._client.task(task_id)))
+
+    def build_image(self, image: Image, file: str | Path) -> BuiltImage:
+        """Build an image into a file that engines load; see ``ClientImages.build``."""
+        return self._loop.run(self._client.build_image(image, file))
+
+    def push_image(self, image: Image, to: str) -> PublishedImage:
+        """Build an image and push it; see ``ClientImages.push``."""
+        return self._loop.run(self._client.push_image(image, to))
+
+    def deploy_image(self, image: Image, to: str, name: str = "") -> DeployedImage:
+        """Build an image, push it, and register it as an app, once; see ``ClientImages.deploy``."""
+        return self._loop.run(self._client.deploy_image(image, to, name))
 
     def close(self) -> None:
         """Close the connections now. Deals go on; handles of this client end with it."""

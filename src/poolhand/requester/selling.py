@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from poolhand.domain.errors import Refused
 from poolhand.domain.ids import ZERO_ADDRESS, Address, OrderHash
+from poolhand.domain.market.advice import is_not_deployed
 from poolhand.domain.market.book import BookOrder, BookStatus, sort_of
 from poolhand.domain.market.filters import BookFilter
 from poolhand.domain.market.standing import UNTIL_CANCELLED, in_words
@@ -33,9 +34,15 @@ from poolhand.requester.checking import OrderState, order_state
 from poolhand.requester.sellers import NoSuchAsset, demanded
 from poolhand.requester.spending_wallet import SpendingWallet
 from poolhand.requester.wish import Wish, asked_by
+from poolhand.transport.again import Sleep, again
 from poolhand.transport.market_client import MarketClient
+from poolhand.transport.market_faults import MarketRefused
 from poolhand.wire.market_queries import EQUALS
 
+MOST_LOOKS_FOR_NEW: Final = 30
+"""How often a market is asked to take an order for what was registered just now."""
+PAUSE_BEFORE_NEW_IS_SEEN: Final = 1.0
+"""Seconds between two of these: blocks come every few."""
 MOST_OWN: Final = 1000
 """Orders of one owner that are listed; a market lets nobody have so many."""
 
@@ -167,6 +174,24 @@ class Selling:
         """Put an order into a market; raises MarketRefused, MarketDown."""
         return await market.publish(signed, self._wallet.signer)
 
+    async def publish_new(
+        self, signed: Signed[OrderT], market: MarketClient, pause: Sleep
+    ) -> BookOrder:
+        """Put an order into a market for what was just registered: as soon as the market sees it.
+
+        Args:
+            signed: The order.
+            market: Where.
+            pause: Lets seconds pass.
+
+        Raises:
+            MarketRefused, MarketDown: As ``publish``; also where the market does not see it in
+                half a minute.
+        """
+        return await again(
+            lambda: self.publish(signed, market), MarketRefused, _until_it_is_seen, pause
+        )
+
     async def unpublish(self, standing: OrderStanding, market: MarketClient) -> OrderHash:
         """Take one order out of a market; on chain it stays valid; raises as ``publish``."""
         name = standing.state.order_hash
@@ -194,6 +219,11 @@ class Selling:
             if left <= 0 and not spending.intentions.has_begun("cancel", call):
                 return None
             return await spending.intentions.carry_out("cancel", call, self._entropy.bytes(8))
+
+
+def _until_it_is_seen(tries: int, fault: MarketRefused) -> float | None:
+    seen = tries > MOST_LOOKS_FOR_NEW or not is_not_deployed(fault.said)
+    return None if seen else PAUSE_BEFORE_NEW_IS_SEEN
 
 
 async def standing(

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from poolhand.domain.market.refusals import OrderAlreadyPublished
+from poolhand.domain.market.refusals import OrderAlreadyPublished, ResourceNotDeployed
 
 _ADVICE: Final[tuple[tuple[str, str], ...]] = (
     (
@@ -108,6 +108,11 @@ _COMPILED: Final = tuple((re.compile(pattern), told) for pattern, told in _ADVIC
 def advice(said: str) -> str | None:
     """Return what to do about a market's refusal; None for one that nobody foresaw."""
     return next((told for pattern, told in _COMPILED if pattern.fullmatch(said)), None)
+
+
+def is_not_deployed(said: str) -> bool:
+    """Whether a market refuses an order because it knows no such app, dataset or workerpool."""
+    return said == str(ResourceNotDeployed())
 
 
 def is_known_already(said: str) -> bool:
