@@ -10,6 +10,7 @@ import ast
 from sources import PACKAGE, nodes, trees
 
 OTHERS = {
+    "appimage/archive.py": "an image's archive, for whoever is to load it",
     "containers/slurm/runner.py": "runs by itself on a cluster's nodes, with Python alone",
     "containers/slurm/shared_files.py": "what all nodes read, under names that say the content",
     "devnet/members.py": "told to everybody",
