@@ -4,7 +4,7 @@ export PYTHON
 with_engine = scripts/with-engine
 
 .NOTPARALLEL:
-.PHONY: help setup demo test check e2e bench chaos hostile gpu-check slurm nightly images vm vm-journey docs lock clean
+.PHONY: help setup demo test check e2e bench chaos hostile gpu-check slurm nightly images vm vm-journey docs site lock clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -54,6 +54,9 @@ vm-journey: setup ## boot what make vm has made in QEMU, on a devnet: join, comp
 
 docs: setup ## write the generated pages of docs/ anew
 	@.venv/bin/python scripts/docs.py
+
+site: setup ## build the documentation site into dist/site; `poolhand devnet up` serves it from then on
+	@.venv/bin/python scripts/docsite.py
 
 lock: setup ## write requirements.lock anew from pyproject.toml
 	@scripts/lock

@@ -10,6 +10,7 @@ from pathlib import Path
 import doctorpage
 import fieldcases
 import figurepages
+import httppage
 import modulemap
 import reached
 import sandboxpage
@@ -65,6 +66,7 @@ def main() -> None:
     doctorpage.PAGE.write_text(doctorpage.page(), encoding="utf-8")
     sandboxpage.PAGE.write_text(sandboxpage.page(), encoding="utf-8")
     sdkpage.PAGE.write_text(sdkpage.page(), encoding="utf-8")
+    httppage.PAGE.write_text(httppage.page(), encoding="utf-8")
     modulemap.PAGE.write_text(modulemap.page(), encoding="utf-8")
     figurepages.write()
     made = (
@@ -73,6 +75,7 @@ def main() -> None:
         doctorpage.PAGE,
         sandboxpage.PAGE,
         sdkpage.PAGE,
+        httppage.PAGE,
         modulemap.PAGE,
     )
     written = ", ".join(("statuses.md", "cli.md", "settings.md", *(page.name for page in made)))

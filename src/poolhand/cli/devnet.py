@@ -353,6 +353,7 @@ def _table(info: DevnetInfo) -> RenderableType:
         ("pool", info.pool_url),
         ("market", info.market_url),
         ("pages", f"{info.pages_url} (open it in a browser)"),
+        ("documentation", info.site_url or "not built here: `make site` builds it"),
         ("results", info.results_url),
         ("image registry", info.registry),
         ("files", f"{info.files_url} serves {info.files}"),

@@ -42,9 +42,9 @@ class DevnetInfo:
     ``registry`` is ``host:port`` as image names have it; ``registries`` has ``app``, ``dataset``
     and ``workerpool``; ``accounts`` are by name: ``deployer``, ``pool``, ``requester``,
     ``matcher``, ``worker-1`` and on, and those of simulated adversaries. ``adversaries`` has their
-    kinds by name. ``pages_url`` is for a browser. Whatever lies in the folder ``files`` is served
-    under ``files_url``. ``chain_files`` are what iExec's SDK reads, by its generation (``8``,
-    ``9``).
+    kinds by name. ``pages_url`` is for a browser, as is ``site_url``, the documentation, which is
+    empty where none was built. Whatever lies in the folder ``files`` is served under ``files_url``.
+    ``chain_files`` are what iExec's SDK reads, by its generation (``8``, ``9``).
     """
 
     rpc_url: str
@@ -63,6 +63,7 @@ class DevnetInfo:
     chain_files: Mapping[str, str] = field(default_factory=dict)
     accounts: Mapping[str, DevnetAccount] = field(default_factory=dict)
     adversaries: Mapping[str, str] = field(default_factory=dict)
+    site_url: str = ""
 
     def dump(self) -> dict[str, Any]:
         """Return the JSON object of ``devnet info --json``."""

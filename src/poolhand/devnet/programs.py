@@ -13,7 +13,7 @@ from poolhand.devnet.plan import DevnetPlan
 from poolhand.domain.units import BlockNumber
 from poolhand.wire.session import WORKER_LEASE
 
-PROGRAMS_WITH_PORTS: Final = ("node", "registry", "files", "market", "results", "pool")
+PROGRAMS_WITH_PORTS: Final = ("node", "registry", "files", "market", "results", "pool", "site")
 """What has a port that is kept, and is stopped after the workers."""
 VANISHED: Final = WORKER_LEASE + 4.0
 """Seconds that a vanished adversary stays away: the pool is to notice."""
@@ -77,6 +77,7 @@ def _market(plan: DevnetPlan, info: DevnetInfo) -> dict[str, str]:
         "POOLHAND_MAX_OPEN_ORDERS": str(MOST_OPEN_ORDERS),
         "POOLHAND_MAX_REQUESTS": "0",
         "POOLHAND_ALLOW_PRIVATE": "true",
+        "POOLHAND_MARKET_SITE_URL": info.site_url,
         **plan.environment,
     }
 

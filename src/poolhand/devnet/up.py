@@ -9,7 +9,7 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -23,6 +23,7 @@ from poolhand.devnet.adversaries.kinds import ADVERSARIES
 from poolhand.devnet.artifacts import Artifacts
 from poolhand.devnet.children import Child
 from poolhand.devnet.contracts import DeployedContracts, deploy
+from poolhand.devnet.documentation import built_site, site_app
 from poolhand.devnet.examples import publish_examples
 from poolhand.devnet.faults.control import controlled
 from poolhand.devnet.faults.faults import Faults
@@ -101,7 +102,10 @@ async def devnet(plan: DevnetPlan, progress: Callable[[str], None]) -> AsyncIter
         await _serve_files(files, ports["files"], stack)
         children: dict[str, Child] = {}
         grounds = await _grounds(plan, node, ports, children, stack)
-        info = _info(plan, deployed, funded, registry, ports, files, _rpc_url(node, ports, grounds))
+        info = replace(
+            _info(plan, deployed, funded, registry, ports, files, _rpc_url(node, ports, grounds)),
+            site_url=await _serve_site(ports, stack),
+        )
         children |= programs(plan, info, grounds)
         progress(
             f"starting market, matcher, results, pool and {plan.workers} workers; pushing the "
@@ -177,7 +181,20 @@ def _rpc_url(node: Anvil, ports: KeptPorts, grounds: Grounds | None) -> str:
 
 async def _serve_files(folder: Path, port: int, stack: AsyncExitStack) -> None:
     """Serve a folder, so that datasets and input files have a URL."""
-    app = Starlette(routes=[Mount("/", StaticFiles(directory=folder))])
+    await _serve(Starlette(routes=[Mount("/", StaticFiles(directory=folder))]), port, stack)
+
+
+async def _serve_site(ports: KeptPorts, stack: AsyncExitStack) -> str:
+    """Serve the documentation, if it has been built here; returns its URL, or nothing."""
+    site = built_site()
+    if site is None:
+        return ""
+    await _serve(site_app(site), ports["site"], stack)
+    return ports.url("site")
+
+
+async def _serve(app: Starlette, port: int, stack: AsyncExitStack) -> None:
+    """Serve an application from this process until the devnet ends."""
     up = asyncio.Event()
     task = asyncio.create_task(serve(app, LOOPBACK_ADDRESS, port, lambda _port: up.set()))
     stack.push_async_callback(_ended, task)

@@ -114,7 +114,7 @@ def assemble(
     )  # fmt: skip
     app = application("Poolhand market", routes, max_body=settings.max_body)
     install(app)
-    _add_pages(app, facts, follower)
+    _add_pages(app, facts, follower, settings.site_url)
     rates = RequestRates(settings.most_requests, settings.rate_window)
     app.add_middleware(HeadRequests)
     app.add_middleware(RequestEdge, rates=rates, now=world.passed, most=settings.max_body)
@@ -131,8 +131,11 @@ async def serve_market(
     await serve_on(app, listener, ready, form=refusal)
 
 
-def _add_pages(app: FastAPI, facts: HubFacts, follower: Follower) -> None:
-    """Let an application show pages of what its own API answers, up to date with book and chain."""
+def _add_pages(app: FastAPI, facts: HubFacts, follower: Follower, site_url: str) -> None:
+    """Let an application show pages of what its own API answers, up to date with book and chain.
+
+    ``site_url`` is of documentation that they link to, or empty.
+    """
 
     def newest() -> NewestBlock:
         at = follower.at
@@ -140,7 +143,8 @@ def _add_pages(app: FastAPI, facts: HubFacts, follower: Follower) -> None:
             return NewestBlock(None, "")
         return NewestBlock(at.number, iso_moment(at.timestamp * 1000))
 
-    frame = Frame({"chain_id": facts.chain_id, "hub": str(facts.hub)}, newest)
+    common = {"chain_id": facts.chain_id, "hub": str(facts.hub), "site_url": site_url}
+    frame = Frame(common, newest)
     maker = PageMaker(OwnApi(app, facts.chain_id), frame)
     live = LivePages(maker.part, frame.pulse, asyncio.sleep)
     follower.moved.connect(live.moved)

@@ -8,7 +8,7 @@ from typing import Final
 from poolhand.domain.units import BlockNumber, Seconds
 from poolhand.settings.chain import ChainSettings
 from poolhand.settings.chains import chain_options, chain_settings
-from poolhand.settings.load import Option, Settings, flag, size, whole
+from poolhand.settings.load import Option, Settings, flag, size, web_url, whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +28,7 @@ class MarketSettings:
         max_body: Bytes of a request.
         allow_private: Ask pools at private addresses and by plain http, too: for a network of
             one's own.
+        site_url: Of documentation that its pages link to; empty: of none.
     """
 
     chain: ChainSettings
@@ -42,6 +43,7 @@ class MarketSettings:
     challenge_life: Seconds = Seconds(300)
     max_body: int = 256 * 1024
     allow_private: bool = False
+    site_url: str = ""
 
 
 MARKET_OPTIONS: Final[tuple[Option, ...]] = (
@@ -66,6 +68,8 @@ MARKET_OPTIONS: Final[tuple[Option, ...]] = (
     Option("max-body", "POOLHAND_MARKET_MAX_BODY", size, "256k", "largest request"),
     Option("allow-private", "POOLHAND_ALLOW_PRIVATE", flag, "false",
            "ask pools at private addresses and by plain http, too"),
+    Option("site-url", "POOLHAND_MARKET_SITE_URL", web_url, "",
+           "address of documentation that the pages link to; empty: none"),
     *chain_options(),
 )  # fmt: skip
 """Every setting of a market."""
@@ -90,4 +94,5 @@ def market_settings(found: Settings) -> MarketSettings:
         challenge_life=Seconds(found["challenge-life"]),
         max_body=found["max-body"],
         allow_private=found["allow-private"],
+        site_url=found["site-url"],
     )
