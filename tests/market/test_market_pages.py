@@ -359,3 +359,13 @@ async def test_a_page_counts_once_among_the_requests_of_a_client(tmp_path):
         for _ in range(2):
             await shown(market, "/pages")
         assert (await market.http.get("/pages")).status_code == 429
+
+
+async def test_pages_link_to_the_documentation_of_a_market_that_names_one(database_url):
+    told = {}
+    for url in ("", 'https://docs.example/"><script>'):
+        async with a_market(database_url, site_url=url) as market:
+            told[url] = (await market.http.get("/pages")).text
+    without, linked = told.values()
+    assert ">Documentation</a>" not in without
+    assert '<a href="https://docs.example/&#34;&gt;&lt;script&gt;">Documentation</a>' in linked
