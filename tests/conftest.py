@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, settings
 
 from many import examples
 from poolhand.containers.mounts import release
+from typed_lines import hold
 
 pytest_plugins = ["side_by_side"]
 
@@ -23,6 +24,13 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("poolhand")
+
+
+@pytest.fixture(autouse=True)
+def what_it_claims_to_execute(request):
+    """Hold a test that types a page to what it says that it types (``typed_lines``)."""
+    claims = [mark.args for mark in request.node.iter_markers("executes")]
+    yield from hold(claims) if claims else iter([None])
 
 
 @pytest.fixture(autouse=True)

@@ -9,6 +9,7 @@ import pytest
 
 from poolhand import Client
 from requester_market import IMAGE
+from typed_lines import ran
 
 PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "buy-from-python.md"
 PART = PAGE.read_text(encoding="utf-8").partition("## What lies below")[0]
@@ -22,6 +23,7 @@ def typed() -> dict:
     return names
 
 
+@pytest.mark.executes("docs/how-to/buy-from-python.md", "from poolhand import Client")
 def test_the_program_of_the_page_does_what_it_says(named, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "results").mkdir()
@@ -32,6 +34,7 @@ def test_the_program_of_the_page_does_what_it_says(named, tmp_path, monkeypatch,
     assert "task 1: COMPLETED" in told
     assert "task 0 wrote ('words.txt', 'computed.json')" in told
     assert (tmp_path / "results" / "1" / "words.txt").read_bytes() == b"whale 42\n"
+    ran(CODE)
 
 
 def test_the_settings_of_the_page_are_settings():

@@ -9,10 +9,10 @@ import pytest
 from typist import Newcomer, address_in
 
 from poolhand.devnet.ports import free_port
-from typed_lines import typed_lines
+from typed_lines import program, ran, typed_lines
 
 pytestmark = pytest.mark.timeout(900)
-GUIDE = "docs/worker-guide.md"
+GUIDE, TUTORIAL = "docs/worker-guide.md", "docs/tutorial.md"
 TYPED_HERE = ("Quick start", "Find a workerpool", "Look at it, and stop it", "Your wallet", "Gas",
               "Statuses", "What to do when")  # fmt: skip
 """Sections of the guide; tests/scheduler types the one on the join script."""
@@ -39,6 +39,13 @@ def chain(network) -> dict[str, str]:
 
 
 @pytest.mark.case("E1", "E2", "E4", "E5", "E6", "E9")
+@pytest.mark.executes("docs/how-to/run-a-pool.md")
+@pytest.mark.executes(
+    "README.md", ". .venv", "CHAIN=", "poolhand worker start", "poolhand worker status"
+)
+@pytest.mark.executes(
+    "docs/how-to/run-a-worker.md", "poolhand worker status", "poolhand worker set"
+)
 def test_a_pool_a_worker_and_a_buyer_work_as_printed(network, chain, tmp_path):
     places = {
         r"https://pool\.example": f"http://127.0.0.1:{free_port()}",
@@ -122,6 +129,8 @@ def _stops_the_worker(worker: Party) -> None:
 
 
 @pytest.mark.case("E3", "E6")
+@pytest.mark.executes("README.md", "poolhand devnet up")
+@pytest.mark.executes("docs/tutorial.md", "poolhand devnet up", "poolhand devnet down")
 def test_a_whole_network_on_this_machine_works_as_printed(tmp_path):
     with closing(Party(tmp_path / "home")) as newcomer:
         for line in typed_lines("README.md", "Buy a computation"):
@@ -132,6 +141,7 @@ def test_a_whole_network_on_this_machine_works_as_printed(tmp_path):
                 assert "COMPLETED" in printed
 
 
+@pytest.mark.executes("docs/worker-guide.md", "export ", "poolhand ", "echo ")
 def test_the_guide_for_workers_works_as_printed(network, chain, tmp_path):
     """All but the join script, which tests/scheduler types; the worker of a devnet's own pool."""
     places = {
@@ -171,6 +181,28 @@ def _types_all(worker: Party, *headings: str) -> dict[str, str]:
     lines = [line for heading in headings for line in typed_lines(GUIDE, heading)]
     return {" ".join(re.findall(r"^poolhand (\w+(?: (?!https)[a-z]+)?)", line)): worker.types(line)
             for line in lines}  # fmt: skip
+
+
+@pytest.mark.executes(
+    "docs/tutorial.md", ". .venv", "poolhand devnet info", "poolhand run", "ls ",
+    "poolhand deal list", "from poolhand", "python first.py",
+)  # fmt: skip
+def test_the_tutorial_works_as_printed(network, tmp_path):
+    """On the network of the tests: its own is started and stopped by README.md's test."""
+    with closing(Party(tmp_path / "reader")) as reader:
+        reader.types(f"export POOLHAND_HOME={network.home}")
+        printed = {}
+        for line in typed_lines(TUTORIAL):
+            if line.startswith(("make setup", "poolhand devnet up", "poolhand devnet down")):
+                continue
+            if line == "python first.py":
+                code = program(TUTORIAL, "python")
+                (reader.home / "first.py").write_text(code, encoding="utf-8")
+                ran(code)
+            printed[line] = reader.types(line)
+        assert "picture.png" in printed["ls fractal/*"]
+        assert "task 2 is in fractals/2" in printed["python first.py"]
+        assert {each.name for each in (reader.home / "fractals").iterdir()} == {"0", "1", "2"}
 
 
 def test_every_command_of_the_guide_stands_in_a_section_that_is_typed():

@@ -26,7 +26,7 @@ from poolhand.devnet.rpc import NodeRpc
 from poolhand.devnet.transactions import SetupStep, sign
 from poolhand.domain.hashes import task_id as name_task
 from poolhand.domain.ids import Address, DealId
-from typed_lines import program, typed_lines
+from typed_lines import program, ran, typed_lines
 
 KEEPS_TASK = "0x60043560005500"
 """``sstore(0, calldataload(4))``: the first argument of ``receiveResult(bytes32,bytes)``."""
@@ -209,6 +209,9 @@ def test_the_library_sells_looks_buys_watches_debugs_downloads_and_takes_back(tr
     trades.each(lambda trade: tells_story(trade, hub=trade.network.info.hub))
 
 
+@pytest.mark.executes(
+    "docs/how-to/buy-with-the-iexec-sdk.md", "import { readFileSync", "node buy.mjs"
+)
 def test_the_program_of_the_page_buys_as_printed(trades):
     page = "docs/how-to/buy-with-the-iexec-sdk.md"
     assert "node buy.mjs" in typed_lines(page, "In a program")
@@ -221,6 +224,8 @@ def test_the_program_of_the_page_buys_as_printed(trades):
         (reader.folder / "buy.mjs").write_text(program(page, "js"), encoding="utf-8")
         done = reader.node("buy.mjs")
         assert done.code == 0, done
+        ran(program(page, "js"))
+        ran("node buy.mjs")
         assert "its result is in bought.zip" in done.out
         assert result_of(reader.folder / "bought.zip")["args"] == ["--top", "5"]
 

@@ -17,6 +17,7 @@ from pathlib import Path
 import pexpect
 
 from poolhand.devnet.artifacts import DEFAULT_CACHE
+from typed_lines import ran
 
 SECONDS = 100
 COLUMNS, LINES = 80, 24
@@ -61,6 +62,7 @@ class Newcomer:
         printed = self._answer(screen, pexpect.EOF)
         screen.close()
         assert screen.exitstatus == 0, f"$ {filled}\n{printed}"
+        ran(line)
         return printed
 
     def leaves_running(self, line: str, until: str) -> str:
@@ -69,6 +71,7 @@ class Newcomer:
         self._left.append(screen)
         printed = self._answer(screen, until)
         assert screen.after is not pexpect.EOF, f"$ {self._filled(line)}\n{printed}"
+        ran(line)
         return printed
 
     def waits_for_the_last(self) -> str:

@@ -19,6 +19,7 @@ from poolhand.settings.load import BadSetting
 from poolhand.settings.requester import session_settings
 from poolhand.transport.clock import SystemClock
 from requester_market import IMAGE
+from typed_lines import ran
 
 PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "buy-from-python.md"
 PART = PAGE.read_text(encoding="utf-8").partition("## What lies below")[2]
@@ -162,11 +163,13 @@ def test_settings_are_those_of_the_command_line():
 def typed() -> dict:
     """Return the names of the page's program, which is typed as it stands there."""
     (code,) = re.findall(r"```python\n(.*?)```", PART, re.DOTALL)
+    ran(code)
     names: dict = {"__name__": "typed"}
     exec(compile(code, str(PAGE), "exec"), names)
     return names
 
 
+@pytest.mark.executes("docs/how-to/buy-from-python.md", "import asyncio")
 async def test_the_program_of_the_page_does_what_it_says(market, session, tmp_path, monkeypatch, capsys):  # fmt: skip
     monkeypatch.chdir(tmp_path)
     program = asyncio.create_task(typed()["word_count"](session, IMAGE))

@@ -17,7 +17,7 @@ from poolhand.domain.ids import Address
 from poolhand.scheduler.joining.join_files import JoinPlace, join_set
 from poolhand.scheduler.joining.join_page import script_command
 from small_releases import OWNER, front, small_wheel
-from typed_lines import typed_lines
+from typed_lines import ran, typed_lines
 
 
 class Visitor:
@@ -84,6 +84,7 @@ def test_it_installs_hands_over_does_so_again_and_leaves_nothing(visitor, shell)
     assert not (visitor.home / ".local/share/poolhand").exists()
 
 
+@pytest.mark.executes("docs/worker-guide.md", "curl", "sh join.sh")
 def test_the_guides_lines_for_it_work_as_printed(visitor):
     url = visitor.made.manifest.url
     for line in typed_lines("docs/worker-guide.md", "By script"):
@@ -94,6 +95,7 @@ def test_the_guides_lines_for_it_work_as_printed(visitor):
             seen.expect(pexpect.EOF, timeout=100)
         seen.close()
         assert seen.exitstatus == 0, typed
+        ran(line)
     assert visitor.handed.read_text().splitlines() == [f"join {url}", f"join {url} --uninstall"]
     assert not (visitor.home / ".local/share/poolhand").exists()
 

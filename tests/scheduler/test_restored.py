@@ -19,7 +19,7 @@ from test_two_processes import bought
 from poolhand.store.sql_engine import file_of
 from postgres_fixtures import postgres_server
 from postgres_server import binaries
-from typed_lines import typed_lines
+from typed_lines import ran, typed_lines
 
 __all__ = ["postgres_server"]
 
@@ -73,11 +73,12 @@ class Operator:
         path = os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))
         known = {"HOME": str(self.folder), "PATH": path, **self.environment}
         for line in typed:
-            ran = subprocess.run(
+            done = subprocess.run(
                 ["/bin/bash", "-c", line], cwd=self.folder, env=known, check=False,
                 capture_output=True, text=True, timeout=60,
             )  # fmt: skip
-            assert ran.returncode == 0, f"$ {line}\n{ran.stdout}{ran.stderr}"
+            assert done.returncode == 0, f"$ {line}\n{done.stdout}{done.stderr}"
+            ran(line)
 
 
 @pytest.fixture
@@ -113,7 +114,6 @@ def server(postgres_server, tmp_path):
                      "DROP ROLE IF EXISTS pool", "CREATE ROLE pool LOGIN",
                      "CREATE DATABASE pool OWNER pool"):  # fmt: skip
             connection.execute(line)
-    (tmp_path / "backup").mkdir()
     url, path = f"postgresql://pool@/pool?host={address}", os.environ["PATH"]
     exported = {
         "POOLHAND_DATABASE": url,
@@ -122,16 +122,37 @@ def server(postgres_server, tmp_path):
         "PATH": os.pathsep.join((str(binaries()), path)),
     }
     return Operator(
-        tmp_path, url, (lines("(umask 077; pg_dump", "(umask 077; pg_dump"), False),
+        tmp_path, url, (["mkdir -p backup", *lines("(umask 077; pg_dump", "(umask 077; pg_dump")], False),
         lines("createdb", "psql"), url.replace("/pool?", "/pool2?"), exported,
     )  # fmt: skip
 
 
-@pytest.fixture(params=["files", pytest.param("server", marks=pytest.mark.postgres)])
+@pytest.fixture
 def operator(request):
     return request.getfixturevalue(request.param)
 
 
+@pytest.mark.parametrize(
+    "operator",
+    [
+        pytest.param(
+            "files",
+            id="files",
+            marks=pytest.mark.executes(
+                "docs/how-to/operate-a-pool.md", "cp -p", "poolhand debug replay backup"
+            ),
+        ),
+        pytest.param(
+            "server",
+            id="server",
+            marks=[
+                pytest.mark.postgres,
+                pytest.mark.executes("docs/how-to/operate-a-pool.md", "(umask", "createdb"),
+            ],
+        ),
+    ],
+    indirect=True,
+)
 async def test_a_pool_goes_on_from_a_backup_and_learns_the_rest_from_the_chain(tmp_path, operator):
     started = Started(tmp_path)
     started.settings = replace(started.settings, database=operator.url)
