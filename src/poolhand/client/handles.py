@@ -11,7 +11,9 @@ from contextlib import aclosing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, overload
 
+from poolhand.client.deal_view import ThroughputRecord, completed, deal_html, deal_line
 from poolhand.client.errors import FailedTask, SeveralTasks, TimedOutTask
+from poolhand.client.notebook import open_screen
 from poolhand.client.reports import (
     Cancellation,
     DealCost,
@@ -197,6 +199,26 @@ class AsyncDealHandle:
         async with aclosing(deal.follow()) as told:
             async for change in told:
                 yield change
+
+    async def show(self) -> None:
+        """Show a table that follows the deal in a notebook until every task has ended.
+
+        It tells tasks by status, cost, pool and errors, and in the end what was completed when.
+        In a terminal it is a line for each change. Stopping it ends nothing: the deal goes on.
+        """
+        screen = open_screen()
+        async with aclosing(self.pictures()) as pictures:
+            async for html, line in pictures:
+                screen(html, line)
+
+    async def pictures(self) -> AsyncGenerator[tuple[str, str]]:
+        """Yield the deal whenever it is looked at, as HTML and as a line, until it has ended."""
+        requester, record = await self._client.requester(), ThroughputRecord()
+        watch = await requester.watch_of_deal(self.deal)
+        async with aclosing(watch.follow_deal(self.deal)) as snapshots:
+            async for progress in snapshots:
+                record.add(asyncio.get_running_loop().time(), completed(progress))
+                yield deal_html(self.deal, progress, record), deal_line(self.deal, progress)
 
     async def wait(self, timeout: float | None = None) -> Progress:
         """Wait until every task has ended, and return how.

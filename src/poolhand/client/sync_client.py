@@ -18,12 +18,15 @@ from poolhand.appimage.composing import BuiltImage, PublishedImage
 from poolhand.appimage.image import Image
 from poolhand.client.app_images import DeployedImage
 from poolhand.client.async_client import AsyncClient
+from poolhand.client.deal_view import deal_html, trouble_html
 from poolhand.client.handles import AsyncDealHandle, AsyncTaskHandle
 from poolhand.client.loop_thread import LoopThread
+from poolhand.client.notebook import open_screen
 from poolhand.client.reports import Cancellation, DealCost, TaskProof
 from poolhand.client.task_result import TaskResult
 from poolhand.domain.budget import SpendingBudget
 from poolhand.domain.deal import Deal
+from poolhand.domain.errors import PoolhandError
 from poolhand.domain.ids import ZERO_ADDRESS, Address, DealId, TaskId
 from poolhand.domain.units import NanoRlc
 from poolhand.requester.changes import Change
@@ -122,6 +125,26 @@ class DealHandle:
     def events(self) -> Iterator[Change]:
         """Yield what changes, a line each, until every task has ended or run out of time."""
         return self._loop.iterate(self._handle.events())
+
+    def show(self) -> None:
+        """Show a table that follows the deal in a notebook until every task has ended.
+
+        In a terminal it is a line for each change. Stopping it ends nothing: the deal goes on.
+        """
+        screen = open_screen()
+        for html, line in self.pictures():
+            screen(html, line)
+
+    def pictures(self) -> Iterator[tuple[str, str]]:
+        """Yield the deal whenever it is looked at, as HTML and as a line, until it has ended."""
+        return self._loop.iterate(self._handle.pictures())
+
+    def _repr_html_(self) -> str:
+        """Return how it stands now, for a notebook; where nobody answers, why."""
+        try:
+            return deal_html(self.deal, self.status())
+        except PoolhandError as trouble:
+            return trouble_html(self.deal, trouble)
 
     def wait(self, timeout: float | None = None) -> Progress:
         """Wait until every task has ended (seconds at most), and return how."""
