@@ -200,7 +200,7 @@ def test_the_tutorial_works_as_printed(network, tmp_path):
                 (reader.home / "first.py").write_text(code, encoding="utf-8")
                 ran(code)
             printed[line] = reader.types(line)
-        assert "picture.png" in printed["ls fractal/*"]
+        assert "picture.png" in printed["ls -R fractal"]
         assert "task 2 is in fractals/2" in printed["python first.py"]
         assert {each.name for each in (reader.home / "fractals").iterdir()} == {"0", "1", "2"}
 
