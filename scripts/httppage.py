@@ -33,7 +33,8 @@ from poolhand.scheduler.api.purchases import purchase_routes
 from poolhand.scheduler.api.selling import selling_routes
 from poolhand.scheduler.api.statuses import status_routes
 from poolhand.scheduler.api.summary import summary_routes
-from poolhand.scheduler.api.tasks import log_routes, task_routes
+from poolhand.scheduler.api.task_output import output_routes, reader_sign_in_routes
+from poolhand.scheduler.api.tasks import task_routes
 from poolhand.scheduler.api.workers import worker_routes
 from poolhand.transport.described import document_of
 
@@ -79,8 +80,8 @@ def _services() -> dict[str, tuple[APIRouter, ...]]:
     pool = (
         selling_routes(part, part), purchase_routes(part), order_routes(part), drain_routes(part),
         summary_routes(part), worker_routes(part, part, part, part), status_routes(),
-        task_routes(part, part, part, part), log_routes(part, part),
-        core_routes(CoreTasks(part, part, part, part, "")),
+        task_routes(part, part, part, part), reader_sign_in_routes(part, part),
+        output_routes(part, part, part), core_routes(CoreTasks(part, part, part, part, part, "")),
         deal_routes(part, part, part), join_routes(part, part, part), health_routes(part, part),
     )  # fmt: skip
     market = (
