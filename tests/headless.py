@@ -67,12 +67,16 @@ async def visitor(but=()):
     assert told == []
 
 
-async def read_by_everybody(page, name, folder):
-    """Hold a page to axe-core and to its width, in each look; its pictures are kept."""
+async def read_by_everybody(page, name, folder, settled="() => true"):
+    """Hold a page to axe-core and to its width, in each look; its pictures are kept.
+
+    ``settled`` is what the page answers yes to when it has done what a new size makes it do.
+    """
     await page.evaluate((keep(DEFAULT_CACHE, AXE) / "axe.min.js").read_text(encoding="utf-8"))
     for scheme, size in LOOKS:
         await page.emulate_media(color_scheme=scheme)
         await page.set_viewport_size(SIZES[size])
+        await page.wait_for_function(settled)
         found = (await page.evaluate("() => axe.run()"))["violations"]
         told = [(each["id"], [node["html"] for node in each["nodes"]][:2]) for each in found]
         assert told == [], (scheme, size)

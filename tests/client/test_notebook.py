@@ -13,7 +13,7 @@ from client_world import PRICE
 from headless import read_by_everybody, visitor
 from poolhand import Client
 from poolhand.client.deal_view import (
-    MOST_ERRORS,
+    MOST_ERRORS_SHOWN,
     MOST_POINTS,
     ThroughputRecord,
     deal_html,
@@ -80,7 +80,7 @@ def test_in_a_terminal_each_change_is_a_line(deal, capsys):
 def test_errors_are_told_and_bounded(deal):
     (task, _) = deal.wait().tasks
     failed = replace(task, view=replace(task.view, status=ChainTaskStatus.FAILED))
-    progress = Progress(tuple(replace(failed, index=n) for n in range(MOST_ERRORS + 3)))
+    progress = Progress(tuple(replace(failed, index=n) for n in range(MOST_ERRORS_SHOWN + 3)))
     html = deal_html(deal.deal, progress)
     assert "0 of 13 task(s) completed" in html
     assert "3 more" in html

@@ -24,6 +24,9 @@ READ = {
     "decision": "docs/adr/0001-pure-machines-and-a-journal/",
 }
 """A page with tables and code, one with diagrams, one of text."""
+WITHIN_REACH = """() => [...document.querySelectorAll(".md-typeset__scrollwrap, pre > code")]
+    .every((each) => each.scrollWidth <= each.clientWidth || each.tabIndex === 0)"""
+"""Whether whatever can be scrolled can be by keyboard: the theme sees to it when a size has changed."""
 LOADED = {"script": "src", "link": "href", "img": "src", "iframe": "src", "source": "src"}
 
 
@@ -151,7 +154,8 @@ async def test_everybody_can_read_the_site_and_it_asks_nobody_else(site, tmp_pat
             if await page.locator("pre.diagram").count():
                 await page.wait_for_selector("body[data-diagrams=drawn]")
                 assert await page.locator("pre.diagram svg[role=img]").count()
-            await read_by_everybody(page, name, tmp_path)
+            await page.wait_for_function(WITHIN_REACH)
+            await read_by_everybody(page, name, tmp_path, WITHIN_REACH)
         await page.goto(url)
         await page.keyboard.press("/")
         await page.keyboard.type("finalize")

@@ -14,9 +14,9 @@ from poolhand.domain.units import NanoRlc, show_rlc
 from poolhand.requester.causes import causes
 from poolhand.requester.watching import Outcome, Progress, TaskProgress
 
-MOST_ERRORS: Final = 10
+MOST_ERRORS_SHOWN: Final = 10
 """Tasks whose errors are told one by one."""
-LONGEST_TEXT: Final = 300
+LONGEST_CELL: Final = 300
 """Characters of an error."""
 MOST_POINTS: Final = 240
 """Points of a plot: then every second one is dropped."""
@@ -138,12 +138,12 @@ def _has_failed(task: TaskProgress) -> bool:
 
 
 def _errors(errors: Sequence[TaskProgress]) -> Iterator[tuple[str, str]]:
-    for task in errors[:MOST_ERRORS]:
+    for task in errors[:MOST_ERRORS_SHOWN]:
         told = [f"{cause.sentence}. {cause.next_step}" for cause in causes(task)]
         why = "; ".join(told) or str(task.meaning or task.status)
         yield str(task.index), why
-    if len(errors) > MOST_ERRORS:
-        yield "…", f"{len(errors) - MOST_ERRORS} more"
+    if len(errors) > MOST_ERRORS_SHOWN:
+        yield "…", f"{len(errors) - MOST_ERRORS_SHOWN} more"
 
 
 def _table(columns: Sequence[str], rows: Iterator[tuple[str, str]] | list[tuple[str, str]]) -> str:
@@ -156,4 +156,4 @@ def _table(columns: Sequence[str], rows: Iterator[tuple[str, str]] | list[tuple[
 
 
 def _fit(text: str) -> str:
-    return escape(shown(text, LONGEST_TEXT))
+    return escape(shown(text, LONGEST_CELL))
