@@ -36,6 +36,7 @@ MERMAID: Final = Package(
 BESIDE: Final = "beside"
 DESCRIBED: Final = (
     "__init__.py",
+    "appimage",
     "client",
     "domain/__init__.py",
     "domain/errors.py",
