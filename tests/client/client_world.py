@@ -29,6 +29,7 @@ class Bazaar:
         lazy: Deals are left undone.
         fails_to_open: Raised by the next opening, once.
         wallet: False opens requesters that only read.
+        does: Does the tasks of a deal otherwise than ``do``.
     """
 
     def __init__(self, folder) -> None:
@@ -38,9 +39,11 @@ class Bazaar:
         self.lazy = False
         self.fails_to_open: Exception | None = None
         self.wallet = None
+        self.does = None
         self.settings = []
         self.all_closed = asyncio.Event()
         self._has_begun = False
+        self._done = set()
 
     @asynccontextmanager
     async def open(self, settings):
@@ -65,12 +68,11 @@ class Bazaar:
                 self.all_closed.set()
 
     async def _work(self):
-        done = set()
         async for _ in self.market.chain.watcher.heads():
             for deal in tuple(self.market.chain.state.deals.values()):
-                if not self.lazy and deal.deal_id not in done:
-                    done.add(deal.deal_id)
-                    await do(self.market, deal)
+                if not self.lazy and deal.deal_id not in self._done:
+                    self._done.add(deal.deal_id)
+                    await (self.does or do)(self.market, deal)
 
 
 async def put_on_chain(market, deal):

@@ -18,6 +18,8 @@ from client_world import PRICE
 import poolhand
 from poolhand import AsyncClient, Client, TimedOutTask
 from poolhand.client.errors import ClientClosed
+from poolhand.client.functions.decorated import AsyncNetworkFunction, NetworkFunction
+from poolhand.client.functions.verbs import AsyncFunctionVerbs, FunctionVerbs
 from poolhand.client.handles import AsyncDealHandle, AsyncTaskHandle
 from poolhand.client.loop_thread import LoopThread
 from poolhand.client.sync_client import DealHandle, TaskHandle
@@ -173,13 +175,27 @@ def test_a_program_keeps_the_structlog_that_it_configured(named):
 
 @pytest.mark.parametrize(
     ("sync", "twin"),
-    [(Client, AsyncClient), (DealHandle, AsyncDealHandle), (TaskHandle, AsyncTaskHandle)],
+    [
+        (Client, AsyncClient),
+        (DealHandle, AsyncDealHandle),
+        (TaskHandle, AsyncTaskHandle),
+        (FunctionVerbs, AsyncFunctionVerbs),
+        (NetworkFunction, AsyncNetworkFunction),
+    ],
 )
 def test_both_clients_have_the_same_names(sync, twin):
     def names(kind):
         return {name for name in vars(kind) if not name.startswith("_")}
 
-    of_a_loop = {"aclose", "requester", "spender", "undelivered"}
+    of_a_loop = {
+        "aclose",
+        "bought_before",
+        "calls",
+        "requester",
+        "spender",
+        "target",
+        "undelivered",
+    }
     made_in_init = {"id", "index"}
     assert names(sync) - {"close"} - made_in_init == names(twin) - of_a_loop - made_in_init
     if sync is Client:

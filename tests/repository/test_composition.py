@@ -60,6 +60,8 @@ BESIDES: Mapping[str, tuple[str, tuple[str, ...]]] = {
         ("endpoint.checked", "endpoint.expelled", "endpoint.head"),
     ),
     "chain/watcher.py": (RECORD, ("place.next", "place.told")),
+    "client/functions/bag_journal.py": (RECORD, ("record.deal_id",)),
+    "client/functions/calls.py": (RECORD, ("chunk.place",)),
     "cli/deal.py": (FAREWELL, ("command.farewell",)),
     "containers/vm/tools.py": (
         FOREIGN,
@@ -185,6 +187,7 @@ MOST_CARRIED = 5
 """Parts and ports that one record may carry; who needs more of them needs them by name."""
 MADE_ELSEWHERE = {
     ("requester/requester.py", "Buyer"): "of the wallet that this very purchase opened",
+    ("requester/requester.py", "ImageLabels"): "asks by the logins and rules of this requester",
     ("requester/requester.py", "Selling"): "of the wallet that this very verb opened",
     ("requester/requester.py", "SpendingWallet"): "of the wallet that this very verb opened",
     ("scheduler/app_memory.py", "JournaledMap"): "its own memory, over a journal that it is given",

@@ -38,6 +38,7 @@ READ_THE_ENVIRONMENT = {
     "devnet/engine.py": "PATH, for an engine to start",
     "devnet/faults/disks.py": "PATH, for the kernel's own programs",
     "devnet/faults/grounds.py": "where an engine is that the faults stand in front of",
+    "devnet/function_app/main.py": "what a worker tells an app, in its container",
     "devnet/info.py": "the devnet's home, which every verb looks into",
     "keys/own_signer.py": "passed on to the signer, without secrets",
     "observe/machine_use.py": "DISPLAY, whether X11 can be asked",

@@ -31,12 +31,14 @@ class RunTerms:
         folder: In which it starts; empty: as the base says.
         user: Empty: as the base says.
         environment: Variables, beside those of the base and before them.
+        labels: What it tells of itself, beside what its base does and before it.
     """
 
     command: tuple[str, ...] = ()
     folder: str = ""
     user: str = ""
     environment: Mapping[str, str] = field(default_factory=dict)
+    labels: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +140,8 @@ def _run_config(base: Mapping[str, Any], run: RunTerms) -> dict[str, Any]:
         kept["User"] = run.user
     if run.folder:
         kept["WorkingDir"] = run.folder
+    if run.labels:
+        kept["Labels"] = {**(base.get("Labels") or {}), **run.labels}
     return {**kept, "Env": [*told, *own]}
 
 

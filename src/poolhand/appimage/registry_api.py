@@ -110,12 +110,24 @@ class RegistryApi:
         listed = listed_platforms(members)
         if listed is not None:
             return listed
-        config = members.get("config")
+        told = platform_of(await self._config_of(members))
+        return (told,) if told else ()
+
+    async def config(self, name: str) -> dict[str, Any]:
+        """Return what an image says of itself, by tag or digest; of several, the first one's."""
+        members = members_of((await self.manifest("GET", name)).content)
+        listed = members.get("manifests")
+        first = listed[0] if isinstance(listed, list) and listed else None
+        if isinstance(first, dict) and NAMED_DIGEST.fullmatch(str(first.get("digest"))):
+            members = members_of((await self.manifest("GET", str(first["digest"]))).content)
+        return await self._config_of(members)
+
+    async def _config_of(self, manifest: Mapping[str, Any]) -> dict[str, Any]:
+        config = manifest.get("config")
         name = config.get("digest") if isinstance(config, dict) else None
         if not isinstance(name, str) or not NAMED_DIGEST.fullmatch(name):
-            return ()
-        told = platform_of(members_of((await self.metadata(name)).content))
-        return (told,) if told else ()
+            return {}
+        return members_of((await self.metadata(name)).content)
 
     async def _read(self, method: str, path: str, headers: dict[str, str]) -> WebAnswer:
         caps = Caps(MOST_METADATA, self._http.timeout.read)

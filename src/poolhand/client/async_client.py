@@ -17,15 +17,17 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from poolhand.appimage.composing import BuiltImage, PublishedImage
 from poolhand.appimage.image import Image
 from poolhand.client.app_images import ClientImages, DeployedImage
 from poolhand.client.context import ClientContext
 from poolhand.client.errors import UnknownCategory
+from poolhand.client.functions.terms import DEVNET_FUNCTIONS
+from poolhand.client.functions.verbs import AsyncFunctionVerbs
 from poolhand.client.handles import AsyncDealHandle, AsyncTaskHandle
-from poolhand.client.purchases import BudgetedPurchases
+from poolhand.client.purchases import BudgetedPurchases, begun_purchase
 from poolhand.domain.budget import SpendingBudget
 from poolhand.domain.ids import ZERO_ADDRESS, Address, DealId, TaskId
 from poolhand.domain.network_hosts import MOST_HOSTS, read_hosts
@@ -37,15 +39,17 @@ from poolhand.domain.units import NanoRlc, parse_rlc
 from poolhand.observe import configure_as_library
 from poolhand.requester.buying import Purchase
 from poolhand.requester.main import open_requester
+from poolhand.requester.repeats import same_deal
 from poolhand.requester.requester import NoSuchTask, NoWallet, Requester
 from poolhand.requester.session import Session
+from poolhand.requester.wish import Wish
 from poolhand.settings.requester import RequesterSettings
 
 if TYPE_CHECKING:
     from poolhand.client.context import Opener
 
 
-class AsyncClient:
+class AsyncClient(AsyncFunctionVerbs):
     """Buys computation, follows it and fetches what came of it.
 
     Settings are those of the command line (``docs/settings.md``), by keyword or from the same
@@ -62,6 +66,8 @@ class AsyncClient:
         budget: RLC that all purchases of this client together may cost: text with its unit
             (``"10 RLC"``) or nRLC; None: without a limit. What is refunded does not come back into
             it; gas is not in it.
+        functions: The image, or app, that runs functions where a call names none; that of the
+            devnet where this is empty.
         opener: Opens a requester; for tests.
     """
 
@@ -81,6 +87,7 @@ class AsyncClient:
         results_url: str = "",
         state: str | Path = "",
         budget: str | NanoRlc | None = None,
+        functions: str | Address = "",
         opener: Opener | None = None,
     ) -> None:
         configure_as_library()
@@ -91,6 +98,7 @@ class AsyncClient:
         }  # fmt: skip
         self._context = ClientContext({name: value for name, value in told.items() if value})
         self._opener = opener or open_requester
+        self.runs_functions = functions or DEVNET_FUNCTIONS
         self._purchases = BudgetedPurchases(SpendingBudget(amount_of(budget)))
         self._opening: asyncio.Task[Requester] | None = None
         self._closing: asyncio.Event | None = None
@@ -151,24 +159,16 @@ class AsyncClient:
             PasswordMissing, NoWalletNamed, NoDevnet: Settings are missing; the message says which.
         """
         requester = await self.spender()
-        terms = {
-            "dataset": _address(dataset),
-            "args": args if isinstance(args, str) else join_arguments(args),
-            "inputs": tuple(inputs),
-            "hosts": read_hosts(hosts, MOST_HOSTS),
-            "trust": Trust(trust),
-            "tasks": tasks,
-            "category": await _category(requester, category),
-            "tag": Tag.of(tag),
-            "callback": _address(callback),
-            "beneficiary": None if beneficiary is None else _address(beneficiary),
-            "workerpool": _address(pool),
-        }
-        target = image if isinstance(image, Address) else self._target(image)
+        terms = await _terms(
+            requester, args, dataset=dataset, inputs=inputs, hosts=hosts, trust=trust,
+            category=category, tasks=tasks, tag=tag, pool=pool, beneficiary=beneficiary,
+            callback=callback,
+        )  # fmt: skip
         bought, name = None, None
         try:
             async with requester.spending():
                 most = self.budget.left_for(None, amount_of(budget))
+                target = self.target(image)
                 wish = (await Session(requester).wish(target, **terms, budget=most)).wish
                 name = wish.fingerprint
                 bought = await self._purchases.buy(
@@ -179,6 +179,37 @@ class AsyncClient:
                 self._purchases.keep(name, bought)
             raise
         return AsyncDealHandle(self, bought, name)
+
+    async def bought_before(
+        self, image: str | Address, args: str, *, deposit: bool = False, **terms: Any
+    ) -> AsyncDealHandle | None:
+        """Return the deal that exactly this call has bought, finished where it was begun.
+
+        Args:
+            image: As of ``run``.
+            args: As of ``run``, and such as no other purchase has.
+            deposit: As of ``run``.
+            **terms: As of ``run``.
+
+        Raises:
+            StakeTooLow, …: As ``run``, where orders were signed and are still to be sent.
+        """
+        requester = await self.spender()
+        made = await _terms(requester, args, **terms)
+        async with requester.spending():
+            wish = (await Session(requester).wish(self.target(image), **made)).wish
+            return await self._found(requester, wish, deposit=deposit)
+
+    async def _found(
+        self, requester: Requester, wish: Wish, *, deposit: bool
+    ) -> AsyncDealHandle | None:
+        if await begun_purchase(requester, wish.fingerprint) is not None:
+            bought = await self._purchases.buy(requester, wish, None, deposit=deposit, again=True)
+            return AsyncDealHandle(self, bought, wish.fingerprint)
+        async with requester.wallet.open() as spending:
+            owner = requester.wallet.address
+            deal = await same_deal(spending.hub, wish, owner, spending.deals)
+        return None if deal is None else AsyncDealHandle(self, Purchase(deal, None, resumed=True))
 
     def undelivered(self, handle: AsyncDealHandle) -> None:
         """Take back what nobody got, for its call was interrupted: the same call finds it."""
@@ -249,6 +280,7 @@ class AsyncClient:
 
     async def aclose(self) -> None:
         """Close the connections. Deals go on; a call after it connects anew."""
+        await self.calls.end()
         serving, closing = self._serving, self._closing
         self._opening = self._serving = self._closing = None
         if closing is not None and serving is not None:
@@ -260,16 +292,19 @@ class AsyncClient:
 
     async def __aexit__(
         self,
-        _kind: type[BaseException] | None,
+        kind: type[BaseException] | None,
         _fault: BaseException | None,
         _trace: TracebackType | None,
     ) -> None:
+        self.calls.close(clean=kind is None)
         await self.aclose()
 
-    def _target(self, image: str) -> str | Address:
-        return (
-            Address.parse(image) if image.startswith(("0x", "0X")) else self._context.image(image)
-        )
+    def target(self, image: str | Address) -> str | Address:
+        """Return the full name of an image, or the address of an app."""
+        if isinstance(image, Address):
+            return image
+        is_app = image.startswith(("0x", "0X"))
+        return Address.parse(image) if is_app else self._context.image(image)
 
     async def _open(self) -> Requester:
         settings = self._context.settings(signing=self._context.can_sign)
@@ -313,6 +348,37 @@ def amount_of(budget: str | NanoRlc | None) -> NanoRlc | None:
 
 def _address(told: str | Address) -> Address:
     return told if isinstance(told, Address) else Address.parse(told)
+
+
+async def _terms(
+    requester: Requester,
+    args: str | Sequence[str] = "",
+    *,
+    dataset: str | Address = ZERO_ADDRESS,
+    inputs: Iterable[str] = (),
+    hosts: Iterable[str] = (),
+    trust: int = 1,
+    category: int | str = 0,
+    tasks: int = 1,
+    tag: Iterable[str] = (),
+    pool: str | Address = ZERO_ADDRESS,
+    beneficiary: str | Address | None = None,
+    callback: str | Address = ZERO_ADDRESS,
+) -> dict[str, Any]:
+    """Return terms as a wish takes them; raises what is wrong with one."""
+    return {
+        "dataset": _address(dataset),
+        "args": args if isinstance(args, str) else join_arguments(args),
+        "inputs": tuple(inputs),
+        "hosts": read_hosts(hosts, MOST_HOSTS),
+        "trust": Trust(trust),
+        "tasks": tasks,
+        "category": await _category(requester, category),
+        "tag": Tag.of(tag),
+        "callback": _address(callback),
+        "beneficiary": None if beneficiary is None else _address(beneficiary),
+        "workerpool": _address(pool),
+    }
 
 
 async def _category(requester: Requester, told: int | str) -> int:

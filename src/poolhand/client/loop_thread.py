@@ -59,6 +59,12 @@ class LoopThread:
                     undelivered(found)
             raise
 
+    def soon(self, how: Callable[..., object], *args: Any) -> None:
+        """Have something done there, and do not wait; raises ClientClosed."""
+        if not self._end.alive:
+            raise ClientClosed
+        self._loop.call_soon_threadsafe(how, *args)
+
     def iterate(self, items: AsyncGenerator[T]) -> Iterator[T]:
         """Yield what is yielded there."""
         try:

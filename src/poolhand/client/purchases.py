@@ -52,7 +52,7 @@ class BudgetedPurchases:
         name = wish.fingerprint
         if (untold := self._untold.pop(name, None)) is not None:
             return replace(untold, resumed=True)
-        begun = await _begun(requester, name)
+        begun = await begun_purchase(requester, name)
         if begun is not None:
             self.budget.begin(name, NanoRlc(price_of(begun.orders) * wish.tasks))
         limit, self._buying = self.budget.left_for(name, most), name
@@ -61,7 +61,7 @@ class BudgetedPurchases:
                 replace(wish, budget=limit), deposit=deposit, again=again, by_signature=None
             )
         except Refused:
-            if await _begun(requester, name) is None:  # else its orders may still be sent
+            if await begun_purchase(requester, name) is None:  # else its orders may still be sent
                 self.budget.not_made(name)
             raise
         finally:
@@ -75,7 +75,7 @@ class BudgetedPurchases:
             self.budget.begin(self._buying, NanoRlc(offer.price * wish.tasks))
 
 
-async def _begun(requester: Requester, name: Fingerprint) -> BegunPurchase | None:
+async def begun_purchase(requester: Requester, name: Fingerprint) -> BegunPurchase | None:
     """Return the orders of a purchase whose end the wallet's journal does not know."""
     async with requester.wallet.open() as spending:
         return spending.purchases.pending(name)

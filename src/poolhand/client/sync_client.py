@@ -19,6 +19,7 @@ from poolhand.appimage.image import Image
 from poolhand.client.app_images import DeployedImage
 from poolhand.client.async_client import AsyncClient
 from poolhand.client.deal_view import deal_html, trouble_html
+from poolhand.client.functions.verbs import FunctionVerbs
 from poolhand.client.handles import AsyncDealHandle, AsyncTaskHandle
 from poolhand.client.loop_thread import LoopThread
 from poolhand.client.notebook import open_screen
@@ -192,7 +193,7 @@ class DealHandle:
         return repr(self._handle)
 
 
-class Client:
+class Client(FunctionVerbs):
     """Buys computation, follows it and fetches what came of it.
 
     Takes the settings of ``AsyncClient``, which are those of the command line. It may be used by
@@ -216,6 +217,7 @@ class Client:
         results_url: str = "",
         state: str | Path = "",
         budget: str | NanoRlc | None = None,
+        functions: str | Address = "",
         opener: Opener | None = None,
     ) -> None:
         self._client = AsyncClient(
@@ -232,6 +234,7 @@ class Client:
             results_url=results_url,
             state=state,
             budget=budget,
+            functions=functions,
             opener=opener,
         )
         self._loop = LoopThread()
@@ -306,6 +309,7 @@ class Client:
 
     def close(self) -> None:
         """Close the connections now. Deals go on; handles of this client end with it."""
+        self._client.calls.close()
         self._loop.close()
 
     def __enter__(self) -> Self:
@@ -313,8 +317,9 @@ class Client:
 
     def __exit__(
         self,
-        _kind: type[BaseException] | None,
+        kind: type[BaseException] | None,
         _fault: BaseException | None,
         _trace: TracebackType | None,
     ) -> None:
+        self._client.calls.close(clean=kind is None)
         self.close()

@@ -66,12 +66,16 @@ class PushFailed(Unavailable):
 class Manner:
     """How an image is run: its user and working folder (empty: none is named), its processor.
 
-    ``machine`` is in the names of images (``amd64``); empty: this machine's.
+    ``machine`` is in the names of images (``amd64``); empty: this machine's. ``labels`` are what
+    its config tells of it, by name. ``packages`` are folders of Python packages that lie beside
+    the app.
     """
 
     user: str = APP_USER
     folder: str = APP_HOME
     machine: str = ""
+    labels: tuple[tuple[str, str], ...] = ()
+    packages: tuple[Path, ...] = ()
 
 
 USUAL: Final = Manner()
@@ -108,12 +112,15 @@ def build(app: Path, folder: Path, *, cache: Path, manner: Manner = USUAL) -> Bu
     """
     if not (app / ENTRY).is_file():
         raise NoSuchApp(app)
-    sources = [path for path in app.rglob("*.py") if "__pycache__" not in path.parts]
     entries: dict[str, LayerEntry] = {
-        f"{APP_HOME}/{p.relative_to(app)}": Copied(p) for p in sources
+        f"{APP_HOME}/{path.relative_to(below)}": Copied(path)
+        for root, below in ((app, app), *((each, each.parent) for each in manner.packages))
+        for path in root.rglob("*.py")
+        if "__pycache__" not in path.parts
     }
     layers = (python_layer(cache), write_layer(folder / "app.tar.gz", entries))
-    run = RunTerms(("python3", f"{APP_HOME}/{ENTRY}"), manner.folder, manner.user, ENVIRONMENT)
+    command, labels = ("python3", f"{APP_HOME}/{ENTRY}"), dict(manner.labels)
+    run = RunTerms(command, manner.folder, manner.user, ENVIRONMENT, labels)
     return compose(layers, run, _platform(manner))
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import platform
 from collections.abc import Iterable
 from hashlib import sha256
+from typing import Any
 
 import httpx
 
@@ -60,6 +61,23 @@ async def resolve(
         return ResolvedImage(str(image), bytes.fromhex(found[1]))
     answer = await registry.manifest("GET", image.tag)
     return ResolvedImage(str(image), sha256(answer.content).digest())
+
+
+async def image_config(
+    http: httpx.AsyncClient, text: str, login_of: FindLogin = nobody, allows: Visits | None = None
+) -> dict[str, Any]:
+    """Return what an image says of itself (OCI image specification, "config").
+
+    Raises:
+        BadImageName: Not a reference.
+        NoSuchImage: The registry does not know it.
+        RegistryDown: The registry does not answer.
+    """
+    image = ImageReference.parse(text)
+    login = await login_of(image.registry)
+    registry = RegistryApi(http, image, login, allows or unread_by_others)
+    pinned = f"sha256:{image.digest.hex()}" if image.digest else image.tag
+    return await registry.config(pinned)
 
 
 async def demand_platform(

@@ -46,6 +46,20 @@ async def refuse_repeat(hub: Hub, wish: Wish, owner: Address, known: RememberedD
             raise SamePurchaseOpen(_told(deal, Seconds(max(0, now - deal.start_time))))
 
 
+async def same_deal(hub: Hub, wish: Wish, owner: Address, known: RememberedDeals) -> Deal | None:
+    """Return the newest deal of a wallet that asks workers for the same, ended or not.
+
+    Raises:
+        ChainUnreachable: No endpoint answers.
+    """
+    reader = DealReader(hub)
+    for deal_id in await recent_deals(hub, owner, known):
+        deal = await reader.read(deal_id)
+        if deal is not None and is_same(deal, wish, owner):
+            return deal
+    return None
+
+
 async def recent_deals(hub: Hub, owner: Address, known: RememberedDeals) -> tuple[DealId, ...]:
     """Return a wallet's deals of late, newest first."""
     head = (await hub.head()).number

@@ -41,6 +41,7 @@ from poolhand.requester.buying import Buyer, Purchase
 from poolhand.requester.checking import OrderState, order_state
 from poolhand.requester.claims import Claimed, TaskPlaces
 from poolhand.requester.history import TaskHistory, history
+from poolhand.requester.image_labels import ImageLabels
 from poolhand.requester.listing import Bought, bought_by
 from poolhand.requester.named_urls import UrlRule
 from poolhand.requester.output import OutputReader
@@ -93,6 +94,7 @@ class Requester:
 
     Attributes:
         offered: Told of each offer what it would cost, before anything is signed.
+        labels: What images say of themselves.
     """
 
     def __init__(
@@ -122,6 +124,7 @@ class Requester:
         self.offered: Signal[Bundle, Wish] = Signal()
         self._places = ResultPlaces(self._rule, settings.results_url, self.pool)
         self._finder = PoolFinder(chain.hub, http, self.pool, self._market, self._rule)
+        self.labels = ImageLabels(http, chain.hub, self._logins.of, self._rule.allows)
 
     @property
     def hub(self) -> Hub:

@@ -1,0 +1,348 @@
+"""Buys chunks of calls, many in one deal, and tells each future what its call came to.
+
+One purchase at a time; what is asked for meanwhile goes into the next deal together. A chunk that
+an earlier program has bought, and not had, is followed instead of bought.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import secrets
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Any, Final
+
+from poolhand.client.errors import ClientClosed
+from poolhand.client.functions.bag_journal import BagJournal, BagRecord
+from poolhand.client.functions.chunks import Chunk
+from poolhand.client.functions.errors import PayloadTooLarge
+from poolhand.client.functions.outcomes import (
+    MOST_RESULT_BYTES,
+    FunctionOutcome,
+    outcomes_of,
+    seconds_of,
+)
+from poolhand.client.functions.payload import packed
+from poolhand.client.functions.terms import FunctionTerms, demand_fit
+from poolhand.client.handles import AsyncDealHandle, download, fault_of
+from poolhand.client.task_result import TaskResult
+from poolhand.domain.errors import Refused
+from poolhand.domain.function_image import FunctionImage
+from poolhand.domain.params import join_arguments
+from poolhand.requester.checking import VolumeTooSmall
+from poolhand.requester.requester import Requester
+from poolhand.requester.watching import Outcome, Progress, TaskProgress
+
+if TYPE_CHECKING:
+    from poolhand.client.async_client import AsyncClient
+
+LINGER: Final = 0.05
+"""Seconds in which calls gather before they are bought together."""
+MOST_TASKS: Final = 1_000
+"""Chunks of one deal."""
+MOST_INLINE: Final = 16 * 1024
+"""Characters of a payload that may stand in the deal itself."""
+RESULTS_AT_ONCE: Final = 4
+"""Results fetched at a time."""
+
+
+class FunctionCalls:
+    """Calls of one client.
+
+    Args:
+        client: Buys.
+
+    Attributes:
+        seconds: That a call of a function took on average, by the function's name.
+    """
+
+    def __init__(self, client: AsyncClient) -> None:
+        self._client = client
+        self.seconds: dict[str, float] = {}
+        self._waiting: list[Chunk] = []
+        self._working: asyncio.Task[None] | None = None
+        self._bags: dict[str, asyncio.Task[AsyncDealHandle | None]] = {}
+        self._images: dict[str, FunctionImage | None] = {}
+        self._following: set[asyncio.Task[None]] = set()
+        self._fetching = asyncio.Semaphore(RESULTS_AT_ONCE)
+        self._journal: BagJournal | None = None
+
+    # -------------------------------------------------------------------------- asked for
+
+    def add(self, chunks: Iterable[Chunk]) -> None:
+        """Have chunks computed; their futures tell."""
+        self._waiting += [each for each in chunks if not all(f.done() for f in each.futures)]
+        if self._waiting and (self._working is None or self._working.done()):
+            self._working = asyncio.create_task(self._work())
+
+    def leave(self, chunks: Iterable[Chunk]) -> None:
+        """Say that nobody waits for chunks any more: the same calls find what was bought."""
+        for chunk in chunks:
+            for future in chunk.futures:
+                future.cancel()
+            if chunk.place is not None and self._journal is not None:
+                self._journal.release(chunk.place[0], [chunk.place[1]])
+
+    def close(self, *, clean: bool = True) -> None:
+        """End this program's part of what is on disk; repeatable.
+
+        Args:
+            clean: It ends as it should, and not by an error.
+        """
+        journal, self._journal = self._journal, None
+        if journal is not None:
+            journal.close(clean=clean)
+
+    async def end(self) -> None:
+        """Wait for nothing any more: who waits is told that the client is closed; repeatable."""
+        tasks = [
+            *self._following,
+            *self._bags.values(),
+            *([self._working] if self._working else []),
+        ]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self.close()
+
+    async def _work(self) -> None:
+        chunks: list[Chunk] = []
+        try:
+            while self._waiting:
+                await asyncio.sleep(LINGER)
+                chunks, self._waiting = self._waiting, []
+                for same in _alike([each for each in chunks if each.begin()]):
+                    await self._take(same)
+        except BaseException as fault:
+            told = ClientClosed() if isinstance(fault, asyncio.CancelledError) else fault
+            for each in (*chunks, *self._waiting):
+                each.fail(told)
+            raise
+
+    async def _take(self, chunks: Sequence[Chunk]) -> None:
+        """Follow what was bought before, and buy the rest."""
+        try:
+            requester = await self._client.spender()
+            journal = self._opened(requester)
+            fit = await self._fit(requester, chunks)
+            new = await self._not_bought_before(journal, fit)
+        except Exception as fault:  # noqa: BLE001 - the futures tell it
+            _fail(chunks, fault)
+            return
+        for start in range(0, len(new), MOST_TASKS):
+            await self._buy(journal, new[start : start + MOST_TASKS])
+
+    def _opened(self, requester: Requester) -> BagJournal:
+        if self._journal is None:
+            deals = requester.wallet.remembered(requester.hub.facts).path
+            self._journal = BagJournal(deals.with_suffix(".bags"))
+        return self._journal
+
+    async def _fit(self, requester: Requester, chunks: Sequence[Chunk]) -> list[Chunk]:
+        """Return those that their image can run; the others are told why not."""
+        image = self._client.target(chunks[0].terms.image)
+        name = str(image)
+        if name not in self._images:
+            self._images[name] = await requester.labels.functions(image)
+        fit = []
+        for chunk in chunks:
+            try:
+                demand_fit(name, self._images[name], chunk.modules)
+            except Refused as fault:
+                chunk.fail(fault)
+            else:
+                fit.append(chunk)
+        return fit
+
+    # -------------------------------------------------------------------------- bought before
+
+    async def _not_bought_before(self, journal: BagJournal, chunks: list[Chunk]) -> list[Chunk]:
+        """Follow what is found in bags that were bought, and return the rest."""
+        left = chunks
+        while left:
+            found: defaultdict[str, dict[int, Chunk]] = defaultdict(dict)
+            for chunk in left:
+                if place := journal.find(chunk.key):
+                    chunk.place = place
+                    found[place[0]][place[1]] = chunk
+            new, left = [each for each in left if each.place is None], []
+            for nonce, known in found.items():
+                handle = await self._known(journal, nonce, known)
+                if handle is None:
+                    for chunk in known.values():
+                        chunk.place = None
+                    left += known.values()  # its bag was never bought; another may have it
+                else:
+                    self._follow_soon(nonce, handle, known)
+            if not found:
+                return new
+            left += new
+        return left
+
+    async def _known(
+        self, journal: BagJournal, nonce: str, chunks: dict[int, Chunk]
+    ) -> AsyncDealHandle | None:
+        """Return the deal of a bag that is in the journal; None where it was never bought."""
+        if nonce not in self._bags:
+            record, terms = journal.bags[nonce], next(iter(chunks.values())).terms
+            self._bags[nonce] = asyncio.create_task(self._attached(journal, record, terms))
+        try:
+            return await asyncio.shield(self._bags[nonce])
+        except Exception:
+            self._bags.pop(nonce, None)
+            raise
+
+    async def _attached(
+        self, journal: BagJournal, record: BagRecord, terms: FunctionTerms
+    ) -> AsyncDealHandle | None:
+        if record.deal_id is not None:
+            return await self._client.attach(record.deal_id)
+        known = {**record.order, "tasks": len(record.keys), **terms.for_run}
+        known.pop("budget")
+        found = await self._client.bought_before(terms.image, **known)
+        if found is None:
+            journal.drop(record.nonce)
+        else:
+            journal.bought(record.nonce, found.deal_id)
+        return found
+
+    # -------------------------------------------------------------------------- bought
+
+    async def _buy(self, journal: BagJournal, chunks: Sequence[Chunk]) -> None:
+        """Buy chunks in one deal, or in two where so many do not go into one."""
+        try:
+            await self._bought(journal, chunks)
+        except (VolumeTooSmall, PayloadTooLarge) as fault:
+            if len(chunks) == 1:
+                _fail(chunks, fault)
+                return
+            half = len(chunks) // 2
+            await self._buy(journal, chunks[:half])
+            await self._buy(journal, chunks[half:])
+        except Exception as fault:  # noqa: BLE001 - the futures tell it
+            _fail(chunks, fault)
+
+    async def _bought(self, journal: BagJournal, chunks: Sequence[Chunk]) -> None:
+        terms, nonce = chunks[0].terms, secrets.token_hex(8)
+        payload = packed(chunks[0].shared, [each.blob for each in chunks])
+        order = await self._order(payload, terms, nonce)
+        journal.begin(order, [each.key for each in chunks], nonce)
+        for index, chunk in enumerate(chunks):
+            chunk.place = nonce, index
+        task = asyncio.create_task(self._purchase(journal, nonce, len(chunks), terms))
+        self._bags[nonce] = task
+        try:
+            handle = await asyncio.shield(task)
+        except BaseException:
+            self._bags.pop(nonce, None)  # whether it was made is found out by the next same call
+            journal.release(nonce, range(len(chunks)))
+            raise
+        self._follow_soon(nonce, handle, dict(enumerate(chunks)))
+
+    async def _order(self, payload: bytes, terms: FunctionTerms, nonce: str) -> dict[str, Any]:
+        """Return arguments and input files by which a payload travels."""
+        text = base64.urlsafe_b64encode(payload).decode()
+        if len(text) > MOST_INLINE:
+            raise PayloadTooLarge(len(payload), MOST_INLINE * 3 // 4)
+        return {"args": join_arguments([terms.mode, nonce, text]), "inputs": []}
+
+    async def _purchase(
+        self, journal: BagJournal, nonce: str, tasks: int, terms: FunctionTerms
+    ) -> AsyncDealHandle:
+        order = journal.bags[nonce].order
+        handle = await self._client.run(terms.image, **order, tasks=tasks, **terms.for_run)
+        journal.bought(nonce, handle.deal_id)
+        return handle
+
+    # -------------------------------------------------------------------------- followed
+
+    def _follow_soon(self, nonce: str, handle: AsyncDealHandle, chunks: dict[int, Chunk]) -> None:
+        following = asyncio.create_task(self._follow(nonce, handle, chunks))
+        self._following.add(following)
+        following.add_done_callback(self._following.discard)
+
+    async def _follow(self, nonce: str, handle: AsyncDealHandle, chunks: dict[int, Chunk]) -> None:
+        """Tell chunks of one deal, by their index, what came of them."""
+        try:
+            await self._tell(nonce, handle, chunks)
+        except asyncio.CancelledError:
+            _fail(chunks.values(), ClientClosed())
+            raise
+        except Exception as fault:  # noqa: BLE001 - the futures tell it; the same call asks again
+            _fail(chunks.values(), fault)
+        finally:
+            self._bags.pop(nonce, None)
+
+    async def _tell(self, nonce: str, handle: AsyncDealHandle, chunks: dict[int, Chunk]) -> None:
+        requester = await self._client.requester()
+        watch = await requester.watch_of_deal(handle.deal)
+        last, left, fetching = Progress(()), set(chunks), list[asyncio.Task[None]]()
+        try:
+            async with aclosing(watch.follow_deal(handle.deal)) as snapshots:
+                async for last in snapshots:
+                    for task in last.tasks:
+                        if task.outcome is Outcome.COMPLETED and task.index in left:
+                            left.discard(task.index)
+                            work = self._fetch(nonce, task, chunks[task.index])
+                            fetching.append(asyncio.create_task(work))
+                    if not left:
+                        break
+        finally:
+            await asyncio.gather(*fetching)
+        for task in last.tasks:
+            if task.index in left:
+                self._ended(nonce, task.index, is_value=False)
+                chunks[task.index].fail(fault_of(task))
+
+    async def _fetch(self, nonce: str, task: TaskProgress, chunk: Chunk) -> None:
+        """Fetch what a task came to, prove it, and tell it."""
+        try:
+            async with self._fetching:
+                requester = await self._client.requester()
+                result = await download(requester, task, None)
+                found = await asyncio.to_thread(_values, result, len(chunk.futures))
+        except Exception as fault:  # noqa: BLE001 - the futures tell it; the same call asks again
+            chunk.fail(fault)
+            return
+        self._measure(chunk, seconds_of(result))
+        self._ended(nonce, task.index, is_value=all(fault is None for _, fault in found))
+        chunk.settle(found)
+
+    def _ended(self, nonce: str, index: int, *, is_value: bool) -> None:
+        """Write down what a chunk came to: what has failed is tried anew by the same call."""
+        if self._journal is not None:
+            (self._journal.had if is_value else self._journal.take)(nonce, index)
+
+    def _measure(self, chunk: Chunk, seconds: Sequence[float]) -> None:
+        """Learn how long calls of a function take; the newest counts as much as all before."""
+        if chunk.shared.content and seconds:
+            mean = sum(seconds) / len(seconds)
+            known = self.seconds.get(chunk.shared.name, mean)
+            self.seconds[chunk.shared.name] = (known + mean) / 2
+
+
+def _alike(chunks: Iterable[Chunk]) -> Iterator[list[Chunk]]:
+    """Yield chunks that go into one deal together: of the same terms and shared function."""
+    found: defaultdict[tuple[FunctionTerms, str], list[Chunk]] = defaultdict(list)
+    for each in chunks:
+        found[each.terms, each.shared.name].append(each)
+    yield from found.values()
+
+
+def _fail(chunks: Iterable[Chunk], fault: BaseException) -> None:
+    for each in chunks:
+        each.fail(fault)
+
+
+def _values(result: TaskResult, calls: int) -> list[tuple[Any, BaseException | None]]:
+    """Unpickle what a task came to, where that does not hold the loop."""
+    return [_value(each) for each in outcomes_of(result, calls, MOST_RESULT_BYTES)]
+
+
+def _value(outcome: FunctionOutcome) -> tuple[Any, BaseException | None]:
+    try:
+        return outcome.value(), None
+    except Exception as fault:  # noqa: BLE001 - what the function raised is what its future raises
+        return None, fault

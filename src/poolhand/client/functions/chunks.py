@@ -1,0 +1,117 @@
+"""Chunks of calls on their way to the network, and the futures that wait for them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, InvalidStateError
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+from poolhand.client.functions.payload import NOTHING, Blob, RemoteCall, pickled
+from poolhand.client.functions.terms import FunctionTerms
+
+
+class CallFuture(Future[Any]):
+    """What a call on the network will come to, as of ``concurrent.futures``.
+
+    Args:
+        keeps: What lasts as long as it does: the client's loop.
+    """
+
+    def __init__(self, keeps: object = None) -> None:
+        super().__init__()
+        self._keeps = keeps
+
+
+@dataclass(slots=True, eq=False)
+class Chunk:
+    """Calls that one task makes.
+
+    Attributes:
+        terms: On which it is bought.
+        shared: The function that it has in common with others; ``NOTHING`` where it brings its own.
+        blob: Its calls, pickled.
+        futures: One for each call.
+        place: Bag and index in which it is computed; None before that is known.
+    """
+
+    terms: FunctionTerms
+    shared: Blob
+    blob: Blob
+    futures: tuple[CallFuture, ...]
+    place: tuple[str, int] | None = field(default=None)
+
+    @property
+    def key(self) -> str:
+        """By which the same calls, made by the same program's next run, are found again."""
+        told = f"{self.terms.name} {self.shared.name} {self.blob.name}"
+        return hashlib.sha256(told.encode()).hexdigest()
+
+    @property
+    def modules(self) -> frozenset[str]:
+        """What its image has to have beside the standard library."""
+        return self.shared.modules | self.blob.modules
+
+    def begin(self) -> bool:
+        """Say that it is about to be bought; False where everybody has cancelled."""
+        return sum(each.set_running_or_notify_cancel() for each in self.futures) > 0
+
+    def fail(self, fault: BaseException) -> None:
+        """Tell who waits that nothing will come; what has come already stays."""
+        for each in self.futures:
+            _settle(each, None, fault)
+
+    def settle(self, found: Sequence[tuple[Any, BaseException | None]]) -> None:
+        """Tell who waits what each call has returned, or raised."""
+        for future, (value, fault) in zip(self.futures, found, strict=True):
+            _settle(future, value, fault)
+
+
+def _settle(future: CallFuture, value: Any, fault: BaseException | None) -> None:
+    if future.done():
+        return
+    with suppress(InvalidStateError):  # cancelled just now
+        if fault is None:
+            future.set_result(value)
+        else:
+            future.set_exception(fault)
+
+
+def chunk_of(
+    terms: FunctionTerms,
+    shared: Blob,
+    calls: Sequence[RemoteCall],
+    futures: Sequence[CallFuture],
+    what: str = "the call",
+) -> Chunk:
+    """Pickle calls.
+
+    Args:
+        terms: On which they are bought.
+        shared: The function of those that name none.
+        calls: One or more.
+        futures: Who waits for each.
+        what: They are, for the message.
+
+    Raises:
+        Unpicklable, NoCloudpickle: Nothing was paid.
+    """
+    return Chunk(terms, shared, pickled(list(calls), what), tuple(futures))
+
+
+def one_call(
+    terms: FunctionTerms,
+    function: Callable[..., Any],
+    args: tuple[Any, ...],
+    named: dict[str, Any],
+    keeps: object = None,
+) -> Chunk:
+    """Return a chunk of one call that brings its function; its future tells what did not pickle."""
+    future = CallFuture(keeps)
+    try:
+        return chunk_of(terms, NOTHING, [(function, args, named)], [future])
+    except Exception as fault:  # noqa: BLE001 - the future tells it, as of every executor
+        future.set_exception(fault)
+        return Chunk(terms, NOTHING, NOTHING, (future,))

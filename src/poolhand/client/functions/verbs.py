@@ -1,0 +1,131 @@
+"""What ``AsyncClient`` and ``Client`` do with functions."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
+
+from poolhand.client.functions.calls import FunctionCalls
+from poolhand.client.functions.chunks import CallFuture
+from poolhand.client.functions.decorated import AsyncNetworkFunction, NetworkFunction
+from poolhand.client.functions.terms import FunctionTerms
+from poolhand.client.loop_thread import LoopThread
+from poolhand.domain.ids import ZERO_ADDRESS, Address
+from poolhand.domain.units import NanoRlc
+
+if TYPE_CHECKING:
+    from poolhand.client.async_client import AsyncClient
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class AsyncFunctionVerbs:
+    """Functions on the network, for a program on asyncio.
+
+    Attributes:
+        runs_functions: The image, or app, that runs them where a call names none.
+    """
+
+    runs_functions: str | Address
+
+    @cached_property
+    def calls(self) -> FunctionCalls:
+        """What buys the calls of this client."""
+        return FunctionCalls(cast("AsyncClient", self))
+
+    def function(
+        self,
+        *,
+        image: str | Address = "",
+        trust: int = 1,
+        category: int | str = 0,
+        pool: str | Address = ZERO_ADDRESS,
+        tag: Iterable[str] = (),
+        hosts: Iterable[str] = (),
+        budget: str | NanoRlc | None = None,
+        deposit: bool = False,
+    ) -> Callable[[Callable[P, R]], AsyncNetworkFunction[P, R]]:
+        """Decorate a function that the network is to compute, on these terms.
+
+        Args:
+            image: That runs functions, or an app's address; the client's, where none is named.
+            trust: Wanted confidence 1 - 1/trust; above 1 hash seed and clocks are fixed, and what
+                the function returns must be the same bytes on every worker (``check``).
+            category: Of computing time, by number or name.
+            pool: The workerpool to buy from; else the cheapest.
+            tag: Demands on the workers, by name.
+            hosts: That the function is to reach, ``name`` or ``name:port``.
+            budget: RLC that each deal may cost; the client's own limit holds as well.
+            deposit: Move what the stake lacks from the wallet's RLC first.
+        """
+        runs = image or self.runs_functions
+        terms = FunctionTerms(
+            runs, trust, category, pool, tuple(tag), tuple(hosts), budget, deposit
+        )
+        return partial(AsyncNetworkFunction, self.calls, terms=terms)
+
+    def submit(
+        self, function: Callable[P, R], /, *args: P.args, **named: P.kwargs
+    ) -> asyncio.Future[R]:
+        """Call a function on the network, on the usual terms, and return what it will come to.
+
+        Args:
+            function: Which.
+            *args: Its arguments by place.
+            **named: Its arguments by name.
+        """
+        return self.function()(function).spawn(*args, **named)
+
+    def map(
+        self, function: Callable[[Any], R], items: Iterable[Any], *, chunk: int | None = None
+    ) -> AsyncGenerator[R]:
+        """Call a function with each item on the network, and yield what each comes to, in order.
+
+        Args:
+            function: Which.
+            items: All of them; they are bought at once, in one deal where one is sold.
+            chunk: How many a task computes; None: by the time that they take.
+
+        Raises:
+            Unpicklable, NoSuchModule, …: Something cannot travel; nothing was paid.
+        """
+        return self.function()(function).map(items, chunk=chunk)
+
+
+class FunctionVerbs:
+    """The same for a program without a loop."""
+
+    _client: AsyncClient
+    _loop: LoopThread
+
+    def function(
+        self,
+        *,
+        image: str | Address = "",
+        trust: int = 1,
+        category: int | str = 0,
+        pool: str | Address = ZERO_ADDRESS,
+        tag: Iterable[str] = (),
+        hosts: Iterable[str] = (),
+        budget: str | NanoRlc | None = None,
+        deposit: bool = False,
+    ) -> Callable[[Callable[P, R]], NetworkFunction[P, R]]:
+        """Decorate a function that the network is to compute; as ``AsyncClient.function``."""
+        runs = image or self._client.runs_functions
+        terms = FunctionTerms(
+            runs, trust, category, pool, tuple(tag), tuple(hosts), budget, deposit
+        )
+        return partial(NetworkFunction, self._loop, self._client.calls, terms=terms)
+
+    def submit(self, function: Callable[P, R], /, *args: P.args, **named: P.kwargs) -> CallFuture:
+        """Call a function on the network, on the usual terms, and return what it will come to."""
+        return self.function()(function).spawn(*args, **named)
+
+    def map(
+        self, function: Callable[[Any], R], items: Iterable[Any], *, chunk: int | None = None
+    ) -> Iterator[R]:
+        """Call a function with each item on the network; as ``AsyncClient.map``."""
+        return self.function()(function).map(items, chunk=chunk)

@@ -1,0 +1,33 @@
+"""The page that shows how to run functions says what is so."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from function_world import FunctionWorkers
+
+from poolhand import Client
+from requester_market import FUNCTIONS_IMAGE
+
+PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "functions.md"
+CODE = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+
+
+@pytest.fixture
+def client(named, bazaar, tmp_path):
+    bazaar.does = FunctionWorkers(tmp_path / "tasks")
+    with Client(**named, functions=FUNCTIONS_IMAGE) as made:
+        yield made
+
+
+def test_the_program_of_the_page_does_what_it_says(client, bazaar, capsys):
+    names: dict = {"__name__": "__main__typed"}
+    exec(compile(CODE[0], str(PAGE), "exec"), names)
+    names["estimate"].__module__ = "__main__"
+    names["main"](client)
+    told = capsys.readouterr().out.splitlines()
+    assert re.fullmatch(r"pi is about 3\.1\d, for 12000000000 nRLC", told[0])
+    assert told[1:] == [str(2**100), "3 6 [1, 2, 3]"]
+    assert bazaar.market.deals == 4
