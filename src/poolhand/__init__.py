@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from poolhand.client.async_client import AsyncClient as AsyncClient
     from poolhand.client.errors import FailedTask as FailedTask
     from poolhand.client.errors import TimedOutTask as TimedOutTask
+    from poolhand.client.joblib_backend import register_joblib as register_joblib
     from poolhand.client.sync_client import Client as Client
     from poolhand.domain.errors import PoolhandError as PoolhandError
 
@@ -26,9 +27,18 @@ _PUBLIC: Final = {
     "PoolhandError": "poolhand.domain.errors",
     "FailedTask": "poolhand.client.errors",
     "TimedOutTask": "poolhand.client.errors",
+    "register_joblib": "poolhand.client.joblib_backend",
 }
 """What a program imports from here, and where it is: loaded when it is first asked for."""
-__all__ = ["AsyncClient", "Client", "FailedTask", "Image", "PoolhandError", "TimedOutTask"]
+__all__ = [
+    "AsyncClient",
+    "Client",
+    "FailedTask",
+    "Image",
+    "PoolhandError",
+    "TimedOutTask",
+    "register_joblib",
+]
 
 
 def __getattr__(name: str) -> Any:

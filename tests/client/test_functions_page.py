@@ -31,3 +31,14 @@ def test_the_program_of_the_page_does_what_it_says(client, bazaar, capsys):
     assert re.fullmatch(r"pi is about 3\.1\d, for 12000000000 nRLC", told[0])
     assert told[1:] == [str(2**100), "3 6 [1, 2, 3]"]
     assert bazaar.market.deals == 4
+
+
+def test_what_is_parallel_already_runs_as_the_page_says(client, bazaar, capsys):
+    names: dict = {"__name__": "typed"}
+    exec(compile(CODE[1], str(PAGE), "exec"), names)
+    names["main"](client)
+    assert capsys.readouterr().out.splitlines() == [
+        "[(5, 2), (8, 1), (17, 0)]",
+        "[0, 1, 2, 3, 4]",
+        "[1, 2, 3]",
+    ]

@@ -73,7 +73,7 @@ class FunctionCalls:
 
     def add(self, chunks: Iterable[Chunk]) -> None:
         """Have chunks computed; their futures tell."""
-        self._waiting += [each for each in chunks if not all(f.done() for f in each.futures)]
+        self._waiting += chunks
         if self._waiting and (self._working is None or self._working.done()):
             self._working = asyncio.create_task(self._work())
 

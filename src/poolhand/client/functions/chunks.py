@@ -56,7 +56,8 @@ class Chunk:
 
     def begin(self) -> bool:
         """Say that it is about to be bought; False where everybody has cancelled."""
-        return sum(each.set_running_or_notify_cancel() for each in self.futures) > 0
+        open_ = [each for each in self.futures if each.cancelled() or not each.done()]
+        return sum(each.set_running_or_notify_cancel() for each in open_) > 0
 
     def fail(self, fault: BaseException) -> None:
         """Tell who waits that nothing will come; what has come already stays."""

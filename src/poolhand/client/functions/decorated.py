@@ -19,6 +19,11 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
+def _each(items: Iterable[Any]) -> Iterator[tuple[Any]]:
+    """Yield items as the only argument of a call."""
+    return ((each,) for each in items)
+
+
 class OnNetwork(Generic[P, R]):
     """A function, and the terms on which it is computed elsewhere.
 
@@ -78,7 +83,7 @@ class AsyncNetworkFunction(OnNetwork[P, R]):
             items: All of them.
             chunk: How many a task computes; None: by the time that they take.
         """
-        run = MapRun(self._calls, self.function, items, self.terms, chunk)
+        run = MapRun(self._calls, self.function, _each(items), self.terms, chunk)
         run.start()
         return run.values_here()
 
@@ -121,7 +126,7 @@ class NetworkFunction(OnNetwork[P, R]):
             timeout: Seconds to wait for each; None: as long as it takes.
         """
         kept = self._loop, self._calls
-        run = MapRun(self._calls, self.function, items, self.terms, chunk, kept)
+        run = MapRun(self._calls, self.function, _each(items), self.terms, chunk, kept)
         self._loop.soon(run.start)
         return run.values(lambda: self._leave(run.leave), timeout)
 

@@ -43,7 +43,7 @@ class MapRun:
     Args:
         calls: Buys.
         function: Called with each item.
-        items: All of them.
+        arguments: By place, of each call.
         terms: On which it is bought.
         chunk: Items of a task; None: by measured time.
         keeps: What lasts as long as anybody has a future.
@@ -59,13 +59,13 @@ class MapRun:
         self,
         calls: FunctionCalls,
         function: Callable[..., Any],
-        items: Iterable[Any],
+        arguments: Iterable[tuple[Any, ...]],
         terms: FunctionTerms,
         chunk: int | None,
         keeps: object = None,
     ) -> None:
         self._calls, self._terms, self._chunk = calls, terms, chunk
-        self._items: Sequence[RemoteCall] = [(None, (each,), {}) for each in items]
+        self._items: Sequence[RemoteCall] = [(None, tuple(each), {}) for each in arguments]
         self._shared = pickled(function, f"the function {_name(function)}")
         every = pickled(self._items, "an item") if self._items else Blob(b"")
         self._shared = Blob(self._shared.content, self._shared.modules | every.modules)

@@ -80,7 +80,11 @@ def outcomes_of(result: TaskResult, calls: int, most: int) -> tuple[FunctionOutc
         ValueTooLarge: It has more bytes.
         BadFunctionResult: It is another file than the chain proves, or none of functions.
     """
-    written = proved(result, most)
+    return read_outcomes(proved(result, most), calls)
+
+
+def read_outcomes(written: bytes, calls: int) -> tuple[FunctionOutcome, ...]:
+    """Read ``result.bin``, and unpickle nothing; raises BadFunctionResult."""
     head, line_end, rest = written.partition(b"\n")
     if not line_end or len(head) > _MOST_HEAD:
         raise BadFunctionResult("it has no list of outcomes")

@@ -7,9 +7,11 @@ from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 
+from poolhand.client.functions.agreement import AgreementReport, check_agreement
 from poolhand.client.functions.calls import FunctionCalls
 from poolhand.client.functions.chunks import CallFuture
 from poolhand.client.functions.decorated import AsyncNetworkFunction, NetworkFunction
+from poolhand.client.functions.executor import NetworkExecutor
 from poolhand.client.functions.terms import FunctionTerms
 from poolhand.client.loop_thread import LoopThread
 from poolhand.domain.ids import ZERO_ADDRESS, Address
@@ -94,6 +96,21 @@ class AsyncFunctionVerbs:
         """
         return self.function()(function).map(items, chunk=chunk)
 
+    async def check(
+        self, function: Callable[P, Any], /, *args: P.args, **named: P.kwargs
+    ) -> AgreementReport:
+        """Run a call in processes of this machine, as workers would that have to agree; it is free.
+
+        Args:
+            function: Which.
+            *args: Its arguments by place.
+            **named: Its arguments by name.
+
+        Raises:
+            NotTheSame: Two runs came to something else; names the argument, or which part.
+        """
+        return await asyncio.to_thread(check_agreement, function, args, named)
+
 
 class FunctionVerbs:
     """The same for a program without a loop."""
@@ -129,3 +146,28 @@ class FunctionVerbs:
     ) -> Iterator[R]:
         """Call a function with each item on the network; as ``AsyncClient.map``."""
         return self.function()(function).map(items, chunk=chunk)
+
+    def check(
+        self, function: Callable[P, Any], /, *args: P.args, **named: P.kwargs
+    ) -> AgreementReport:
+        """Run a call in processes of this machine, as workers would; as ``AsyncClient.check``."""
+        return check_agreement(function, args, named)
+
+    def executor(
+        self,
+        *,
+        image: str | Address = "",
+        trust: int = 1,
+        category: int | str = 0,
+        pool: str | Address = ZERO_ADDRESS,
+        tag: Iterable[str] = (),
+        hosts: Iterable[str] = (),
+        budget: str | NanoRlc | None = None,
+        deposit: bool = False,
+    ) -> NetworkExecutor:
+        """Return an executor of ``concurrent.futures`` on the terms of ``function``."""
+        runs = image or self._client.runs_functions
+        terms = FunctionTerms(
+            runs, trust, category, pool, tuple(tag), tuple(hosts), budget, deposit
+        )
+        return NetworkExecutor(self._loop, self._client.calls, terms)

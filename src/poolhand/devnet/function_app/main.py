@@ -54,14 +54,22 @@ TaskEnvironment: TypeAlias = Mapping[str, str]
 _InPython: Any = pickle._Pickler  # noqa: SLF001 - what is written in C lets no set be ordered
 
 
-class CanonicalPickler(_InPython, cloudpickle.Pickler):  # type: ignore[misc]
-    """Pickles equal values to equal bytes: sets in order, nothing of which texts are one object."""
+class CanonicalPickler(_InPython):  # type: ignore[misc]
+    """Pickles equal values to equal bytes: sets in order, nothing of which texts are one object.
+
+    What cloudpickle adds to a pickler is written in Python, and is taken from its own.
+    """
 
     dispatch: ClassVar[dict[type, Any]] = dict(_InPython.dispatch)
+    dispatch_table = cloudpickle.Pickler.dispatch_table
+    reducer_override = cloudpickle.Pickler.reducer_override
+    _function_reduce = cloudpickle.Pickler._function_reduce  # noqa: SLF001
+    _dynamic_function_reduce = cloudpickle.Pickler._dynamic_function_reduce  # noqa: SLF001
+    _function_getnewargs = cloudpickle.Pickler._function_getnewargs  # noqa: SLF001
 
     def __init__(self, file: io.BytesIO) -> None:
-        cloudpickle.Pickler.__init__(self, file, PICKLE_PROTOCOL)
-        _InPython.__init__(self, file, PICKLE_PROTOCOL)
+        super().__init__(file, PICKLE_PROTOCOL)
+        self.globals_ref: dict[int, dict[str, Any]] = {}
 
     def save_text(self, text: str) -> None:
         """Write a text whole, each time."""

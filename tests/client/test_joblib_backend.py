@@ -1,0 +1,49 @@
+"""joblib on the network: what is parallel in programs that were never made for it."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+from function_world import FunctionWorkers
+from joblib import Parallel, delayed, parallel_config
+
+from poolhand import Client, register_joblib
+from poolhand.client.joblib_backend import JOBS_AT_ONCE, JoblibBackend
+from requester_market import FUNCTIONS_IMAGE
+
+
+@pytest.fixture
+def client(named, bazaar, tmp_path):
+    bazaar.does = FunctionWorkers(tmp_path / "tasks")
+    with Client(**named, functions=FUNCTIONS_IMAGE) as made:
+        register_joblib(made)
+        yield made
+
+
+def test_what_joblib_runs_in_parallel_runs_on_the_network(client, bazaar):
+    with parallel_config(backend="poolhand", n_jobs=4):
+        found = Parallel()(delayed(math.sqrt)(each * each) for each in range(12))
+    assert found == [float(each) for each in range(12)]
+    assert 1 <= bazaar.market.deals <= 12
+    assert client.budget.spent > 0
+
+
+def test_what_a_call_raises_ends_the_parallel(client):
+    with parallel_config(backend="poolhand", n_jobs=2), pytest.raises(ZeroDivisionError):
+        Parallel()(delayed(divmod)(1, each) for each in (1, 0, 2))
+
+
+def test_terms_come_from_the_config(client, bazaar):
+    with parallel_config(backend="poolhand", n_jobs=-1, category=1):
+        assert Parallel(batch_size=5)(delayed(abs)(-each) for each in range(5)) == [0, 1, 2, 3, 4]
+    assert [deal.category for deal in bazaar.market.chain.state.deals.values()] == [1]
+
+
+def test_how_many_batches_are_under_way_is_said_as_joblib_says_it(client):
+    backend = JoblibBackend(client, {})
+    assert [backend.effective_n_jobs(each) for each in (None, 3, -1)] == [1, 3, JOBS_AT_ONCE]
+    with pytest.raises(ValueError, match="no meaning"):
+        backend.effective_n_jobs(0)
+    with pytest.raises(RuntimeError, match="not configured"):
+        backend.submit(None)
