@@ -11,7 +11,7 @@ from poolhand.domain.function_image import FunctionImage
 from poolhand.domain.ids import Address
 from poolhand.ports.chain import Hub
 from poolhand.requester.registry import image_config
-from poolhand.requester.sellers import NoSuchAsset
+from poolhand.requester.sellers import registered
 from poolhand.web.client import Visits
 
 
@@ -39,9 +39,7 @@ class ImageLabels:
         if not isinstance(target, Address):
             found = await image_config(self._http, target, self._login_of)
             return FunctionImage.of_config(found)
-        app = await self._hub.app(target)
-        if app is None:
-            raise NoSuchAsset(f"no app is registered at {target}: correct the address")
+        app = registered(await self._hub.app(target), "app", target)
         name = f"{multiaddr.decode(app.multiaddr)}@sha256:{app.checksum.hex()}"
         if not await self._allows(ImageReference.parse(name).api):
             return None

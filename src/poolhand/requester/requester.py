@@ -7,7 +7,7 @@ from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import httpx
 
@@ -49,7 +49,7 @@ from poolhand.requester.registry import demand_runnable
 from poolhand.requester.remembered import RememberedDeals
 from poolhand.requester.result_places import ResultPlaces
 from poolhand.requester.results import Result, ResultsSource
-from poolhand.requester.sellers import NoSuchAsset, Sellers, demanded
+from poolhand.requester.sellers import Sellers, demanded, registered
 from poolhand.requester.selling import OrderStanding, Selling, standing
 from poolhand.requester.spending_wallet import ChainAccess, Connect, SpendingWallet
 from poolhand.requester.stakes import STAKES_LOOKBACK, Role, Stakes, stakes_of
@@ -218,7 +218,9 @@ class Requester:
         wallet = self.wallet
         async with wallet.open() as spending:
             deployed = await deploy(wallet, CreateWorkerpool(wallet.address, description))
-            pool = _found(await spending.hub.workerpool(deployed.address), "pool", deployed.address)
+            pool = registered(
+                await spending.hub.workerpool(deployed.address), "pool", deployed.address
+            )
             wanted = (
                 pool.worker_stake_percent if worker_stake is None else worker_stake,
                 pool.scheduler_percent if scheduler_share is None else scheduler_share,
@@ -282,15 +284,15 @@ class Requester:
 
     async def app(self, address: Address) -> App:
         """Return a registered app; raises NoSuchAsset."""
-        return _found(await self.hub.app(address), "app", address)
+        return registered(await self.hub.app(address), "app", address)
 
     async def dataset(self, address: Address) -> Dataset:
         """Return a registered dataset; raises NoSuchAsset."""
-        return _found(await self.hub.dataset(address), "dataset", address)
+        return registered(await self.hub.dataset(address), "dataset", address)
 
     async def workerpool(self, address: Address) -> Workerpool:
         """Return a registered workerpool; raises NoSuchAsset."""
-        return _found(await self.hub.workerpool(address), "workerpool", address)
+        return registered(await self.hub.workerpool(address), "workerpool", address)
 
     async def order_state(self, signed: Signed[Any]) -> OrderState:
         """Check one order against the chain."""
@@ -392,12 +394,3 @@ class Requester:
 
     async def _claim(self, places: TaskPlaces) -> Claimed:
         return await claims.claim(self.wallet, self._clock, places) if places else Claimed()
-
-
-_Asset = TypeVar("_Asset", App, Dataset, Workerpool)
-
-
-def _found(asset: _Asset | None, what: str, address: Address) -> _Asset:
-    if asset is None:
-        raise NoSuchAsset(f"no {what} is registered at {address}: correct the address")
-    return asset

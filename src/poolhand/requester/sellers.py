@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeVar
 
+from poolhand.domain.deal import App, Dataset, Workerpool
 from poolhand.domain.errors import Refused
 from poolhand.domain.ids import Address
 from poolhand.domain.orders.choosing import UnfitCandidate
@@ -81,3 +82,13 @@ class NothingFits(Refused):
 def _told(each: UnfitCandidate) -> str:
     sold = each.candidate
     return f"{sold.kind} {sold.resource} at {show_rlc(sold.price)} RLC: {'; '.join(each.why)}"
+
+
+_Registered = TypeVar("_Registered", App, Dataset, Workerpool)
+
+
+def registered(asset: _Registered | None, what: str, address: Address) -> _Registered:
+    """Return an asset that the chain has; raises NoSuchAsset where it has none."""
+    if asset is None:
+        raise NoSuchAsset(f"no {what} is registered at {address}: correct the address")
+    return asset
