@@ -33,6 +33,9 @@ MEASUREMENTS: Final[Mapping[str, Measurement]] = {
     "worker_memory": Measurement("a worker after 1,000 tasks", needs_engine=True),
     "live": Measurement("what watching a worker costs it", needs_engine=True),
     "overhead": Measurement("overhead per task on a real network", needs_engine=True),
+    "functions": Measurement(
+        "200 calls of a second by client.map, beside containers by hand", needs_engine=True
+    ),
     "buying": Measurement("buying in the market, beside a pool that is known", needs_engine=True),
     "lost": Measurement("a frozen worker replaced", needs_engine=True),
     "containers": Measurement("our care for a container", needs_engine=True),
@@ -146,5 +149,12 @@ FIGURES: Final = (
            "< 30", "none", "s"),
     Figure("  their wallets are made", "fleet.wallets_64_s", "fleet", unit="s"),
     Figure("lost worker replaced, p50", "lost_worker_replaced_s.p50", "lost", "< 30", "17", "s"),
+    Figure("200 calls of 1 s by map on 4 workers: throughput of bare containers'",
+           "functions.throughput_of_containers", "functions", ">= 0.8"),
+    Figure("  a task each", "functions.map_s", "functions", unit="s"),
+    Figure("  five to a task", "functions.chunked_s", "functions", unit="s"),
+    Figure("  the same containers by hand", "functions.containers_s", "functions", unit="s"),
+    Figure("  a process pool of four", "functions.processes_s", "functions", unit="s"),
+    Figure("  overhead of a call that is a task", "functions.overhead_per_item_s", "functions", unit="s"),
     Figure("container overhead", "container_overhead_ms", "containers", "< 50", "", "ms"),
 )  # fmt: skip
