@@ -68,11 +68,15 @@ class Bazaar:
                 self.all_closed.set()
 
     async def _work(self):
+        await self._do_all()
         async for _ in self.market.chain.watcher.heads():
-            for deal in tuple(self.market.chain.state.deals.values()):
-                if not self.lazy and deal.deal_id not in self._done:
-                    self._done.add(deal.deal_id)
-                    await (self.does or do)(self.market, deal)
+            await self._do_all()
+
+    async def _do_all(self):
+        for deal in tuple(self.market.chain.state.deals.values()):
+            if not self.lazy and deal.deal_id not in self._done:
+                self._done.add(deal.deal_id)
+                await (self.does or do)(self.market, deal)
 
 
 async def put_on_chain(market, deal):

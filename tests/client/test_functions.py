@@ -97,7 +97,7 @@ def test_a_long_map_is_measured_first(client, bazaar, workers):
 
 
 def test_a_decorated_function_has_its_own_terms_and_runs_here_too(client, bazaar, workers):
-    @client.function(trust=1, category=1, budget="2 RLC")
+    @client.function(trust=1, category=1, budget="4 RLC")
     def area(width, height=2):
         return width * height
 

@@ -76,6 +76,11 @@ class FunctionCalls:
         self._waiting += chunks
         if self._waiting and (self._working is None or self._working.done()):
             self._working = asyncio.create_task(self._work())
+            self._working.add_done_callback(self._worked)
+
+    def _worked(self, task: asyncio.Task[None]) -> None:
+        if task.cancelled():
+            _fail(self._waiting, ClientClosed())
 
     def leave(self, chunks: Iterable[Chunk]) -> None:
         """Say that nobody waits for chunks any more: the same calls find what was bought."""
@@ -261,15 +266,18 @@ class FunctionCalls:
     def _follow_soon(self, nonce: str, handle: AsyncDealHandle, chunks: dict[int, Chunk]) -> None:
         following = asyncio.create_task(self._follow(nonce, handle, chunks))
         self._following.add(following)
-        following.add_done_callback(self._following.discard)
+        following.add_done_callback(lambda task: self._followed(task, chunks.values()))
+
+    def _followed(self, task: asyncio.Task[None], chunks: Iterable[Chunk]) -> None:
+        """Tell who waits that nothing comes; a task may be cancelled before its first step."""
+        self._following.discard(task)
+        if task.cancelled():
+            _fail(chunks, ClientClosed())
 
     async def _follow(self, nonce: str, handle: AsyncDealHandle, chunks: dict[int, Chunk]) -> None:
         """Tell chunks of one deal, by their index, what came of them."""
         try:
             await self._tell(nonce, handle, chunks)
-        except asyncio.CancelledError:
-            _fail(chunks.values(), ClientClosed())
-            raise
         except Exception as fault:  # noqa: BLE001 - the futures tell it; the same call asks again
             _fail(chunks.values(), fault)
         finally:
