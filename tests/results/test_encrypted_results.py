@@ -9,7 +9,7 @@ import pytest
 from results_world import URL, archive, digest_of, refused
 
 from poolhand.domain.ids import ResultDigest
-from poolhand.domain.result_key import RESULT_KEY_NAME, ResultKey, key_value
+from poolhand.domain.result_key import RESULT_KEY_NAME, ResultKey, ResultKeyText, key_value
 from poolhand.keys.result_encryption import encrypt_result, make_keypair
 from poolhand.requester import results
 from poolhand.requester.results import ResultForged, open_encrypted
@@ -29,7 +29,7 @@ def encrypted(folder, offer, content: bytes | None = None, digest=None) -> bytes
 
 
 def handed(scene, wallet, value: str, *, method="POST", signer=None, name=RESULT_KEY_NAME):
-    signature = (signer or wallet).sign_result_key(value)
+    signature = (signer or wallet).sign_result_key(ResultKeyText(value))
     return scene.http.request(
         method,
         f"{URL}/secrets/web2",

@@ -25,6 +25,12 @@ MOST_RESULT_KEY: Final = 4_096
 _DOMAIN: Final = keccak(b"IEXEC_SMS_DOMAIN")
 
 
+class ResultKeyText(str):
+    """The base64 text of a public key in PEM, as it is signed and handed in."""
+
+    __slots__ = ()
+
+
 @dataclass(frozen=True, slots=True)
 class ResultKey:
     """What a beneficiary handed in: ``value`` is the base64 text of a public key in PEM."""
@@ -52,9 +58,9 @@ class ResultKey:
             raise ValueError("it is not base64") from fault
 
 
-def key_value(pem: bytes) -> str:
+def key_value(pem: bytes) -> ResultKeyText:
     """Return the text in which a public key (PEM) is handed in."""
-    return b64encode(pem).decode("ascii")
+    return ResultKeyText(b64encode(pem).decode("ascii"))
 
 
 def pushed_hash(owner: Address, value: str) -> bytes:

@@ -14,7 +14,7 @@ from poolhand.domain.ids import Address, TaskId, TxHash
 from poolhand.domain.messages import TypedMessage
 from poolhand.domain.orders.eip712 import order_hash
 from poolhand.domain.orders.model import Order
-from poolhand.domain.result_key import pushed_hash
+from poolhand.domain.result_key import ResultKeyText, pushed_hash
 from poolhand.domain.transaction import UnsignedTransaction
 from poolhand.keys.errors import NotAKey
 from poolhand.keys.transactions import fields_of, signed_by, to_sign
@@ -98,8 +98,14 @@ class Wallet:
         checked = authorization_hash(Address(worker), TaskId(task_id), Address(enclave))
         return self.__sign(eip191_hash(checked))
 
-    def sign_result_key(self, value: str) -> bytes:
-        """As beneficiary, hand in a key for results (EIP-191, ``domain.result_key``)."""
+    def sign_result_key(self, value: ResultKeyText) -> bytes:
+        """As beneficiary, hand in a key for results (EIP-191, ``domain.result_key``).
+
+        Raises:
+            BrokenPrecondition: Not the text of one.
+        """
+        if not isinstance(value, ResultKeyText):
+            raise BrokenPrecondition(f"{type(value).__name__} is not a key for results")
         return self.__sign(pushed_hash(self.address, value))
 
     def sign_transaction(self, transaction: UnsignedTransaction) -> tuple[bytes, TxHash]:
