@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import sys
-from collections.abc import Callable
-from contextlib import aclosing
+from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing, asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 from poolhand.cli.command_run import CommandRun
 from poolhand.domain.app_lines import without_colours
+from poolhand.domain.errors import PoolhandError
 from poolhand.domain.text import shown
 from poolhand.domain.units import MIB
 from poolhand.wire.output_api import NewsKind, OutputNews, OutputProgress
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
     from poolhand.domain.ids import TaskId
+    from poolhand.requester.session import SessionDeal
 
 MOST_PROGRESS_LINES: Final = 10
 """Progress of one worker is told with each tenth of its work, or once in so many looks."""
@@ -137,3 +140,17 @@ async def follow_tasks(
     async with aclosing(merged(outputs)) as told:
         async for name, news in told:
             printers[name].show(news)
+
+
+@asynccontextmanager
+async def output_shown(command: CommandRun, deal: SessionDeal) -> AsyncIterator[None]:
+    """Show what a deal's tasks print while the block lasts, and what is on its way at its end."""
+    printing = asyncio.create_task(follow_tasks(command, deal.outputs()))
+    try:
+        yield
+        await asyncio.wait({printing}, timeout=OUTPUT_AFTER_END)
+    finally:
+        printing.cancel()
+        (fault,) = await asyncio.gather(printing, return_exceptions=True)
+        if isinstance(fault, PoolhandError):
+            command.note(f"what the app prints cannot be shown: {fault}")

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, nullcontext
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -196,7 +195,7 @@ async def run(
                 wished.wish, deposit=deposit, again=again, by_signature=by_signature
             )
         _tell(command, deal)
-        printing = _printing(command, deal) if follow_output else nullcontext()
+        printing = _output_shown(command, deal) if follow_output else nullcontext()
         async with printing:
             claimed = (
                 await _follow(command, deal, claim=claim, lively=not follow_output)
@@ -261,21 +260,11 @@ def _tell(command: CommandRun, bought: SessionDeal) -> None:
         command.note(f"sent by this wallet, for the pool did not: {bought.why_not_by_pool}")
 
 
-@asynccontextmanager
-async def _printing(command: CommandRun, deal: SessionDeal) -> AsyncIterator[None]:
-    """Show what a deal's tasks print while the block lasts, and what is on its way at its end."""
-    from poolhand.cli.following import OUTPUT_AFTER_END, follow_tasks
-    from poolhand.domain.errors import PoolhandError
+def _output_shown(command: CommandRun, deal: SessionDeal) -> AbstractAsyncContextManager[None]:
+    """Show what a deal's tasks print while the block lasts."""
+    from poolhand.cli.following import output_shown
 
-    printing = asyncio.create_task(follow_tasks(command, deal.outputs()))
-    try:
-        yield
-        await asyncio.wait({printing}, timeout=OUTPUT_AFTER_END)
-    finally:
-        printing.cancel()
-        (fault,) = await asyncio.gather(printing, return_exceptions=True)
-        if isinstance(fault, PoolhandError):
-            command.note(f"what the app prints cannot be shown: {fault}")
+    return output_shown(command, deal)
 
 
 async def _follow(
