@@ -25,8 +25,8 @@ WORKER = """
 """
 """All that a worker installs. One more has to be worth it: docs/dependencies.md says why."""
 MOST_MB = 120
-LEFT_OUT = ".c"
-"""Ending of files that the join script takes away once all is installed."""
+SOURCES_LEFT_OUT, TESTS_LEFT_OUT = ".c", "SelfTest"
+"""Ending and folder of files that the join script takes away once all is installed."""
 
 
 def pinned() -> set[str]:
@@ -46,12 +46,13 @@ def test_a_worker_installs_these_packages_and_no_others():
 def test_what_a_worker_installs_takes_less_room_than_its_goal():
     """`make bench ONLY=join` measures a real environment, with Python's own part of it."""
     script = Path(poolhand.__file__).parent / "scheduler/joining/files/join.sh"
-    assert f"-name '*{LEFT_OUT}' -type f -exec rm" in script.read_text(encoding="utf-8")
+    left_out = f"-name '*{SOURCES_LEFT_OUT}' -o -path '*/{TESTS_LEFT_OUT}/*'"
+    assert left_out in script.read_text(encoding="utf-8")
     files = [
         Path(found.locate_file(file))
         for found in map(distribution, sorted(pinned()))
         for file in found.files or ()
-        if file.suffix != LEFT_OUT
+        if file.suffix != SOURCES_LEFT_OUT and TESTS_LEFT_OUT not in file.parts
     ]
     package = [each for each in Path(poolhand.__file__).parent.rglob("*") if each.is_file()]
     taken = sum(each.stat().st_blocks * 512 for each in (*files, *package) if each.exists())
