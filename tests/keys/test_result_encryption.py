@@ -12,6 +12,7 @@ from Crypto.PublicKey import RSA
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from many import examples
 from poolhand.domain.encrypted_result import ENCRYPTED_FILES, is_encrypted_result, told_digest
 from poolhand.domain.ids import ResultDigest, TaskId
 from poolhand.keys import result_encryption
@@ -48,7 +49,7 @@ def test_what_is_encrypted_comes_out_whole(tmp_path, size):
     assert sorted(each.name for each in tmp_path.iterdir()) == ["again", "clear", "hidden"]
 
 
-@settings(max_examples=25)
+@settings(max_examples=examples(25))
 @given(content=st.binary(max_size=100))
 def test_any_bytes_come_out_and_none_of_them_is_seen(tmp_path_factory, content):
     folder = tmp_path_factory.mktemp("any")
