@@ -9,10 +9,13 @@ from __future__ import annotations
 
 import ast
 import re
+from importlib.metadata import distributions
 
 import pytest
+from packaging.specifiers import SpecifierSet
 from sources import PACKAGE, ROOT, called, nodes, trees
 
+DEBIANS = "3.11.2"
 PLACES = (PACKAGE, *(ROOT / each for each in ("scripts", "tests", "bench", "chaos", "hostile")))
 WORDS = {
     "data_filter", "tar_filter", "fully_trusted_filter", "extraction_filter", "FilterError",
@@ -76,3 +79,11 @@ def test_no_page_shows_what_came_after_debians_python():
 def test_what_is_newer_is_found(text, told):
     found = {newer(node) for node in ast.walk(ast.parse(text))} - {None}
     assert found == ({told} if told else set())
+
+
+def test_no_package_that_is_pinned_wants_what_came_after_debians_python():
+    pins = re.findall(r"^([a-z0-9-]+)==", (ROOT / "requirements.lock").read_text(), re.MULTILINE)
+    here = {each.name.lower().replace("_", "-"): each for each in distributions()}
+    wanted = {name: here[name].metadata["Requires-Python"] or "" for name in pins if name in here}
+    assert len(wanted) > 100
+    assert [name for name in wanted if DEBIANS not in SpecifierSet(wanted[name])] == []
