@@ -29,7 +29,8 @@ out = pathlib.Path(os.environ["IEXEC_OUT"])
     json.dumps({"deterministic-output-path": "/iexec_out/result.txt"})
 )
 """
-STEPS = 100
+STEPS = 400
+"""Each takes 0.2 s: the app must outlive a pool that is killed and starts again on a busy computer."""
 
 
 @pytest.fixture
