@@ -11,6 +11,7 @@ from contextlib import aclosing, asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 from poolhand.cli.command_run import CommandRun
+from poolhand.cli.saying import say_app_line
 from poolhand.domain.app_lines import without_colours
 from poolhand.domain.errors import PoolhandError
 from poolhand.domain.text import shown
@@ -85,9 +86,8 @@ class OutputPrinter:
             self._line(whose + text, is_error=line.is_error)
 
     def _line(self, text: str, *, is_error: bool) -> None:
-        there = sys.stdout if self._on_output and not is_error else sys.stderr
-        plain = text if self._keeps_colours and there is sys.stdout else without_colours(text)
-        print(plain, file=there, flush=True)
+        on_output = self._on_output and not is_error
+        say_app_line(text, on_output=on_output, colours=self._keeps_colours and on_output)
 
     def _progress(self, found: OutputProgress, worker: object, whose: str) -> None:
         """Say how far it is, each time that another tenth is done, and the first time."""
