@@ -400,7 +400,8 @@ def test_what_an_app_prints_is_followed_to_its_end(cli):
 
     _follows(cli, _lines("one"))
     told = cli("task", "logs", task_id, "--follow", "--json").out.splitlines()
-    lines, end, last = map(json.loads, told)
+    lines, end = map(json.loads, told[:2])
+    last = json.loads("".join(told[2:]))
     assert lines["lines"] == [{"is_error": False, "text": "one"}]
     assert end == {"kind": "end"}
     assert last == {"task_id": task_id, "kind": "end"}

@@ -133,6 +133,8 @@ class OutputReader:
                 failures += 1
                 if failures > MOST_SILENT_TRIES or not self._may_pass(fault):
                     raise
+            if is_refused and failures == 1:
+                continue  # whoever is asked to sign has nothing to wait for
             await self.clock.sleep(min(0.1 * 2.0 ** min(failures, 9), LONGEST_PAUSE_OF_READER))
 
     def _may_pass(self, fault: PoolDown | PoolRefused) -> bool:
