@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from itertools import count
 from typing import Any
 
+from asked_registry import registry
 from poolhand.chain.fake.market import FakeMarketChain
 from poolhand.domain.ids import ZERO_ADDRESS, Address, FixedBytes
 from poolhand.domain.market_events import OrderSort
@@ -22,7 +23,7 @@ from poolhand.settings.market import MarketSettings
 from poolhand.store.market.database import MarketDatabase
 from poolhand.transport.clock import SeededEntropy
 from poolhand.transport.market_client import MarketClient
-from requester_market import RLC, client, registry
+from requester_market import RLC, client
 
 SELLER = Wallet.from_key(bytes([8] * 32))
 """Owns apps and datasets."""

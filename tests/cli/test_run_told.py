@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import shutil
 import stat
 from hashlib import sha256
@@ -13,7 +12,6 @@ import pytest
 from poolhand.domain.ids import Address, DealId, TaskId
 from poolhand.domain.params import split_arguments
 from poolhand.keys.wallet import Wallet
-from poolhand.wire.output_api import NewsKind, OutputLine, OutputNews, OutputProgress
 from requester_market import IMAGE, RLC
 
 WORKER, OTHER = Wallet.from_key(bytes([3] * 32)), Wallet.from_key(bytes([4] * 32))
@@ -371,37 +369,3 @@ def test_the_market_of_the_devnet_is_asked_unless_another_or_a_pool_is_named(cli
         cli("run", IMAGE, "--no-wait", "--again", *words)
         settings = cli.settings[-1]
         assert (settings.market_url, settings.pool_first) == (market, pool_first)
-
-
-def _follows(cli, *events):
-    cli.market.pool.outputs = [[*events, OutputNews(kind=NewsKind.END)]]
-
-
-def _lines(*texts, first=0, left_out=0, is_error=False):
-    lines = tuple(OutputLine(is_error=is_error, text=each) for each in texts)
-    return OutputNews(kind=NewsKind.LINES, worker=WORKER.address, first=first, lines=lines,
-                      left_out=left_out)  # fmt: skip
-
-
-def test_what_an_app_prints_is_followed_to_its_end(cli):
-    (task_id,) = cli("run", IMAGE, "--no-wait", "--json").json["task_ids"]
-    progress = OutputProgress(
-        memory=3 * 2**20, cpu_ms=1500, processes=2, fraction=0.25, words="1/4"
-    )
-    told = OutputNews(kind=NewsKind.PROGRESS, worker=WORKER.address, progress=progress)
-    _follows(cli, told, _lines("one", "\x1b[1mtwo\x1b[0m"), _lines("oh", first=9, is_error=True))
-    ran = cli("task", "logs", task_id, "--follow")
-    assert ran.code == 0
-    assert ran.out.splitlines()[:2] == ["one", "two"]  # no terminal, so no colours
-    assert "has ended" in ran.out
-    assert "oh" in ran.err
-    assert "7 lines left out" in ran.err
-    assert "25% 1/4 [3 MiB of memory, 1.5 s of processor, 2 processes]" in ran.err
-
-    _follows(cli, _lines("one"))
-    told = cli("task", "logs", task_id, "--follow", "--json").out.splitlines()
-    lines, end = map(json.loads, told[:2])
-    last = json.loads("".join(told[2:]))
-    assert lines["lines"] == [{"is_error": False, "text": "one"}]
-    assert end == {"kind": "end"}
-    assert last == {"task_id": task_id, "kind": "end"}

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from asked_registry import MANIFEST
 from poolhand.domain.errors import OutOfGas
 from poolhand.domain.ids import ZERO_ADDRESS, DealId
 from poolhand.domain.onchain import CreateApp, Initialize
@@ -19,7 +20,7 @@ from poolhand.domain.units import NanoRlc
 from poolhand.keys.lock import WalletLock
 from poolhand.wire.order_json import encode_order
 from poolhand.wire.output_api import NewsKind, OutputLine, OutputNews
-from requester_market import IMAGE, MANIFEST, RLC
+from requester_market import IMAGE, RLC
 
 
 def test_run_buys_with_nothing_but_an_image_inside_a_devnet(cli):

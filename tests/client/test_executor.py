@@ -9,10 +9,10 @@ from concurrent import futures
 import pytest
 from function_world import FunctionWorkers
 
+from asked_registry import FUNCTIONS_IMAGE
 from poolhand import Client
 from poolhand.client.errors import ClientClosed
 from poolhand.client.functions.errors import RemoteTraceback
-from requester_market import FUNCTIONS_IMAGE
 
 
 @pytest.fixture

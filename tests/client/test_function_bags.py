@@ -13,12 +13,12 @@ import sys
 import pytest
 from function_world import FunctionWorkers
 
+from asked_registry import FUNCTIONS_IMAGE
 from poolhand import AsyncClient, Client
 from poolhand.client.errors import ClientClosed
 from poolhand.client.functions.bag_journal import BagJournal
 from poolhand.domain.errors import ChainUnreachable
 from poolhand.domain.ids import DealId
-from requester_market import FUNCTIONS_IMAGE
 
 DEAL = DealId(bytes([7] * 32))
 

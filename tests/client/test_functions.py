@@ -12,6 +12,7 @@ import pytest
 from client_world import PRICE
 from function_world import FunctionWorkers
 
+from asked_registry import FUNCTIONS_IMAGE
 from poolhand import AsyncClient, Client, FailedTask
 from poolhand.client.functions.errors import (
     BadFunctionResult,
@@ -26,7 +27,7 @@ from poolhand.client.functions.errors import (
 from poolhand.domain.units import NanoRlc
 from poolhand.requester.checking import PriceTooHigh
 from poolhand.requester.results import ResultForged
-from requester_market import FUNCTIONS_IMAGE, IMAGE
+from requester_market import IMAGE
 
 OLD = FUNCTIONS_IMAGE.replace(":1.0", ":old")
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from function_world import FunctionWorkers
 
+from asked_registry import FUNCTIONS_IMAGE
 from poolhand import Client
-from requester_market import FUNCTIONS_IMAGE
 
 PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "functions.md"
 CODE = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)

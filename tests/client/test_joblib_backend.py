@@ -8,9 +8,9 @@ import pytest
 from function_world import FunctionWorkers
 from joblib import Parallel, delayed, parallel_config
 
+from asked_registry import FUNCTIONS_IMAGE
 from poolhand import Client, register_joblib
 from poolhand.client.joblib_backend import JOBS_AT_ONCE, JoblibBackend
-from requester_market import FUNCTIONS_IMAGE
 
 
 @pytest.fixture

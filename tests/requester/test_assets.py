@@ -8,12 +8,13 @@ import pytest
 from fastapi import FastAPI
 from fastapi.responses import Response
 
+from asked_registry import MANIFEST
 from poolhand.appimage.reference import NoSuchImage
 from poolhand.domain import multiaddr
 from poolhand.domain.onchain import CreateApp
 from poolhand.keys.wallet import Wallet
 from poolhand.requester.assets import DatasetUnreachable, NoSuchDataset, dataset_of
-from requester_market import IMAGE, MANIFEST, client
+from requester_market import IMAGE, client
 
 TEXT = b"Call me Ishmael."
 

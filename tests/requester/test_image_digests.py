@@ -9,6 +9,7 @@ import pytest
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, Response
 
+from asked_registry import MANIFEST, registry
 from poolhand.appimage.reference import (
     BadImageName,
     ImageReference,
@@ -17,7 +18,7 @@ from poolhand.appimage.reference import (
     ResolvedImage,
 )
 from poolhand.requester.registry import resolve
-from requester_market import IMAGE, MANIFEST, client, registry
+from requester_market import IMAGE, client
 
 DIGEST = sha256(MANIFEST).digest()
 

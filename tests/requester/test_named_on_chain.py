@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_results import archive, news
 
+from asked_registry import registry
 from poolhand.domain.ids import ZERO_ADDRESS, TaskId
 from poolhand.domain.onchain import CreateWorkerpool
 from poolhand.domain.result_link import link_location, link_text, location_at
@@ -17,7 +18,7 @@ from poolhand.requester.named_urls import UrlRule, described_url, is_web_address
 from poolhand.requester.result_places import NoResultsService
 from poolhand.requester.results import Result
 from poolhand.settings.chain import ChainSettings
-from requester_market import Market, client, registry
+from requester_market import Market, client
 
 FAR, NEAR = "https://results.example", "http://127.0.0.1:4000"
 

@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 
+from asked_registry import registry
 from chain_fixtures import WALLETS
 from poolhand.chain import connect
 from poolhand.domain.eip712 import order_domain
@@ -19,7 +20,7 @@ from poolhand.requester.watching import Outcome
 from poolhand.requester.wish import Wish
 from poolhand.settings.requester import RequesterSettings
 from poolhand.transport.clock import SystemClock, SystemEntropy
-from requester_market import IMAGE, FakePool, client, registry
+from requester_market import IMAGE, FakePool, client
 
 RLC = NANO_PER_RLC
 pytestmark = pytest.mark.chain
