@@ -13,7 +13,7 @@ from poolhand.domain.result_key import RESULT_KEY_NAME, ResultKey, ResultKeyText
 from poolhand.keys.result_encryption import encrypt_result, make_keypair
 from poolhand.requester import results
 from poolhand.requester.results import ResultForged, open_encrypted
-from poolhand.results.key_shelf import ResultKeyShelf
+from poolhand.results.key_shelf import ResultKeyReplaced, ResultKeyShelf
 from poolhand.transport.results_client import ResultsDown, result_key_at
 
 PRIVATE, PUBLIC = make_keypair(2048)
@@ -99,6 +99,22 @@ async def test_keys_are_bounded_and_whoever_has_one_may_change_it(tmp_path, scen
         await shelf.take(keys[1], new=True)
     await shelf.take(keys[2], new=False)
     assert await ResultKeyShelf(tmp_path / "keys").found(first.address) == keys[2]
+
+
+async def test_a_key_that_was_changed_for_another_is_not_put_back_by_whoever_has_seen_it(
+    tmp_path, scene
+):
+    shelf, owner = ResultKeyShelf(tmp_path / "keys"), scene.workers[0]
+    old, new = (
+        ResultKey(owner.address, key_value(pem), owner.sign_result_key(key_value(pem)))
+        for pem in (PUBLIC, OTHER)
+    )
+    await shelf.take(old, new=True)
+    await shelf.take(new, new=False)
+    with pytest.raises(ResultKeyReplaced, match="changed for another"):
+        await ResultKeyShelf(tmp_path / "keys").take(old, new=False)
+    await shelf.take(new, new=False)  # the same again is no change
+    assert await shelf.found(owner.address) == new
 
 
 async def test_a_service_that_gives_another_key_is_not_believed(scene):

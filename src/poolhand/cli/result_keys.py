@@ -51,7 +51,7 @@ def new_keypair(key: Path) -> tuple[Path, Path]:
             raise KeyFileThere(f"{each} is there already: name another with --key")
     made = make_keypair()
     private.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    write_private(private, made[0].decode())
+    write_private(private, made[0].decode(), lasting=True)
     public.write_text(made[1].decode(), encoding="ascii")
     return private, public
 

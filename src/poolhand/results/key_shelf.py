@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from hashlib import sha256
 from pathlib import Path
 from typing import Annotated, Any, Final, TypeAlias
 
@@ -28,7 +29,9 @@ from poolhand.wire.json_models import AddressText
 from poolhand.wire.results_api import ToldResultKey
 
 MOST_RESULT_KEYS: Final = 100_000
-"""Keys that are kept, 1 KiB each; the owner of one may always change it."""
+"""Keys that are kept, 1 KiB each; the owner of one may change it."""
+MOST_CHANGES: Final = 100
+"""Of one key: those that it replaced are remembered, for everybody can have their signatures."""
 _Owner: TypeAlias = Annotated[AddressText, Query(alias="ownerAddress")]
 _Name: TypeAlias = Annotated[str, Query(alias="secretName", max_length=256)]
 _Signature: TypeAlias = Annotated[
@@ -55,6 +58,12 @@ class NotTheKeysOwner(Refused):
     """The key is not signed by the address that it is for."""
 
     http_status = 401
+
+
+class ResultKeyReplaced(Refused):
+    """The key was changed for another before: whoever hands it in again need not be its owner."""
+
+    http_status = 409
 
 
 class ResultKeyTooLarge(Refused):
@@ -99,6 +108,7 @@ class ResultKeyShelf:
         Raises:
             NotTheKeysOwner, Malformed, UnfitResultKey: It is no such key.
             ResultKeyThere, NoResultKey: There is one before, or none, against what was said.
+            ResultKeyReplaced: It was changed for another before, or too many were.
             NoRoomForKeys, StorageDown: It cannot be kept.
         """
         try:
@@ -109,25 +119,44 @@ class ResultKeyShelf:
         except ValueError as fault:
             raise Malformed(f"the key is not the base64 text of a key in PEM: {fault}") from fault
         async with self._lock:
-            there = await asyncio.to_thread(self._read, key.owner)
+            there, replaced = await asyncio.to_thread(self._read_all, key.owner)
             if new and there is not None and there.value != key.value:
                 raise ResultKeyThere("there is another key already: ask to change it (PUT)")
             if not new and there is None:
                 raise NoResultKey("there is no key to change: hand one in (POST)")
-            await asyncio.to_thread(self._write, key)
+            if there is not None and there.value != key.value:
+                replaced = (*replaced, _named(there))
+            if _named(key) in replaced or len(replaced) > MOST_CHANGES:
+                raise ResultKeyReplaced(
+                    "this key was changed for another before, and anybody could hand it in again: "
+                    "make a new pair (`poolhand results keypair`)"
+                    if _named(key) in replaced
+                    else f"a key is changed {MOST_CHANGES} times at most: use another wallet"
+                )
+            await asyncio.to_thread(self._write, key, replaced)
 
     def _read(self, owner: Address) -> ResultKey | None:
+        return self._read_all(owner)[0]
+
+    def _read_all(self, owner: Address) -> tuple[ResultKey | None, tuple[str, ...]]:
+        """Return an owner's key, and the names of those that it replaced."""
         try:
             told = parse_json(self._file(owner).read_bytes())
-            return ResultKey(owner, told["value"], bytes.fromhex(told["signature"]))
+            found = ResultKey(owner, told["value"], bytes.fromhex(told["signature"]))
+            return found, tuple(map(str, told.get("replaced", ())))
         except FileNotFoundError:
-            return None
-        except (OSError, ValueError, LookupError, TypeError) as fault:
-            raise StorageDown(f"the key of {owner} cannot be read: check the disk") from fault
+            return None, ()
+        except (OSError, ValueError, LookupError, TypeError, AttributeError) as fault:
+            raise StorageDown(
+                f"{self._file(owner)} cannot be read: the service's operator must put it back from "
+                "a copy, or remove it and have the owner hand its key in again"
+            ) from fault
 
-    def _write(self, key: ResultKey) -> None:
+    def _write(self, key: ResultKey, replaced: tuple[str, ...]) -> None:
         file = self._file(key.owner)
-        told = json.dumps({"value": key.value, "signature": key.signature.hex()})
+        told = json.dumps(
+            {"value": key.value, "signature": key.signature.hex(), "replaced": replaced}
+        )
         try:
             private_folder(self._folder)
             if self._number is None:
@@ -137,13 +166,17 @@ class ResultKeyShelf:
                 raise NoRoomForKeys(
                     f"{self._most} keys are kept here, and no more: ask the service's operator"
                 )
-            write_private(file, told)
+            write_private(file, told, lasting=True)
         except OSError as fault:
             raise StorageDown(f"a key cannot be kept ({fault}): check the disk") from fault
         self._number += is_new
 
     def _file(self, owner: Address) -> Path:
         return self._folder / f"0x{owner.hex()}.json"
+
+
+def _named(key: ResultKey) -> str:
+    return sha256(key.value.encode()).hexdigest()
 
 
 def result_key_routes(shelf: ResultKeyShelf) -> APIRouter:
