@@ -125,6 +125,58 @@ async def test_a_new_machine_finds_the_records_out_there(tmp_path):
     assert await read(storage) == b"0123456789"
 
 
+class Breaking(MemoryObjects):
+    """Answers no longer after so many reads."""
+
+    reads = 1
+
+    async def read(self, *args):
+        if self.reads == 0:
+            raise StorageDown("gone")
+        self.reads -= 1
+        async for piece in super().read(*args):
+            yield piece
+
+
+async def test_a_filling_that_breaks_off_goes_on_at_the_next_start(tmp_path):
+    objects = Breaking()
+    old = await opened(tmp_path / "old", objects)
+    tasks = [replace(ARCHIVE, task_id=type(ARCHIVE.task_id)(bytes([n] * 32))) for n in range(3)]
+    for each in tasks:
+        await kept(old, each)
+    with pytest.raises(StorageDown):
+        await opened(tmp_path / "new", objects)
+    storage = await opened(tmp_path / "new", survived(objects))
+    assert set(await storage.tasks()) == {each.task_id for each in tasks}
+
+
+@pytest.mark.parametrize("ends_early", [False, True])
+async def test_what_replaces_an_archive_of_the_disk_is_given_out_in_its_place(tmp_path, ends_early):
+    await kept(DiskResults(tmp_path, LOCATION_OF))
+    objects = MemoryObjects()
+    storage = await opened(tmp_path, objects)
+    (of_disk,) = tmp_path.glob("0x*/*.zip")
+    old = of_disk.read_bytes()
+    placed = await kept(storage, OTHER, b"new")
+    if ends_early:  # killed after the record was written
+        shutil.copy(of_disk.with_suffix(".json"), of_disk.with_suffix(".sending"))
+        of_disk.write_bytes(old)
+        storage = await opened(tmp_path, survived(objects))
+    assert await read(storage, placed) == b"new"
+    await storage.remove(placed)
+    assert not objects.files
+
+
+async def test_a_storage_that_cannot_be_used_leaves_no_mark(tmp_path):
+    class Unfit(MemoryObjects):
+        async def check(self):
+            raise StorageUnfit("there is no such bucket")
+
+    with pytest.raises(StorageUnfit, match="no such bucket"):
+        await opened(tmp_path, Unfit(), "s3://typo/")
+    await opened(tmp_path, MemoryObjects(), "s3://right/")
+
+
 async def test_what_the_disk_has_kept_before_is_given_out_and_removed_as_ever(tmp_path):
     await kept(DiskResults(tmp_path, LOCATION_OF))
     objects = MemoryObjects()

@@ -34,6 +34,8 @@ from poolhand.store.results_disk import DiskResults
 
 MARK: Final = "storage"
 """Names the storage whose archives a folder has records of."""
+FILLING: Final = "filling"
+"""Lies in a folder until all records that lie elsewhere are in it."""
 ADDRESSES: Final = "addresses"
 """Folder that tells which records have an address: a folder each, a file for each record in it."""
 MOST_SHARING: Final = 100
@@ -64,8 +66,6 @@ class ResultsElsewhere:
     ) -> None:
         check_mark(folder, name)
         self._records, self._objects = ResultRecords(folder), objects
-        with self._records.disk():
-            write_private(folder / MARK, f"{name}\n")
         self._name, self._location_of = name, location_of
         self._disk: DiskResults | None = None
         if any(folder.glob("0x*/*.zip")):
@@ -79,10 +79,18 @@ class ResultsElsewhere:
             StorageDown, StorageFull: It does not answer.
         """
         await self._objects.check()
+        await asyncio.to_thread(self._write_note, MARK, f"{self._name}\n")
         for path in await asyncio.to_thread(lambda: list(self._folder.glob(f"0x*/*{SENDING}"))):
             await self._undo(path)
-        if not await self._records.tasks():
+        filling = self._folder / FILLING
+        if await asyncio.to_thread(filling.exists) or not await self._records.tasks():
+            await asyncio.to_thread(self._write_note, FILLING, "")
             await self._fill()
+            await asyncio.to_thread(filling.unlink, missing_ok=True)
+
+    def _write_note(self, name: str, text: str) -> None:
+        with self._records.disk():
+            write_private(self._folder / name, text, lasting=True)
 
     @property
     def _folder(self) -> Path:
@@ -95,6 +103,8 @@ class ResultsElsewhere:
             kept = await asyncio.to_thread(read_record, self._records.place(sent))
             if kept is None or kept.sha256 != sent.sha256:
                 await self._discard(sent)
+            else:
+                await asyncio.to_thread(self._forget_disk, sent)
         await asyncio.to_thread(path.unlink, missing_ok=True)
 
     async def _discard(self, archive: Archive) -> None:
@@ -131,6 +141,7 @@ class ResultsElsewhere:
     async def _keep(self, archive: Archive, source: Path) -> Archive:
         """Send the archive, then its record; then it is kept."""
         before = await asyncio.to_thread(read_record, self._records.place(archive))
+        was_here = self._is_here(archive)
         sending = await asyncio.to_thread(self._records.write, archive, SENDING)
         try:
             location = await self._objects.put(_name(archive, ".zip"), str(source))
@@ -141,7 +152,8 @@ class ResultsElsewhere:
             _log.warning("result_not_sent", task_id=str(archive.task_id), storage=self._name)
             raise  # the next start, or the same archive again, settles what lies there
         await asyncio.to_thread(self._write, placed)
-        if before is not None and before.sha256 != archive.sha256 and not self._is_here(before):
+        await asyncio.to_thread(self._forget_disk, placed)
+        if before is not None and before.sha256 != archive.sha256 and not was_here:
             await asyncio.to_thread(self._records.write, before, SENDING)
             await self._discard(before)
             await asyncio.to_thread(self._forget_address, before)
@@ -176,6 +188,11 @@ class ResultsElsewhere:
                 private_folder(self._address(archive.location))
                 create_private(self._named_at_address(archive))
         self._records.write(archive)
+
+    def _forget_disk(self, archive: Archive) -> None:
+        """Remove what the disk had of the same worker and digest: the new one lies elsewhere."""
+        with self._records.disk():
+            self._records.place(archive).with_suffix(".zip").unlink(missing_ok=True)
 
     def _forget_address(self, archive: Archive) -> None:
         named = self._named_at_address(archive)
