@@ -37,6 +37,8 @@ _BLOCK: Final = 512
 _SUFFIX: Final = ".squashfs"
 _PIECE: Final = 1024 * 1024
 _MOST_LIST: Final = 1024 * 1024
+MOST_PACKERS_WORDS: Final = 4_096
+"""Bytes of what the packing program says that are kept, the last ones."""
 
 log = structlog.get_logger()
 
@@ -86,13 +88,19 @@ class RootDisks:
             async with unstarted(self._docker, spec, ()) as container:
                 for each in ACCOUNT_LISTS:
                     await self._keep_list(container, each, place.parent / "accounts/etc" / each)
-                async with asyncio.timeout(LONGEST_PACKING):
-                    await self._pack(spec, container, draft)
+                await self._pack_in_time(spec, container, draft)
             made = draft / place.name
             made.chmod(0o444)
             made.rename(place)
         finally:
             shutil.rmtree(draft, ignore_errors=True)
+
+    async def _pack_in_time(self, spec: ContainerSpec, container: str, draft: Path) -> None:
+        try:
+            async with asyncio.timeout(LONGEST_PACKING):
+                await self._pack(spec, container, draft)
+        except TimeoutError as fault:
+            raise DiskUnready(spec.name, "its image's disk takes too long to make") from fault
 
     async def _pack(self, spec: ContainerSpec, container: str, draft: Path) -> None:
         url = f"{self._docker.docker_host}/{self._docker.api_version}/containers/{container}/export"
@@ -153,7 +161,7 @@ async def _fed(program: asyncio.subprocess.Process, answer: aiohttp.ClientRespon
     """Give a program what an engine sends; returns its last words."""
     assert program.stdin is not None
     assert program.stderr is not None
-    words = asyncio.create_task(program.stderr.read(_MOST_LIST))
+    words = asyncio.create_task(last_words(program.stderr))
     try:
         async for block in answer.content.iter_chunked(_PIECE):
             program.stdin.write(block)
@@ -164,6 +172,14 @@ async def _fed(program: asyncio.subprocess.Process, answer: aiohttp.ClientRespon
     await program.wait()
     told = (await words).decode(errors="replace").strip().splitlines()
     return shown(told[-1] if told else "", 200)
+
+
+async def last_words(stream: asyncio.StreamReader) -> bytes:
+    """Read all that a program says, so that it never waits for us; returns the end of it."""
+    kept = b""
+    while piece := await stream.read(_PIECE):
+        kept = (kept + piece)[-MOST_PACKERS_WORDS:]
+    return kept
 
 
 def _as_nobody() -> dict[str, Any]:
