@@ -11,6 +11,7 @@ Source: services-api.md 8.2; ``result-utils.js`` of SDK 9.0.0.
 from __future__ import annotations
 
 import json
+import os
 import zipfile
 import zlib
 from pathlib import Path
@@ -25,6 +26,7 @@ from poolhand.domain.computed import COMPUTED_FILE
 from poolhand.domain.encrypted_result import ENCRYPTED_ARCHIVE, ENCRYPTED_KEY
 from poolhand.domain.errors import Refused
 from poolhand.domain.ids import ResultDigest, TaskId
+from poolhand.observe.private import sync_folder
 
 KEY_BITS: Final = 4096
 """Of a pair that is made here; SDKs make the same."""
@@ -74,7 +76,7 @@ def read_public_key(pem: bytes) -> RSA.RsaKey:
 def encrypt_result(
     archive: Path, target: Path, pem: bytes, task_id: TaskId, digest: ResultDigest
 ) -> None:
-    """Encrypt a result archive into ``target``, whole or not at all; a piece at a time.
+    """Encrypt a result archive into ``target``, whole or not at all, also through a power cut.
 
     Raises:
         UnfitResultKey: The public key is none.
@@ -91,13 +93,17 @@ def encrypt_result(
     computed = {"task-id": str(task_id), "result-digest": str(digest)}
     draft = target.with_name(target.name + ".part")
     try:
-        with zipfile.ZipFile(draft, "w", zipfile.ZIP_STORED, allowZip64=False) as outer:
-            outer.writestr(COMPUTED_FILE, json.dumps(computed))
-            outer.writestr(ENCRYPTED_KEY, PKCS1_v1_5.new(public).encrypt(key))
-            with outer.open(ENCRYPTED_ARCHIVE, "w") as into, archive.open("rb") as clear:
-                into.write(first)
-                _encrypt(AES.new(key, AES.MODE_CBC, first), clear, into)
+        with draft.open("wb") as file:
+            with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED, allowZip64=False) as outer:
+                outer.writestr(COMPUTED_FILE, json.dumps(computed))
+                outer.writestr(ENCRYPTED_KEY, PKCS1_v1_5.new(public).encrypt(key))
+                with outer.open(ENCRYPTED_ARCHIVE, "w") as into, archive.open("rb") as clear:
+                    into.write(first)
+                    _encrypt(AES.new(key, AES.MODE_CBC, first), clear, into)
+            file.flush()
+            os.fsync(file.fileno())
         draft.replace(target)
+        sync_folder(target.parent)
     finally:
         draft.unlink(missing_ok=True)
 

@@ -64,10 +64,11 @@ def write_private(path: Path, content: str | bytes, *, lasting: bool = False) ->
     finally:
         draft.unlink(missing_ok=True)
     if lasting:
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Bring the names in a folder to the disk; raises OSError."""
     handle = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
     try:
         os.fsync(handle)

@@ -11,6 +11,7 @@ from tempfile import NamedTemporaryFile
 from typing import IO, Final
 
 from poolhand.domain.computed import NoResult
+from poolhand.observe.private import sync_folder
 from poolhand.worker.result_files import open_plain, result_files
 
 MAX_RATIO: Final = 75
@@ -49,7 +50,7 @@ def pack(folder: Path, archive: Path) -> None:
             place.replace(archive)
         finally:
             place.unlink(missing_ok=True)
-    _sync(archive.parent)
+    sync_folder(archive.parent)
 
 
 def _check_stored(total: int, packed: int) -> None:
@@ -79,11 +80,3 @@ def _entry(name: str, size: int, method: int) -> zipfile.ZipInfo:
     entry.compress_type, entry.create_system = method, _UNIX
     entry.external_attr, entry.file_size = _MODE << 16, size
     return entry
-
-
-def _sync(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
