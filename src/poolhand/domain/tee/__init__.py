@@ -1,0 +1,1 @@
+"""Trusted execution environments: what is demanded, told and signed in confidential tasks."""
