@@ -69,6 +69,7 @@ class PoolDoor(httpx.AsyncBaseTransport):
     def __init__(self, world) -> None:
         self.world, self.is_shut, self.asked = world, False, 0
         self.breaks, self.lies = None, {}
+        self._apis = {}
 
     async def handle_async_request(self, request):
         self.asked += 1
@@ -76,11 +77,17 @@ class PoolDoor(httpx.AsyncBaseTransport):
             raise self.breaks
         if self.is_shut:
             raise httpx.ConnectError("nobody there", request=request)
-        app = application("Poolhand pool", self.world.scheduler.api(POOL_URL))
-        answer = await httpx.ASGITransport(app).handle_async_request(request)
+        answer = await httpx.ASGITransport(self._api()).handle_async_request(request)
         if not self.lies:
             return answer
         return httpx.Response(200, json={**json.loads(await answer.aread()), **self.lies})
+
+    def _api(self):
+        """Return the pool's API, made once for each life: that takes longer than its answers."""
+        scheduler = self.world.scheduler
+        if scheduler not in self._apis:
+            self._apis[scheduler] = application("Poolhand pool", scheduler.api(POOL_URL))
+        return self._apis[scheduler]
 
 
 class SaleMarket:

@@ -72,7 +72,8 @@ async def test_a_pool_that_does_not_answer_is_unreachable_and_comes_back(stage):
     market.door.is_shut = False
     market.moment[0] += POOL_ASKED_EVERY + 1
     await market.register.ask_some()
-    assert (await told(market, world.workerpool))["reachable"] is True
+    back = await told(market, world.workerpool)
+    assert (back["reachable"], back["trouble"]) == (True, None)
     market.moment[0] += POOL_IS_THERE_FOR
     assert (await told(market, world.workerpool))["reachable"] is False
 

@@ -5,6 +5,9 @@ Every path of the API is asked; a new one is asked too, or the test does not kno
 
 from __future__ import annotations
 
+import asyncio
+from typing import Final
+
 import httpx
 from crowded_pool import crowded, quiet, same, work_of
 from pool_world import first_task
@@ -21,7 +24,21 @@ ASKED = {
     "/v1/deals/{deal_id}": PAGE,
     "/tasks/logs/challenge": {"address": "0x" + "77" * 20, "chainId": 31337},
 }
+STREAMED = ("/v1/tasks/{task_id}/output",)
+"""They end when the task does: their beginning is counted, and whoever asked leaves."""
+TURNS: Final = 100
+"""Of the loop in which such a question is answered as far as it can be."""
 POSTED = {"/v1/purchases": lambda world: encode_match(world.orders(1, 1))}
+
+
+async def begun(asking):
+    """Ask for what goes on, and leave."""
+    reader = asyncio.ensure_future(asking)
+    for _ in range(TURNS):
+        await asyncio.sleep(0)
+    assert not reader.done()
+    reader.cancel()
+    await asyncio.gather(reader, return_exceptions=True)
 
 
 async def works_of(world, workers):
@@ -45,7 +62,7 @@ async def works_of(world, workers):
                     asking = client.post(place, json=POSTED[path](world))
                 else:
                     asking = client.get(place, params=ASKED.get(path))
-                works[path] = await work_of(asking)
+                works[path] = await work_of(begun(asking) if path in STREAMED else asking)
                 await world.settle()
     return works
 
