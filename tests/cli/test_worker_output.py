@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from poolhand.containers.noop import NoopRuntime
+from poolhand.domain.app_progress import PROGRESS_FILE
 from poolhand.worker.app_output import output_of
 from poolhand.worker.pid_file import read
 
@@ -43,6 +44,23 @@ async def test_the_operator_sees_what_an_app_prints_while_it_runs(running, opera
         {"stream": "stdout", "text": "\ufffd"},
         {"stream": "stderr", "text": "careful"},
     ]
+
+
+async def test_how_far_an_app_says_it_is_stands_in_the_live_view(program, running):
+    offer, _ = running
+    pid_file = read(program.base)
+    (folder,) = program.base.rglob("iexec_out")
+    headers = {"Authorization": f"Bearer {pid_file.token}"}
+    async with httpx.AsyncClient(trust_env=False, base_url=pid_file.url, headers=headers) as http:
+
+        async def told():
+            return (await http.get("/v1/live")).json()["output"][str(offer.task_id)]["says"]
+
+        assert await told() is None
+        (folder / PROGRESS_FILE).write_text("0.42 epoch 3")
+        assert await told() == {"fraction": 0.42, "words": "epoch 3"}
+        (folder / PROGRESS_FILE).write_text("loading")
+        assert await told() == {"fraction": None, "words": "loading"}
 
 
 async def test_who_follows_is_told_until_the_app_ends(program, running, operator):

@@ -50,6 +50,7 @@ BUSY = told(
         NAMES[1]: {
             "memory": 2**20, "processes": 1, "cpu_seconds": 1.5,
             "lines": [{"stream": "stdout", "text": "half \x1b[2J done"}],
+            "says": {"fraction": 0.5, "words": "\x1b[2Jepoch"},
         }
     },
     idle_causes=[
@@ -94,6 +95,15 @@ async def test_it_shows_what_the_worker_tells(size):
         assert app.query_one("#task").region.height >= 3
 
 
+async def test_it_tells_which_hosts_apps_reach():
+    app = TopScreen(NoWorker())
+    hosts = {"allowed": ["a.example:443"], "reached": True, "problem": None}
+    async with app.run_test() as pilot:
+        app.show(told(hosts=hosts))
+        await pilot.pause()
+        assert words(app, "#idle") == "apps reach a.example:443, where an order asks for them"
+
+
 async def test_the_task_that_is_chosen_stays_so_when_others_come_and_go():
     app = TopScreen(NoWorker())
     async with app.run_test() as pilot:
@@ -101,6 +111,7 @@ async def test_the_task_that_is_chosen_stays_so_when_others_come_and_go():
         await pilot.press("down")
         assert words(app, "#detail").startswith(NAMES[1])
         assert "half \\x1b[2J done" in words(app, "#detail")
+        assert "The app says: 50% done, \\x1b[2Jepoch" in words(app, "#detail")
         fewer = {**BUSY, "replicates": BUSY["replicates"][1:]}
         app.show(fewer)
         await pilot.pause()

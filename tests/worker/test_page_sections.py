@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from live_told import replicate, step, told
 from poolhand.cli.worker_report import gpus_told
-from poolhand.worker.live_words import hosts_told
+from poolhand.worker.live_words import hosts_told, says
 from poolhand.worker.page.sections import sections
 
 
@@ -16,6 +16,20 @@ def test_what_waits_for_others_to_contribute_takes_no_slot():
         progress={name: step("reveal") for name in held},
     )
     assert "1 of 2 slots at work" in sections(found)["head"]
+
+
+def test_how_far_an_app_says_that_it_is_stands_with_what_it_prints():
+    use = {"memory": 0, "processes": 1, "cpu_seconds": 0.0, "lines": []}
+    said = {"fraction": 0.421, "words": "<b>epoch</b> 3"}
+    found = told(
+        replicates=[replicate("0xab")],
+        progress={"0xab": step("compute")},
+        output={"0xab": {**use, "says": said}},
+    )
+    assert "<p>The app says: 42% done, &lt;b&gt;epoch&lt;/b&gt; 3</p>" in sections(found)["tasks"]
+    assert says({"says": {"fraction": None, "words": "loading"}}) == "The app says: loading"
+    assert says({"says": {"fraction": 1.0, "words": ""}}) == "The app says: 100% done"
+    assert says({"says": None}) == says(use) == ""
 
 
 def test_a_worker_of_which_nothing_is_known_yet_has_a_whole_page():

@@ -6,11 +6,13 @@ added, never renamed. It needs the worker's token.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Any, Final
 
 from poolhand.chain.earnings_watch import EarningsRead, EarningsWatch
+from poolhand.domain.app_progress import WHOLE, AppProgress
 from poolhand.domain.earning_book import (
     WEEK,
     DayTotal,
@@ -48,6 +50,7 @@ class LiveTeller:
         earnings: What was earned.
         runtime: Has the containers.
         container: Names that of a task.
+        said: Reads how far an app itself says that it is; None: it says nothing.
         score: On chain; None before the first look.
         settings: What may be changed meanwhile.
     """
@@ -60,12 +63,13 @@ class LiveTeller:
         earnings: EarningsWatch,
         runtime: ContainerRuntime,
         container: Callable[[TaskId], str],
+        said: Callable[[TaskId], AppProgress | None],
         score: Callable[[], Score | None],
         settings: LiveSettings,
     ) -> None:
         self._teller, self._member, self._wallet = teller, member, wallet
         self._earnings, self._runtime, self._container = earnings, runtime, container
-        self._score, self._settings = score, settings
+        self._said, self._score, self._settings = said, score, settings
 
     async def show(self) -> dict[str, Any]:
         """Tell it all; asks the engine what the apps that run have printed."""
@@ -104,7 +108,8 @@ class LiveTeller:
             except RuntimeDown:
                 continue
             if told is not None:
-                found[str(task_id)] = told
+                said = await asyncio.to_thread(self._said, task_id)
+                found[str(task_id)] = {**told, "says": None if said is None else _said(said)}
         return found
 
     async def _printed(self, container: str) -> dict[str, Any] | None:
@@ -115,6 +120,12 @@ class LiveTeller:
             line_members(e) async for e in self._runtime.follow(container, LIVE_LINES, live=False)
         ]
         return {**use_members(use), "lines": lines}
+
+
+def _said(found: AppProgress) -> dict[str, Any]:
+    """Show what an app says of itself; ``fraction`` is None where it tells none."""
+    part = found.millionths
+    return {"fraction": None if part is None else part / WHOLE, "words": found.words}
 
 
 def _earnings(book: EarningBook, now: UnixSeconds) -> dict[str, Any]:

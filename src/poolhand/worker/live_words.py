@@ -88,6 +88,15 @@ def used(output: ToldStatus) -> str:
     )
 
 
+def says(output: ToldStatus) -> str:
+    """Tell how far an app says that it is; empty where it says nothing."""
+    found = output.get("says")  # a worker of an older version tells none
+    if not found:
+        return ""
+    part = [] if found["fraction"] is None else [f"{found['fraction']:.0%} done"]
+    return f"The app says: {', '.join([*part, *filter(None, [found['words']])])}"
+
+
 def passed_over(sandbox: ToldStatus) -> str:
     """Tell which runtimes of a higher level are not taken, and why; empty where all are."""
     return "; ".join(f"{each['runtime']}: {each['cause']}" for each in sandbox["passed_over"])

@@ -22,7 +22,9 @@ from poolhand.worker.live_words import (
     at_work,
     computing,
     gas_left,
+    hosts_told,
     newer,
+    says,
     state,
     used,
 )
@@ -101,11 +103,13 @@ def days(told: ToldStatus) -> tuple[list[float], str]:
 def idle(told: ToldStatus) -> Text:
     """Tell why nothing new is taken, and what would change it; before it, what else is news.
 
-    That is a newer version, and the owner's last word. Empty where there is none of it.
+    That is a newer version, the owner's last word, and which hosts apps reach where some may be
+    reached. Empty where there is none of it.
     """
     newest = told.get("owner_messages", ())[:1]  # a worker of an older version tells none
-    says = [f"the pool's owner says: {each['text']}" for each in newest]
-    news = [each for each in (newer(told), *says) if each]
+    words = [f"the pool's owner says: {each['text']}" for each in newest]
+    hosts = [f"apps reach {found}" for found in (hosts_told(told),) if found]
+    news = [each for each in (newer(told), *words, *hosts) if each]
     found: list[TopLine] = [("\n".join(shown(each, CAUSE) for each in news), "")] if news else []
     for each in told["idle_causes"]:
         found.append((("\n" if found else "") + shown(str(each["sentence"]), CAUSE), "bold"))
@@ -164,7 +168,9 @@ def _output(output: Mapping[str, Any] | None) -> list[TopLine]:
         return []
     lines = [shown(str(each["text"]), MOST_LINE_SHOWN) for each in output["lines"]]
     printed = "\n".join(lines) or NOTHING_PRINTED
-    return [(f"\n{used(output)}", "dim"), (f"\n{printed}", "")]
+    said = shown(says(output), CAUSE)
+    progress: list[TopLine] = [(f"\n{said}", "bold")] if said else []
+    return [*progress, (f"\n{used(output)}", "dim"), (f"\n{printed}", "")]
 
 
 def _lines(parts: Iterable[TopLine]) -> Text:

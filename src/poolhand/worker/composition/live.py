@@ -29,6 +29,7 @@ from poolhand.worker.score_watch import ScoreWatch
 from poolhand.worker.status import WorkerIdentity, WorkerTeller
 from poolhand.worker.told_loss import ToldLoss
 from poolhand.worker.told_version import ToldVersions
+from poolhand.worker.work_looks import app_progress
 
 
 def identity_of(settings: WorkerSettings, wallet: Address, engine: WorkerEngine) -> WorkerIdentity:
@@ -97,6 +98,7 @@ class LiveParts:
             earnings,
             runtime,
             container,
+            lambda task_id: app_progress(worker.folders.of(task_id).output),
             lambda: score.score,
             worker.live,
         )

@@ -30,6 +30,7 @@ from poolhand.worker.live_words import (
     hosts_told,
     newer,
     passed_over,
+    says,
     state,
     used,
 )
@@ -150,7 +151,9 @@ def _output(name: str, output: ToldStatus | None) -> str:
         if lines
         else f'<p class="faint">{NOTHING_PRINTED}</p>'
     )
-    return f'<p class="faint">{used(output)}</p>{printed}'
+    said = says(output)
+    progress = f"<p>{text(said)}</p>" if said else ""
+    return f'{progress}<p class="faint">{used(output)}</p>{printed}'
 
 
 def _earnings(told: ToldStatus) -> str:
