@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from fake_engine import FakeEngine, serving
 
-from poolhand.containers.engine_disk import folder_of, room_of
+from poolhand.containers.engine_disk import disk_lack, folder_of, room_of
 from poolhand.containers.engine_look import engine_facts, look_at_engine
 from poolhand.domain.doctor.engine import EngineFacts
 from poolhand.domain.errors import RuntimeDown
@@ -124,3 +124,13 @@ async def test_an_engine_that_is_looked_at_tells_its_room():
 async def test_an_engine_that_is_not_there_is_told(tmp_path):
     with pytest.raises(RuntimeDown, match="start Docker"):
         await look_at_engine(f"unix://{tmp_path}/none.sock")
+
+
+async def test_an_engine_whose_disk_is_full_says_so_until_it_has_room(tmp_path):
+    engine = FakeEngine()
+    async with serving(engine) as url:
+        engine.info = {"DockerRootDir": "/proc"}  # a disk without any room
+        assert "less than 256 MiB left" in await disk_lack(url)
+        for roomy in ("/", "/no/such", str(tmp_path)):
+            engine.info = {"DockerRootDir": roomy}
+            assert await disk_lack(url) is None

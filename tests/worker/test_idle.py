@@ -105,6 +105,7 @@ def test_several_causes_come_in_the_order_in_which_they_must_be_fixed():
         "heat",
         "draining",
         "disk",
+        "engine-disk",
         "cluster",
         "chain-stalled",
         "gas",

@@ -14,8 +14,9 @@ from typing import Any, Final, Self
 
 from aiodocker import Docker, DockerError
 
-from poolhand.containers.engine import NO_ANSWER, answering
+from poolhand.containers.engine import NO_ANSWER, answering, connect, working
 from poolhand.domain.doctor.engine import LEAST_ROOM
+from poolhand.domain.doctor.machine import show_bytes
 from poolhand.observe.disk_space import free_bytes
 
 SPARED: Final = LEAST_ROOM // 4
@@ -89,6 +90,30 @@ async def room_of(info: Mapping[str, Any], url: str) -> int | None:
         url: Where it is.
     """
     return await _room_at(folder_of(info, url))
+
+
+async def disk_lack(url: str) -> str | None:
+    """Say why an engine has no room for anything new; None where it has, or that is not seen.
+
+    With so little no image comes (``SPARED``), and what containers write of their own fails.
+
+    Args:
+        url: Where it is.
+
+    Raises:
+        RuntimeDown: It does not answer.
+    """
+    with working(url):
+        docker = connect(url)
+        try:
+            room = await room_of(await docker.system.info(), url)
+        finally:
+            await docker.close()
+    if room is None or room >= SPARED:
+        return None
+    return (
+        f"the engine has less than {show_bytes(SPARED)} left where it keeps images and containers"
+    )
 
 
 def folder_of(info: Mapping[str, Any], url: str) -> Path | None:

@@ -14,6 +14,7 @@ from poolhand.containers.disks import DiskKind, choose
 from poolhand.containers.docker import DockerRuntime
 from poolhand.containers.docker_logins import RegistryLogins
 from poolhand.containers.engine import DEFAULT_URL
+from poolhand.containers.engine_disk import disk_lack
 from poolhand.containers.gpu_locks import locked_gpus
 from poolhand.containers.host_paths import own_container
 from poolhand.containers.images import DockerImages
@@ -51,6 +52,7 @@ class WorkerEngine:
         slots: Tasks at once.
         sandbox: Tells what they run in; None: not known yet, for the engine has not answered.
         lack: Of a cluster's room; None on this computer, which has room for all its slots.
+        disk_lack: Why the engine has no room for anything new; None where it has.
         images: Which it keeps; None: they are not ours to remove.
         hosts_lack: Why apps cannot be let through to hosts; None where they can.
     """
@@ -60,6 +62,7 @@ class WorkerEngine:
     slots: int
     sandbox: Callable[[], Sandbox | None] = lambda: Sandbox(SandboxLevel.RUNC)
     lack: Lack | None = None
+    disk_lack: Lack | None = None
     images: EngineImages | None = None
     hosts_lack: Lack = _no_hosts
 
@@ -140,6 +143,7 @@ async def open_engine(
             disks.kind,
             slots,
             lambda: docker.sandbox,
+            disk_lack=partial(disk_lack, settings.docker or DEFAULT_URL),
             images=images,
             hosts_lack=_nothing if settings.allow_network else docker.hosts_lack,
         )

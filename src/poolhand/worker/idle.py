@@ -113,6 +113,11 @@ _HELD: Final = {
     Hold.HEAT: ("heat", "{}", f"let it cool down, or set hottest higher; {GOES_ON_BY_ITSELF}"),
     Hold.DRAIN: ("draining", "{}", "`poolhand worker resume` takes it back"),
     Hold.DISK: ("disk", "{}", f"free some space; {GOES_ON_BY_ITSELF}"),
+    Hold.ENGINE_DISK: (
+        "engine-disk",
+        "{}",
+        f"free some space on the engine's disk, as with docker system prune; {GOES_ON_BY_ITSELF}",
+    ),
     Hold.CLUSTER: (
         "cluster",
         "{}",

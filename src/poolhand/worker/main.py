@@ -51,7 +51,7 @@ from poolhand.worker.allowed_places import AllowedPlaces
 from poolhand.worker.app_output import output_route
 from poolhand.worker.capabilities import capabilities_of
 from poolhand.worker.composition import HONEST, Worker
-from poolhand.worker.composition.cluster import cluster_watch, hosts_watch
+from poolhand.worker.composition.cluster import cluster_watch, engine_disk_watch, hosts_watch
 from poolhand.worker.composition.live import LiveParts, identity_of
 from poolhand.worker.composition.terms import rules_of
 from poolhand.worker.composition.transfers import downloads_of, results_of
@@ -248,6 +248,7 @@ async def _attend(
         tasks.create_task(keep_membership(client, worker.member, clock, upgrader.refused))
         for watch in (
             cluster_watch(world.engine, worker.member, clock),
+            engine_disk_watch(world.engine, worker.member, clock),
             hosts_watch(world.engine, worker.member, settings.app_network.hosts, clock),
         ):
             if watch is not None:

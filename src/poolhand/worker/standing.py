@@ -24,6 +24,7 @@ class Hold(StrEnum):
     PROGRAM = "program"
     HEAT = "heat"
     DISK = "disk"
+    ENGINE_DISK = "engine-disk"
     CLUSTER = "cluster"
     GAS = "gas"
     CHAIN = "chain-stalled"
