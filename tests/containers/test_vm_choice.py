@@ -9,8 +9,11 @@ import pytest
 from fake_engine import IMAGE, PLAIN, FakeEngine, serving
 from vm_world import seeming_computer
 
+from poolhand.containers.engine import connect
+from poolhand.containers.errors import DiskUnready, SandboxUnready
+from poolhand.containers.sandbox import SandboxTerms
 from poolhand.containers.sandboxes import NoSuchSandbox, look_at_sandbox
-from poolhand.containers.vm.machines import MachinePlace
+from poolhand.containers.vm.machines import MachinePlace, VirtualMachines
 from poolhand.containers.vm.tools import VmTools
 from poolhand.domain.sandbox_level import Sandbox, SandboxLevel, VmProcessor
 
@@ -104,6 +107,47 @@ async def test_apps_that_need_what_a_machine_lacks_get_none(engine, computer, op
 async def test_runc_and_gvisor_by_name_look_at_no_machine(engine, computer):
     assert await found(engine, "runc", computer()) == Sandbox(RUNC)
     assert engine.created == {}
+
+
+async def test_files_that_cannot_be_written_are_told_as_such_and_not_as_an_engine_that_is_away(
+    engine, computer
+):
+    place = computer()
+    place.base.mkdir(parents=True)
+    (place.base / "runs").write_text("no folder")
+    with pytest.raises(NoSuchSandbox, match="runs") as told:
+        await found(engine, "vm", place)
+    assert "start Docker" not in str(told.value)
+
+
+@pytest.mark.parametrize(
+    ("gone", "fault", "word"),
+    [("images", DiskUnready, "free some space"), ("kvm", SandboxUnready, "kvm is gone")],
+)
+async def test_a_run_whose_machine_has_not_its_files_waits_for_the_operator(
+    engine, computer, spec, gone, fault, word
+):
+    place = computer()
+    engine.images[IMAGE] = {**PLAIN, "Id": "sha256:ab"}
+    folder = place.base / "images"
+    folder.mkdir(parents=True)
+    if gone == "kvm":
+        (folder / "ab").mkdir()
+        (folder / "ab/root.squashfs").touch()
+        place.kvm.unlink()
+    else:
+        folder.rmdir()
+        folder.touch()
+    async with serving(engine) as url:
+        docker = connect(url)
+        try:
+            machines = VirtualMachines(docker, place, "{}")
+            sandbox = Sandbox(VM, vm_processor=VmProcessor.KVM)
+            terms = SandboxTerms("65534:65534", "/tmp")
+            with pytest.raises(fault, match=word):
+                await machines.config(replace(spec, image=IMAGE), terms, sandbox)
+        finally:
+            await docker.close()
 
 
 def test_a_kernel_that_is_updated_makes_another_image(computer):

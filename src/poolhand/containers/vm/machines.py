@@ -17,11 +17,12 @@ from pathlib import Path
 from typing import Any, Final
 from uuid import uuid4
 
+import aiohttp
 import structlog
 from aiodocker import Docker, DockerError
 
 from poolhand.containers.engine import inspect, remove, words_of
-from poolhand.containers.errors import SandboxUnready
+from poolhand.containers.errors import DiskUnready, SandboxUnready
 from poolhand.containers.sandbox import SANDBOX_USER, SandboxTerms
 from poolhand.containers.slurm.bundle import User, user_of
 from poolhand.containers.vm.plan import (
@@ -46,6 +47,8 @@ MOST_REPORT: Final = 16 * 1024
 """Bytes of a report that are read: its writer's container is next to the app's machine."""
 _LIMITS: Final = Limits(memory=64 * MIB, cpus=1.0, pids=16, tmp=MIB, log=4_096, output=MIB)
 _LONGEST_CAUSE: Final = 300
+_OF_THE_ENGINE: Final = (aiohttp.ClientError, TimeoutError)
+"""Some of these are errors of the system too, and say that the engine does not answer."""
 
 log = structlog.get_logger()
 
@@ -148,36 +151,44 @@ class VirtualMachines:
         if lack:
             return lack
         spec = ContainerSpec(f"poolhand-trial-{uuid4().hex}", "", (), {}, (), _LIMITS, Seconds(0))
-        user = User(os.getuid() or SANDBOX_USER, os.getgid() or SANDBOX_USER)
         try:
-            ground = await self._ground(spec.name, vm_processor, user, None)
-            what = f"{ground.tools} {vm_processor} {sandbox.runtime} {_this_boot()}"
-            if not afresh and await asyncio.to_thread(_read, self._base / "tried") == what:
-                return ""
-            await self._lay(ground, trial_plan(spec, ground))
-            config = machine_config(spec, ground, (), self._seccomp, sandbox)
-            container = await self._docker.containers.create(config, name=spec.name)
-            async with asyncio.timeout(BOOT_SECONDS[vm_processor] + 10):
-                await container.start()
-                await container.wait()
-                found = await inspect(self._docker, spec.name)
-        except NoProgramsHere as fault:
-            return str(fault)
+            return await self._started(spec, sandbox, vm_processor, afresh=afresh)
         except TimeoutError:
             return "one had not ended in time"
         except DockerError as fault:
             return shown(words_of(fault), _LONGEST_CAUSE)
-        else:
-            report = await self.report(spec.name)
-            code = None if found is None else found["State"]["ExitCode"]
-            told = "" if report is None else report.words
-            if code == 0:
-                await asyncio.to_thread((self._base / "tried").write_text, what)
-            return "" if code == 0 else told or f"one ended with exit code {code}"
+        except aiohttp.ClientError:
+            raise
+        except (NoProgramsHere, OSError) as fault:
+            return shown(str(fault), _LONGEST_CAUSE)
         finally:
             with suppress(DockerError):
                 await remove(self._docker, spec.name)
             await self.forget(spec.name)
+
+    async def _started(
+        self, spec: ContainerSpec, sandbox: Sandbox, vm_processor: VmProcessor, *, afresh: bool
+    ) -> str:
+        """Start a machine for a trial unless that has worked before; returns why it failed."""
+        user = User(os.getuid() or SANDBOX_USER, os.getgid() or SANDBOX_USER)
+        ground = await self._ground(spec.name, vm_processor, user, None)
+        what = f"{ground.tools} {vm_processor} {sandbox.runtime} {_this_boot()}"
+        if not afresh and await asyncio.to_thread(_read, self._base / "tried") == what:
+            return ""
+        await self._lay(ground, trial_plan(spec, ground))
+        config = machine_config(spec, ground, (), self._seccomp, sandbox)
+        container = await self._docker.containers.create(config, name=spec.name)
+        async with asyncio.timeout(BOOT_SECONDS[vm_processor] + 10):
+            await container.start()
+            await container.wait()
+            found = await inspect(self._docker, spec.name)
+        report = await self.report(spec.name)
+        code = None if found is None else found["State"]["ExitCode"]
+        if code == 0:
+            await asyncio.to_thread((self._base / "tried").write_text, what)
+            return ""
+        told = "" if report is None else report.words
+        return told or f"one ended with exit code {code}"
 
     async def config(
         self, spec: ContainerSpec, terms: SandboxTerms, sandbox: Sandbox
@@ -186,14 +197,21 @@ class VirtualMachines:
 
         Raises:
             ContainerRefused: The image asks for what cannot be given.
-            DiskUnready: There is no room for its disk.
-            SandboxUnready: A program of this computer is gone.
+            DiskUnready: There is no room for its disk, or a file of ours cannot be written.
+            SandboxUnready: A program or file of this computer is gone.
             DockerError: The engine does not tell.
         """
         try:
             return await self._config(spec, terms, sandbox)
         except NoProgramsHere as fault:
             raise SandboxUnready(spec.name, str(fault)) from fault
+        except _OF_THE_ENGINE:
+            raise
+        except FileNotFoundError as fault:
+            self._tools = None  # an update may have brought others in their place
+            raise SandboxUnready(spec.name, f"{fault.filename} is gone") from fault
+        except OSError as fault:
+            raise DiskUnready(spec.name, shown(str(fault), _LONGEST_CAUSE)) from fault
 
     async def _config(
         self, spec: ContainerSpec, terms: SandboxTerms, sandbox: Sandbox
