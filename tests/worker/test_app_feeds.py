@@ -91,6 +91,17 @@ async def test_whoever_comes_back_goes_on_where_it_was(running):
     assert output(running) == [(2, "two"), (3, "three")]
 
 
+async def test_whoever_comes_back_at_once_is_told_what_is_printed_then(running):
+    await running.says(FollowTask(running.task, 0))
+    await pass_time(running)
+    await running.member.received(FollowTask(running.task, None))
+    await running.member.received(FollowTask(running.task, 1))
+    running.forgets()
+    running.node.runtime.prints(running.container, b"one")
+    await pass_time(running)
+    assert output(running) == [(1, "one")]
+
+
 async def test_a_new_session_is_told_nothing_until_it_asks(running):
     await running.says(FollowTask(running.task, 0))
     await pass_time(running)

@@ -151,6 +151,7 @@ class AppFeeds:
         feed.is_followed = False
         if feed.reading is not None:
             feed.reading.cancel()
+            feed.reading = None  # who comes back before that has happened begins another
         if not self._prints(feed):
             del self._feeds[feed.task_id]
 
