@@ -124,6 +124,21 @@ async def test_a_worker_is_asked_while_somebody_reads_and_not_otherwise(office):
     assert asked(worker) == [FollowTask(task, 0), FollowTask(task, None)]
 
 
+async def test_a_worker_is_asked_once_it_has_taken_its_task_up(office):
+    world, _, _, _ = office
+    worker = await world.hired()
+    task = first_task(await world.deal())
+    await world.step()
+    (attempt,) = world.offered(task)
+    assert attempt.worker == worker.address
+    async with reading(world, task):
+        await pass_time(world, 2)
+        assert asked(worker) == []  # it would say that there is no such task, and no more
+        await worker.reports(task, TO_COMPUTED[0])
+        await pass_time(world, 2)
+        assert asked(worker) == [FollowTask(task, 0)]
+
+
 async def test_every_reader_is_told_every_line_once_in_order(office):
     world, _, task, worker = office
     async with reading(world, task) as one:

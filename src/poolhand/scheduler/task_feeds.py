@@ -162,7 +162,10 @@ class TaskFeeds:
                 self._ask(task, feed)
 
     def _ask(self, task: Task, feed: _TaskFeed) -> None:
-        """Ask the workers of a task that were not asked yet."""
+        """Ask the workers of a task that were not asked yet, once they have taken it up.
+
+        Before, a worker knows of no such task, says so, and would never be asked again.
+        """
         for attempt in task.attempts:
             worker = attempt.worker
             if attempt.is_over or worker in feed.asked or worker in feed.silent:
@@ -172,6 +175,8 @@ class TaskFeeds:
                 continue
             if here.protocol < LIVE_OUTPUT:
                 feed.silent.add(worker)
+                continue
+            if attempt.taken_up_at is None:
                 continue
             feed.asked.add(worker)
             number = feed.output(worker).window.next
