@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
+from poolhand.cli.following import output_shown
+from poolhand.domain.ids import TaskId
 from poolhand.keys.wallet import Wallet
+from poolhand.transport.pool_client import PoolDown
 from poolhand.wire.output_api import NewsKind, OutputLine, OutputNews, OutputProgress
 from requester_market import IMAGE
 
@@ -33,7 +38,7 @@ def test_what_an_app_prints_is_followed_to_its_end(cli):
     assert ran.out.splitlines()[:2] == ["one", "two"]  # no terminal, so no colours
     assert "has ended" in ran.out
     assert "oh" in ran.err
-    assert "7 lines left out" in ran.err
+    assert "[7 lines left out]\n" in ran.err
     assert "25% 1/4 [3 MiB of memory, 1.5 s of processor, 2 processes]" in ran.err
 
     _follows(cli, _lines("one"))
@@ -43,3 +48,37 @@ def test_what_an_app_prints_is_followed_to_its_end(cli):
     assert lines["lines"] == [{"is_error": False, "text": "one"}]
     assert end == {"kind": "end"}
     assert last == {"task_id": task_id, "kind": "end"}
+
+
+class _Showing:
+    """A run of a verb and a deal, as far as the showing of what its tasks print needs them."""
+
+    as_json = False
+
+    def __init__(self, fault) -> None:
+        self.fault, self.notes = fault, []
+
+    def note(self, text) -> None:
+        self.notes.append(text)
+
+    def outputs(self):
+        return {TaskId(bytes(32)): self._tell}
+
+    async def _tell(self):
+        yield OutputNews(kind=NewsKind.BEAT)
+        raise self.fault
+
+
+@pytest.mark.parametrize(
+    ("fault", "told"),
+    [
+        (PoolDown("it is away"), "shown: it is away"),
+        (ValueError("odd"), "fault: ValueError('odd')"),
+    ],
+)
+async def test_what_cannot_be_shown_is_said_and_the_purchase_goes_on(fault, told):
+    showing = _Showing(fault)
+    async with output_shown(showing, showing):
+        pass
+    (said,) = showing.notes
+    assert told in said

@@ -8,7 +8,7 @@ from poolhand.domain.app_lines import AppLine
 from poolhand.domain.ids import Address, TaskId
 from poolhand.domain.line_window import LineRun
 from poolhand.domain.units import UnixSeconds
-from poolhand.ports.output_spool import SpoolBounds
+from poolhand.ports.output_spool import BYTES_PER_ENTRY, SpoolBounds
 from poolhand.store.output_memory import MemoryOutputSpool
 from poolhand.store.output_spool import SqlOutputSpool
 
@@ -79,6 +79,19 @@ async def test_one_output_has_its_room_and_no_more(spool):
     assert await every(spool, TASK, BOB) == [(0, "still here")]
 
 
+async def test_what_is_written_counts_and_not_its_characters(spool):
+    for number in range(9):
+        spool.keep(TASK, ANN, lines(number, "\N{GRINNING FACE}" * 100), UnixSeconds(1))
+    kept = await every(spool, TASK, ANN)
+    assert len(kept) == BOUNDS.per_output // (400 + BYTES_PER_ENTRY)
+
+
+async def test_what_is_short_counts_too(spool):
+    for number in range(20):
+        spool.keep(TASK, ANN, lines(number, "x"), UnixSeconds(1))
+    assert len(await every(spool, TASK, ANN)) <= BOUNDS.per_output // BYTES_PER_ENTRY
+
+
 async def test_what_is_old_goes(spool):
     spool.keep(TASK, ANN, lines(0, "old"), UnixSeconds(1))
     spool.keep_end(TASK, ANN, "old", "", UnixSeconds(1))
@@ -98,6 +111,27 @@ async def test_all_together_have_their_room_too(spool):
     await spool.prune(UnixSeconds(0))
     held = [await spool.ends(TaskId(bytes([number] * 32))) for number in range(9)]
     assert sum(len(ends[ANN][0]) for ends in held if ends) <= BOUNDS.in_all
+
+
+async def test_what_waits_is_counted_whoever_reads_meanwhile(tmp_path):
+    spool = SqlOutputSpool(f"sqlite:///{tmp_path}/output.db")
+    for number in range(300):
+        spool.keep(TASK, ANN, lines(number, "x"), UnixSeconds(1))
+        if number % 50 == 0:
+            await spool.numbers(TASK)
+    assert await spool.numbers(TASK) == {ANN: 300}
+    assert spool._held == 0
+    spool.close()
+
+
+async def test_a_number_that_no_database_has_room_for_costs_its_lines_and_no_more(tmp_path):
+    spool = SqlOutputSpool(f"sqlite:///{tmp_path}/output.db")
+    spool.keep(TASK, ANN, lines(2**63 - 1, "a"), UnixSeconds(1))
+    assert await spool.run(TASK, ANN, 0) is None
+    assert await spool.run(TASK, ANN, 2**63) is None
+    spool.keep(TASK, ANN, lines(0, "b"), UnixSeconds(1))
+    assert await every(spool, TASK, ANN) == [(0, "b")]
+    spool.close()
 
 
 async def test_what_was_kept_is_there_after_a_restart(tmp_path):

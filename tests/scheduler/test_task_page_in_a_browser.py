@@ -15,7 +15,7 @@ from headless import read_by_everybody, visitor
 from poolhand.domain.app_lines import AppLine, clean_line
 from poolhand.transport.asgi import application, bind, hosts_of, port_of, serve_on
 from poolhand.transport.clock import SystemClock
-from poolhand.wire.messages import FollowTask, TaskOutput, WorkProgress
+from poolhand.wire.messages import FollowTask, Logs, TaskOutput, WorkProgress
 
 pytestmark = pytest.mark.browser
 HOSTILE = "<img src=x onerror=alert(1)><script>alert(2)</script>"
@@ -72,4 +72,20 @@ async def test_a_requester_signs_and_sees_what_its_task_prints_as_it_comes(tmp_p
         await expect(gap).to_have_text("[7 lines left out]\n")
         await expect(oh).to_have_text("oh\n")
         await read_by_everybody(page, "task-page", tmp_path)
+    await world.stop()
+
+
+async def test_the_last_line_of_what_has_ended_is_shown_though_it_was_not_ended(tmp_path):
+    world = PoolWorld(tmp_path)
+    await world.start()
+    worker = await world.hired()
+    task = first_task(await world.deal())
+    await world.step()
+    await worker.says(Logs(task, "one\n\nlast words", "oh\n"))
+    async with serving(world) as url, visitor() as visit:
+        for _ in range(5):
+            await world.step(1000)
+        page = await visit(f"{url}/task/{task}")
+        spans = page.locator("pre.output span")
+        await expect(spans).to_have_text(["one\n", "\n", "last words\n", "oh\n"])
     await world.stop()

@@ -68,9 +68,11 @@ async def test_what_is_said_while_the_other_is_away_is_not_kept_for_it():
         with pytest.raises(WorkerAway):
             g.hub.tell(worker.address, idle(1))
         assert not worker.client.is_connected
+        assert not worker.client.is_ready
         assert worker.client.waiting == 0
         g.cable.is_up = True
         await until(lambda: len(worker.welcomes) == 2)
+        assert worker.client.is_ready
         worker.client.send(capacity(2))
         g.hub.tell(worker.address, idle(2))
         await until(lambda: worker.heard and g.gate.heard(worker.address))

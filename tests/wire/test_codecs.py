@@ -29,6 +29,7 @@ from poolhand.wire.messages import (
     MAX_SENTENCE,
     MAX_WORD,
     MOST_HELD,
+    MOST_LINE_NUMBER,
     MOST_REPORTS,
     Aborted,
     About,
@@ -123,7 +124,9 @@ MESSAGES = {
     Conditions: st.builds(Conditions, st.none() | count, count, some(host, 64)),
     Declined: st.builds(Declined, task),
     FollowTask: st.builds(FollowTask, task, st.none() | count),
-    TaskOutput: st.builds(TaskOutput, task, count, some(app_line, 256), st.booleans()),
+    TaskOutput: st.builds(
+        TaskOutput, task, st.integers(0, MOST_LINE_NUMBER), some(app_line, 256), st.booleans()
+    ),
     WorkProgress: st.builds(
         WorkProgress,
         task,
@@ -258,6 +261,14 @@ def test_a_frame_of_another_version_is_named_so():
         decode('{"v":1,"type":"capacity","body":{"paused":null}}')
 
 
+def test_a_line_has_a_number_that_a_database_has_room_for():
+    with pytest.raises(OversizedMessage):
+        encode(TaskOutput(TaskId(bytes(32)), MOST_LINE_NUMBER + 1, (), is_last=True))
+    told = encode(TaskOutput(TaskId(bytes(32)), MOST_LINE_NUMBER, (), is_last=True))
+    with pytest.raises(Malformed):
+        decode(told.replace(str(MOST_LINE_NUMBER), str(2**63 - 1)))
+
+
 def test_the_largest_messages_of_a_worker_fit_a_frame():
     word = "w" * MAX_WORD
     reports = (StatusReport("S" * MAX_WORD, MAX_INT, TxHash(bytes(32)), "d" * DETAIL),)
@@ -266,11 +277,16 @@ def test_the_largest_messages_of_a_worker_fit_a_frame():
         ReportBatch(TaskId(bytes(32)), MAX_INT, reports * MOST_REPORTS, upload),
         Logs.tail(TaskId(bytes(32)), "\x01" * 100_000, "é" * 100_000),
         *(
-            TaskOutput(TaskId(bytes(32)), MAX_INT, (AppLine(True, clean_line(line)),) * 2, True)
+            TaskOutput(
+                TaskId(bytes(32)), MOST_LINE_NUMBER, (AppLine(True, clean_line(line)),) * 2, True
+            )
             for line in (b"\x01" * 4096, b"\x1b[m" * 1365, b"\xff" * 4096, b'"' * 4096)
         ),
         TaskOutput(
-            TaskId(bytes(32)), MAX_INT, (AppLine(True, clean_line(b"\x01" * 32)),) * 256, True
+            TaskId(bytes(32)),
+            MOST_LINE_NUMBER,
+            (AppLine(True, clean_line(b"\x01" * 32)),) * 256,
+            True,
         ),
     ]
     for message in everything:

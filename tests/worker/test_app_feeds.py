@@ -12,10 +12,11 @@ from poolhand.containers.noop import folder_of
 from poolhand.domain.app_lines import AppLine
 from poolhand.domain.app_progress import PROGRESS_FILE, PROGRESS_VARIABLE, AppProgress
 from poolhand.domain.ids import TaskId
+from poolhand.domain.replicate.machine import Ended, step
 from poolhand.domain.replicate.status import Status
-from poolhand.wire.messages import Completed, FollowTask, TaskOutput, WorkProgress
+from poolhand.wire.messages import Aborted, FollowTask, Logs, TaskOutput, WorkProgress
 from poolhand.worker import app_feeds
-from poolhand.worker.app_feeds import BYTES_IN_WINDOW, BYTES_TOLD_AT_ONCE
+from poolhand.worker.app_feeds import BYTES_IN_WINDOW, BYTES_TOLD_AT_ONCE, MOST_FOLLOWED
 from poolhand.worker.work_looks import app_progress, drop_progress
 
 
@@ -125,6 +126,56 @@ async def test_a_worker_that_was_killed_numbers_the_lines_as_before(running):
     assert output(running) == before
 
 
+async def test_what_was_printed_while_the_pool_was_away_is_told_when_it_asks_again(running):
+    feeds = running.node.worker.feeds
+    await running.says(FollowTask(running.task, 0))
+    await pass_time(running)
+    feeds._waiting = lambda: 1  # away
+    running.forgets()
+    running.node.runtime.prints(running.container, b"meanwhile")
+    running.node.runtime.gate.set()
+    await running.blocks(1)
+    await pass_time(running)
+    assert running.heard(TaskOutput) == []
+    feeds._waiting = lambda: 0
+    await running.greets()
+    await running.says(FollowTask(running.task, 1))
+    await pass_time(running)
+    assert output(running)[0] == (1, "meanwhile")
+    assert running.heard(TaskOutput)[-1].is_last
+
+
+async def test_last_lines_that_were_lost_on_the_way_are_told_again(running):
+    await running.says(FollowTask(running.task, 0))
+    running.node.runtime.prints(running.container, b"last words")
+    running.node.runtime.gate.set()
+    await running.blocks(1)
+    await pass_time(running)
+    told = output(running)
+    assert running.heard(TaskOutput)[-1].is_last
+    await running.greets()
+    running.forgets()
+    await running.says(FollowTask(running.task, 0))
+    await pass_time(running)
+    assert output(running) == told
+
+
+async def test_the_end_of_an_output_is_told_again_to_each_session_while_its_task_is_held(running):
+    running.node.runtime.gate.set()
+    await running.blocks(1)
+    (told,) = running.heard(Logs)
+    running.forgets()  # it was lost: the pool was away
+    await running.greets()
+    assert running.heard(Logs) == [told]
+    await running.says(Aborted(running.task, "FAILED"))
+    running.finalize(running.task)
+    running.forgets()
+    for name in tuple(running.node.worker.feeds._replicates):
+        del running.node.worker.feeds._replicates[name]
+    await running.greets()
+    assert running.heard(Logs) == []
+
+
 async def test_the_end_is_told_once_all_is_told(running):
     await running.says(FollowTask(running.task, 0))
     running.node.runtime.prints(running.container, b"last words")
@@ -232,11 +283,40 @@ def test_of_a_huge_report_only_the_beginning_is_read(tmp_path):
     assert app_progress(tmp_path) == AppProgress(500_000, "begun")
 
 
-async def test_feeds_of_tasks_that_are_over_are_forgotten(running):
+@pytest.mark.parametrize("is_read", [True, False])
+async def test_feeds_of_tasks_that_are_over_are_forgotten_at_the_next(running, is_read):
     await running.says(FollowTask(running.task, 0))
-    running.node.runtime.gate.set()
-    await running.blocks(3)
+    if not is_read:
+        await running.says(FollowTask(running.task, None))
+    await running.says(Aborted(running.task, "FAILED"))
+    await running.acknowledges(running.task)
     await pass_time(running)
-    await running.says(Completed(running.task))
+    assert running.replicate(running.task) is None
+    assert len(running.node.worker.feeds._feeds) == (0 if is_read else 1)
+    await running.says(FollowTask(TaskId(bytes([9] * 32)), 0))
     assert running.node.worker.feeds._feeds == {}
     assert Status.COMPUTED not in app_feeds.PRINTING
+
+
+async def test_tasks_that_were_followed_once_are_in_nobodys_way(running):
+    feeds = running.node.worker.feeds
+    for number in range(MOST_FOLLOWED):
+        name = TaskId(number.to_bytes(32))
+        feeds._feeds[name] = app_feeds._AppFeed(name)
+    await running.says(FollowTask(running.task, 0))
+    await pass_time(running)
+    assert output(running)
+    assert list(feeds._feeds) == [running.task]
+
+
+async def test_held_tasks_that_are_over_give_way_where_there_is_no_more_room(running):
+    feeds = running.node.worker.feeds
+    held = running.replicate(running.task)
+    over = step(held, Ended(running.world.clock.now(), Status.FAILED, "over"))[0]
+    for number in range(MOST_FOLLOWED):
+        name = TaskId(number.to_bytes(32))
+        feeds._feeds[name] = app_feeds._AppFeed(name)
+        feeds._replicates[name] = over
+    await running.says(FollowTask(running.task, 0))
+    await pass_time(running)
+    assert output(running)

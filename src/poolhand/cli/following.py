@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from poolhand.requester.session import SessionDeal
 
 MOST_PROGRESS_LINES: Final = 10
-"""Progress of one worker is told with each tenth of its work, or once in so many looks."""
+"""Of one worker: told with each tenth that its app says is done; else once, at the beginning."""
 
 OUTPUT_AFTER_END: Final = 5.0
 """Seconds that the last lines of a task that has ended are waited for."""
@@ -76,9 +76,7 @@ class OutputPrinter:
     def _print(self, news: OutputNews, whose: str) -> None:
         if news.left_out:
             self.left_out += news.left_out
-            self._command.note(
-                f"{whose}[{news.left_out} lines left out: the app prints faster than can be told]"
-            )
+            self._command.note(f"{whose}[{news.left_out} lines left out]")
         for line in news.lines:
             self.lines += 1
             end = "\x1b[0m" if self._keeps_colours and "\x1b" in line.text else ""
@@ -152,5 +150,8 @@ async def output_shown(command: CommandRun, deal: SessionDeal) -> AsyncIterator[
     finally:
         printing.cancel()
         (fault,) = await asyncio.gather(printing, return_exceptions=True)
-        if isinstance(fault, PoolhandError):
-            command.note(f"what the app prints cannot be shown: {fault}")
+        if isinstance(fault, Exception):  # a purchase goes on whatever comes of the showing
+            said = (
+                str(fault) if isinstance(fault, PoolhandError) else f"Poolhand's fault: {fault!r}"
+            )
+            command.note(f"what the app prints cannot be shown: {said}")

@@ -340,9 +340,11 @@ async def merged(
                 await news.put((name, each))
 
     reading = asyncio.create_task(all_of(read(*each) for each in outputs.items()))
+    begun: list[asyncio.Task[Any]] = [reading]
     try:
         while not reading.done():
             coming = asyncio.create_task(news.get())
+            begun[1:] = [coming]
             await asyncio.wait({coming, reading}, return_when=asyncio.FIRST_COMPLETED)
             if coming.done():
                 yield coming.result()
@@ -352,8 +354,9 @@ async def merged(
             yield news.get_nowait()
         await reading
     finally:
-        reading.cancel()
-        await asyncio.gather(reading, return_exceptions=True)
+        for each in begun:
+            each.cancel()
+        await asyncio.gather(*begun, return_exceptions=True)
 
 
 class _FolderOfOne:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias
+from typing import Final, Protocol, TypeAlias
 
 from poolhand.domain.app_lines import AppLine
 from poolhand.domain.ids import Address, TaskId
@@ -16,11 +16,16 @@ from poolhand.domain.units import UnixSeconds
 
 OutputEnds: TypeAlias = Mapping[Address, tuple[str, str]]
 """By worker: the ends of standard output and standard error."""
+BYTES_PER_ENTRY: Final = 320
+"""What each run of lines, and each end, takes of a database besides its text: keys and indexes."""
 
 
 @dataclass(frozen=True, slots=True)
 class SpoolBounds:
-    """What is kept at most: bytes of lines of one task on one worker, and of everything."""
+    """What is kept at most: bytes of one task's lines on one worker, and of everything.
+
+    Texts count as they are encoded (UTF-8), and ``BYTES_PER_ENTRY`` with each entry.
+    """
 
     per_output: int = 1024**2
     in_all: int = 1024**3

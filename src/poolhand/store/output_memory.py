@@ -8,7 +8,7 @@ from poolhand.domain.app_lines import AppLine
 from poolhand.domain.ids import Address, TaskId
 from poolhand.domain.line_window import LineRun
 from poolhand.domain.units import UnixSeconds
-from poolhand.ports.output_spool import OutputEnds, SpoolBounds
+from poolhand.ports.output_spool import BYTES_PER_ENTRY, OutputEnds, SpoolBounds
 
 
 class MemoryOutputSpool:
@@ -24,7 +24,7 @@ class MemoryOutputSpool:
     ) -> None:
         """Keep lines."""
         known = self._runs.setdefault((task_id, worker), [])
-        if sum(map(_size, [run, *(each for _, each in known)])) > self._bounds.per_output:
+        if sum(map(_size_of, [run, *(each for _, each in known)])) > self._bounds.per_output:
             return
         if not known or run.first >= known[-1][1].end:
             known.append((at, run))
@@ -68,13 +68,17 @@ class MemoryOutputSpool:
             self._ends.clear()
 
     def _held(self) -> int:
-        lines = sum(_size(run) for runs in self._runs.values() for _, run in runs)
+        lines = sum(_size_of(run) for runs in self._runs.values() for _, run in runs)
         ends = (each for found in self._ends.values() for each in found.values())
-        return lines + sum(len(out) + len(err) for _, out, err in ends)
+        return lines + sum(_size(out, err) for _, out, err in ends)
 
     def close(self) -> None:
         """Do nothing."""
 
 
-def _size(run: LineRun[AppLine]) -> int:
-    return sum(len(each.text) for each in run.lines)
+def _size_of(run: LineRun[AppLine]) -> int:
+    return _size(*(each.text for each in run.lines))
+
+
+def _size(*texts: str) -> int:
+    return BYTES_PER_ENTRY + sum(len(each.encode(errors="replace")) for each in texts)

@@ -11,6 +11,7 @@ import json
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from threading import Lock
 from typing import Any, Final, TypeVar
 
 from sqlalchemy import (
@@ -36,14 +37,14 @@ from poolhand.domain.json_text import parse_json
 from poolhand.domain.line_window import LineRun
 from poolhand.domain.units import MIB, UnixSeconds
 from poolhand.observe.outage_log import OutageLog
-from poolhand.ports.output_spool import OutputEnds, SpoolBounds
+from poolhand.ports.output_spool import BYTES_PER_ENTRY, OutputEnds, SpoolBounds
 from poolhand.store.columns import numbers, texts
 from poolhand.store.sql_engine import open_engine
 
 _FAST: Final = ("journal_mode=WAL", "synchronous=NORMAL", "busy_timeout=30000")
 """A power cut may cost the last lines, and no more."""
 MOST_WAITING: Final = 16 * MIB
-"""Characters that wait to be written; a disk that is slower loses what comes on top."""
+"""Bytes that wait to be written; a disk that is slower loses what comes on top."""
 _PRUNED_AT_ONCE: Final = 500
 R = TypeVar("R")
 
@@ -81,7 +82,7 @@ class SqlOutputSpool:
         self._bounds = bounds
         self._thread = ThreadPoolExecutor(1, "output-spool")
         self._waiting: deque[tuple[Table, dict[str, Any]]] = deque()
-        self._held = 0
+        self._held, self._counting = 0, Lock()
         self._is_closed = False
         self._engine: Engine = open_engine(url, _FAST)
         self._is_made = False
@@ -107,7 +108,7 @@ class SqlOutputSpool:
             "worker": str(worker),
             "first": run.first,
             "end_number": run.end,
-            "size": len(text),
+            "size": _size(text),
             "at": at,
             "lines": text,
         }
@@ -120,7 +121,7 @@ class SqlOutputSpool:
         row = {
             "task_id": str(task_id),
             "worker": str(worker),
-            "size": len(stdout) + len(stderr),
+            "size": _size(stdout, stderr),
             "at": at,
             "stdout": stdout.replace("\0", "\ufffd"),  # PostgreSQL's text has no room for it
             "stderr": stderr.replace("\0", "\ufffd"),
@@ -133,8 +134,9 @@ class SqlOutputSpool:
         if self._held > MOST_WAITING:
             self._trouble.tell("the disk is slower than what apps print")
             return
+        with self._counting:
+            self._held += row["size"]
         self._waiting.append((table, row))
-        self._held += row["size"]
         self._thread.submit(self._write_waiting)
 
     async def run(self, task_id: TaskId, worker: Address, after: int) -> LineRun[AppLine] | None:
@@ -196,7 +198,8 @@ class SqlOutputSpool:
     def _write_waiting(self) -> None:
         rows = [self._waiting.popleft() for _ in range(len(self._waiting))]
         if rows:
-            self._held -= sum(row["size"] for _, row in rows)
+            with self._counting:
+                self._held -= sum(row["size"] for _, row in rows)
             self._try(lambda it: _write(it, rows, self._bounds.per_output), None)
 
     def _try(self, work: Callable[[Connection], R], otherwise: R) -> R:
@@ -206,11 +209,15 @@ class SqlOutputSpool:
                 self._is_made = True
             with self._engine.begin() as connection:
                 done = work(connection)
-        except (DBAPIError, SQLAlchemyError, OSError) as fault:
+        except (DBAPIError, SQLAlchemyError, OSError, OverflowError) as fault:
             self._trouble.tell(str(fault.orig if isinstance(fault, DBAPIError) else fault))
             return otherwise
         self._trouble.over()
         return done
+
+
+def _size(*texts: str) -> int:
+    return BYTES_PER_ENTRY + sum(len(each.encode(errors="replace")) for each in texts)
 
 
 def _write(

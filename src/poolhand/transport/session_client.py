@@ -135,6 +135,11 @@ class SessionClient:
         return self._link is not None
 
     @property
+    def is_ready(self) -> bool:
+        """Whether what is sent now goes to the pool: the listener knows of the connection."""
+        return self._link is not None and self._ready
+
+    @property
     def waiting(self) -> int:
         """How many messages wait to be written."""
         return len(self._queue) + (len(self._link) if self._link else 0)

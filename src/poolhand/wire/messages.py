@@ -54,6 +54,8 @@ MOST_HELD: Final = 256
 MOST_REPORTS: Final = 8
 MOST_OUTPUT_LINES: Final = 256
 """Of an app's, in one message."""
+MOST_LINE_NUMBER: Final = 10**12
+"""Of an app's: at a million lines a second eleven days of them, and far within any database's."""
 
 _WORD, _SENTENCE, _DETAIL = plain(MAX_WORD), plain(MAX_SENTENCE), plain(DETAIL)
 _COUNT, _SMALL = integer(), integer(65_535)
@@ -277,7 +279,7 @@ class TaskOutput:
     """
 
     task_id: Annotated[TaskId, _TASK]
-    first: Annotated[int, _COUNT]
+    first: Annotated[int, integer(MOST_LINE_NUMBER)]
     lines: Annotated[tuple[AppLine, ...], sequence(APP_LINE_FIELD, MOST_OUTPUT_LINES)]
     is_last: Annotated[bool, FLAG_FIELD]
 

@@ -1,9 +1,9 @@
 """What apps print and how far their tasks are, told to the pool while somebody there reads it.
 
 Nothing is told, read or looked at unless the pool asks (ADR 0146). Lines are numbered from the
-first that a container printed, so that whoever reads goes on where it was, whichever program
-between it and the app was started anew. A flood is read at a bounded pace, kept in a bounded
-window, and told at a bounded pace behind everything else: what falls out is missing in the
+first of a container that its engine has kept, so that whoever reads goes on where it was, whichever
+program between it and the app was started anew. A flood is read at a bounded pace, kept in a
+bounded window, and told at a bounded pace behind everything else: what falls out is missing in the
 numbers.
 """
 
@@ -83,6 +83,11 @@ class _AppFeed:
         self.progress: WorkProgress | None = None
         self.looked_at = self.beaten_at = UnixSeconds(-PROGRESS_BEAT)
 
+    def stop_reading(self) -> None:
+        if self.reading is not None:
+            self.reading.cancel()
+            self.reading = None  # who comes back before that has happened begins another
+
 
 class AppFeeds:
     """Follows the apps that the pool asks for.
@@ -93,7 +98,8 @@ class AppFeeds:
         replicates: All that are held.
         looks: Tell how far they are.
         send: Hands a message to the session with the pool.
-        waiting: How many messages wait there: while any do, nothing is added.
+        waiting: How many messages wait there, and some while the pool is away: then nothing is
+            added.
         clock: For pauses.
         tasks: Owns what runs.
         boundary: Takes what the work on one raises.
@@ -125,6 +131,7 @@ class AppFeeds:
                 self._leave(feed)
             return
         if feed is None:
+            self._sweep()
             if task_id not in self._replicates or len(self._feeds) >= MOST_FOLLOWED:
                 self._send(TaskOutput(task_id, after, (), is_last=True))
                 return
@@ -148,12 +155,27 @@ class AppFeeds:
             feed.is_new_run = True
 
     def _leave(self, feed: _AppFeed) -> None:
+        """Tell nothing more of a task; its last lines stay while it is held.
+
+        Lines may be lost on the way, or be printed while the pool is away: it asks again then.
+        """
         feed.is_followed = False
-        if feed.reading is not None:
-            feed.reading.cancel()
-            feed.reading = None  # who comes back before that has happened begins another
-        if not self._prints(feed):
-            del self._feeds[feed.task_id]
+        if feed.task_id not in self._replicates:
+            self._forget(feed)
+        elif self._prints(feed):
+            feed.stop_reading()  # else it ends by itself, and nobody can read that later
+
+    def _forget(self, feed: _AppFeed) -> None:
+        feed.stop_reading()
+        del self._feeds[feed.task_id]
+
+    def _sweep(self) -> None:
+        """Forget what nobody follows and is not held; where there is no room, what is over, too."""
+        for feed in [each for each in self._feeds.values() if not each.is_followed]:
+            if feed.task_id not in self._replicates or (
+                len(self._feeds) >= MOST_FOLLOWED and not self._prints(feed)
+            ):
+                self._forget(feed)
 
     def _prints(self, feed: _AppFeed) -> bool:
         """Whether the app of a task runs, or is yet to run."""
@@ -178,7 +200,7 @@ class AppFeeds:
     async def _read_run(self, feed: _AppFeed) -> None:
         """Read what one container prints, to its end; what was read before is passed over."""
         name, count, left = self._container(feed.task_id), 0, BYTES_FOLLOWED_AT_ONCE
-        if feed.is_new_run:
+        if feed.is_new_run and self._prints(feed):
             feed.base, feed.is_new_run = feed.window.next, False
         follow = self._runtime.follow(name, ALL_LINES, live=True)
         async with aclosing(follow) as lines:  # type: ignore[type-var]

@@ -303,7 +303,7 @@ def _worker(
         images=world.engine.images,
         kept=settings.base,
         gpus=world.gpus,
-        waiting=lambda: client.waiting,
+        waiting=lambda: client.waiting if client.is_ready else 1,
         parts=parts,
     )
 

@@ -223,6 +223,7 @@ class Worker:
         told.connect(lambda *_: self.presence.slots_changed())
         held_back.connect(self.member.hold)
         self.member.joined.connect(self.feeds.leave_all)
+        self.member.joined.connect(lambda: self.computations.tell_again(replicates))
         self.member.followed.connect(self.feeds.follow)
         self.depositor = Depositor(wallet, chain.stake, watcher, watches.wallet.deposited)
         self.sweep = Sweep(self.shell, sandbox.engine, sandbox.folders, boundary, tasks)

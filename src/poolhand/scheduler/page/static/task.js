@@ -71,7 +71,7 @@
       here.next = Math.max(here.next, news.first + news.lines.length);
     } else if (news.kind === "printed") {
       for (const [text, kind] of [[news.stdout, ""], [news.stderr, "error"]])
-        for (const each of text.split("\n").slice(0, -1)) line(here.output, each, kind);
+        for (const each of text.replace(/\n$/, "").split("\n")) if (text) line(here.output, each, kind);
     } else if (news.kind === "silent") {
       here.words.textContent = "Nothing yet: " + news.because + ".";
     } else if (news.kind === "progress") {
