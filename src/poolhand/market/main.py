@@ -21,6 +21,7 @@ from poolhand.market.assembly import MarketWorld, assemble, pool_register, serve
 from poolhand.market.follower import Follower
 from poolhand.market.loss_rounds import LossRounds
 from poolhand.market.matcher import Matcher
+from poolhand.market.retention import MarketRetention
 from poolhand.observe.outage_log import OutageLog
 from poolhand.observe.recursion import guard_recursion
 from poolhand.observe.retry import ChainRetry, chain_outage
@@ -82,8 +83,11 @@ async def serve(settings: MarketSettings, ready: Callable[[str], None] | None = 
             following = follow(follower, watcher.heads(), SystemClock())
             asking = register.keep_asking(SystemClock()), register.words.keep_asking()
             looking = LossRounds(follower, database).keep_looking(SystemClock())
+            forgetting = MarketRetention(database, settings.retention).keep_forgetting(
+                SystemClock()
+            )
             serving = serve_market(app, listener, announce)
-            await first_of(serving, following, looking, *asking)
+            await first_of(serving, following, looking, forgetting, *asking)
 
 
 async def match(settings: MatcherSettings, ready: Callable[[str], None] | None = None) -> None:

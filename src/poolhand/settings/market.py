@@ -22,6 +22,7 @@ class MarketSettings:
         first_block: Where to begin to read the chain if nothing was read yet.
         most_open: Open orders of one signer in one collection.
         room: Requests that the book holds, open or dead; of each other collection, dead orders.
+        retention: Days for which deals whose tasks have ended are kept; 0: for ever.
         most_requests: Of one client in ``rate_window``; 0: any number.
         rate_window: How long requests are counted together.
         challenge_life: How long a challenge may be signed and used.
@@ -38,6 +39,7 @@ class MarketSettings:
     first_block: BlockNumber = BlockNumber(0)
     most_open: int = 50
     room: int = 20_000
+    retention: int = 365
     most_requests: int = 100
     rate_window: Seconds = Seconds(60)
     challenge_life: Seconds = Seconds(300)
@@ -59,6 +61,9 @@ MARKET_OPTIONS: Final[tuple[Option, ...]] = (
     Option("max-book-requests", "POOLHAND_MAX_BOOK_REQUESTS", whole(1), "20000",
            "requests in the book that no deal used up, open or dead; of each other collection so "
            "many dead orders"),
+    Option("retention", "POOLHAND_MARKET_RETENTION_DAYS", whole(0), "365",
+           "days for which deals are kept whose tasks have ended, and twice as long others; 0: for "
+           "ever"),
     Option("max-requests", "POOLHAND_MAX_REQUESTS", whole(0), "100",
            "requests of one client in the time of `rate-window`; 0: any number"),
     Option("rate-window", "POOLHAND_RATE_WINDOW", whole(1), "60",
@@ -89,6 +94,7 @@ def market_settings(found: Settings) -> MarketSettings:
         first_block=BlockNumber(found["first-block"]),
         most_open=found["max-open-orders"],
         room=found["max-book-requests"],
+        retention=found["retention"],
         most_requests=found["max-requests"],
         rate_window=Seconds(found["rate-window"]),
         challenge_life=Seconds(found["challenge-life"]),
