@@ -21,7 +21,7 @@ from poolhand.domain.tee.measurement import (
     measure_service,
 )
 from poolhand.domain.tee.refusal import AttestationRefused, RefusalReason
-from poolhand.domain.tee.report_data import session_report_data, worker_report_data
+from poolhand.domain.tee.report_data import bound_report_data, worker_report_data
 from poolhand.domain.units import UnixSeconds
 
 SGX = Measurement(EvidenceKind.SGX, b"e" * 32, (), b"s" * 32, product=3, security_version=7)
@@ -182,9 +182,9 @@ def test_report_data_of_one_purpose_serves_no_other() -> None:
         worker_report_data(b"m", one, other, 1),
         worker_report_data(b"n", other, one, 1),
         worker_report_data(b"n", one, other, 2),
-        session_report_data("s", "app", b"k", b"n"),
-        session_report_data("sa", "pp", b"k", b"n"),
-        session_report_data("s", "app", b"kn", b""),
+        bound_report_data(b"other", b"n", one, other, (1).to_bytes(32, "big")),
+        bound_report_data(b"p", b"ab", b"c"),
+        bound_report_data(b"p", b"a", b"bc"),
     }
     assert len(every) == 7
     assert {len(each) for each in every} == {64}

@@ -7,7 +7,6 @@ from hashlib import sha512
 from poolhand.domain.ids import Address
 
 _WORKER = b"poolhand worker proof 1"
-_SESSION = b"poolhand tee session 1"
 
 
 def bound_report_data(purpose: bytes, *parts: bytes) -> bytes:
@@ -19,15 +18,3 @@ def bound_report_data(purpose: bytes, *parts: bytes) -> bytes:
 def worker_report_data(nonce: bytes, worker: Address, pool: Address, chain_id: int) -> bytes:
     """Return what a worker's quote carries by which it shows its pool what machine it is."""
     return bound_report_data(_WORKER, nonce, worker, pool, chain_id.to_bytes(32, "big"))
-
-
-def session_report_data(session: str, service: str, public_key: bytes, nonce: bytes) -> bytes:
-    """Return what a service's quote carries by which it gets its secrets.
-
-    Args:
-        session: Its session's id.
-        service: pre-compute, app or post-compute.
-        public_key: X25519, 32 bytes, made inside.
-        nonce: Of the SMS.
-    """
-    return bound_report_data(_SESSION, session.encode(), service.encode(), public_key, nonce)
