@@ -17,7 +17,7 @@ import sandboxpage
 import sdkpage
 
 from poolhand.cli.reference import reference
-from poolhand.settings import market, matcher, pool, results, signer, worker
+from poolhand.settings import market, matcher, pool, results, signer, sms, worker
 from poolhand.settings.load import Option
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
@@ -37,6 +37,7 @@ def settings_page() -> str:
         ("signer of a worker", "poolhand signer serve", signer.SIGNER_OPTIONS),
         ("pool", "poolhand pool serve", pool.POOL_OPTIONS),
         ("results service", "poolhand results serve", results.RESULTS_OPTIONS),
+        ("secret management service", "poolhand sms serve", sms.SMS_OPTIONS),
         ("market", "poolhand market serve", market.MARKET_OPTIONS),
         ("matcher", "poolhand market match", matcher.MATCHER_OPTIONS),
     )

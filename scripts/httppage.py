@@ -1,4 +1,4 @@
-"""Writes docs/reference/http.md: what pool, results service and market answer over HTTP.
+"""Writes docs/reference/http.md: what pool, results service, secrets and market answer over HTTP.
 
 It is read from the same routes and models that the services run (docs/adr/0035), made over parts
 that do nothing: only their description is asked for. Tests hold each running service to the page.
@@ -36,7 +36,9 @@ from poolhand.scheduler.api.summary import summary_routes
 from poolhand.scheduler.api.task_output import output_routes, reader_sign_in_routes
 from poolhand.scheduler.api.tasks import task_routes
 from poolhand.scheduler.api.workers import worker_routes
-from poolhand.transport.described import document_of
+from poolhand.sms.api import about_routes as secrets_about_routes
+from poolhand.sms.api import secret_routes
+from poolhand.transport.described import DescribedRoute, document_of
 
 PAGE: Final = Path(__file__).resolve().parents[1] / "docs" / "reference" / "http.md"
 HEAD: Final = """# HTTP
@@ -70,12 +72,12 @@ def documents() -> dict[str, dict[str, Any]]:
     return {name: document_of(name, _routes(routers)) for name, routers in _services().items()}
 
 
-def _routes(routers: tuple[APIRouter, ...]) -> Iterator[Any]:
+def _routes(routers: tuple[APIRouter | list[DescribedRoute], ...]) -> Iterator[Any]:
     for router in routers:
-        yield from router.routes
+        yield from router.routes if isinstance(router, APIRouter) else router
 
 
-def _services() -> dict[str, tuple[APIRouter, ...]]:
+def _services() -> dict[str, tuple[APIRouter | list[DescribedRoute], ...]]:
     part: Any = _Nothing()
     pool = (
         selling_routes(part, part), purchase_routes(part), order_routes(part), drain_routes(part),
@@ -90,7 +92,13 @@ def _services() -> dict[str, tuple[APIRouter, ...]]:
         registry_routes(part, part),
     )  # fmt: skip
     results = login_routes(part, part), result_routes(part, part, part, part)
-    return {"The pool": pool, "The results service": results, "The market": market}
+    secrets = secret_routes(part, part), secrets_about_routes([part], part, part, part)
+    return {
+        "The pool": pool,
+        "The results service": results,
+        "The secret management service": secrets,
+        "The market": market,
+    }
 
 
 def page() -> str:
@@ -103,7 +111,8 @@ def page() -> str:
 
 def _endpoints(document: Mapping[str, Any]) -> Iterator[str]:
     for path, methods in document["paths"].items():
-        for method in (each for each in _METHODS if each in methods):
+        asked = _METHODS if "get" in methods else ("head", *_METHODS)
+        for method in (each for each in asked if each in methods):
             told = methods[method]
             yield f"### `{method.upper()} {path}`\n"
             yield f"{_prose(told.get('description') or told.get('summary', ''))}\n"

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from sources import PACKAGE, called, nodes, trees
 
-APPS = ("scheduler", "worker", "results", "requester", "market")
+APPS = ("scheduler", "worker", "results", "requester", "market", "sms")
 RECORD = "a record that its one owner keeps, not a part that is joined"
 FOREIGN = "a library's object is filled in this way"
 CAUSE = "the cause of another refusal is kept"
@@ -106,6 +106,10 @@ BESIDES: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "store/memory.py": (
         "a copy of itself, in its own class",
         ("fresh._archive", "fresh._marks", "fresh._records"),
+    ),
+    "store/sms/rotation.py": (
+        RECORD,
+        ("report.dropped", "report.master", "report.resealed", "report.resumed"),
     ),
     "store/sql_engine.py": (RECORD, ("driver.limit",)),
     "containers/slurm/layer_archive.py": (

@@ -28,6 +28,7 @@ PROGRAMS = {
     "worker.doctor": "",
     "scheduler": "pool",
     "market": "pool",
+    "sms": "pool",
 }
 """Program to the extra that it needs."""
 RUN = """

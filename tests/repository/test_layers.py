@@ -49,7 +49,7 @@ READ_THE_ENVIRONMENT = {
 }
 """What reads the environment besides the command line and the settings, and what for."""
 PUT_TOGETHER = re.compile(
-    r"poolhand\.(scheduler|worker|results|market)\.(main|composition|assembly)\b"
+    r"poolhand\.(scheduler|worker|results|market|sms)\.(main|composition|assembly)\b"
 )
 
 

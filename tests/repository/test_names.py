@@ -185,6 +185,7 @@ OTHERWISE_MEANT = {
     "notice": "SchedulerNotice is the hub's event",
     "agent": "user agents, and the agents of launchd",
     "driver": "of a database",
+    "master": "a master key is one that seals other keys",
     "patience": "how long something is waited for; retired as what asks again",
 }
 """Retired words that the field uses for something else, which is what names mean by them."""

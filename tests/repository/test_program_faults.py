@@ -12,7 +12,7 @@ import ast
 import pytest
 from sources import PACKAGE, nodes, trees
 
-PROGRAMS = ("chain", "market", "results", "scheduler", "store", "transport", "web", "worker")
+PROGRAMS = ("chain", "market", "results", "scheduler", "sms", "store", "transport", "web", "worker")
 BROAD = {"Refused", "Unavailable", "PoolhandError"}
 
 

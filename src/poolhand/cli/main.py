@@ -48,6 +48,7 @@ NOUNS: Final[Mapping[str, tuple[str, str]]] = {
     "fleet": ("fleet.verbs", "Run many workers, see them and tell them as one."),
     "signer": ("signer", "Keep a worker's key in another container, or as another user."),
     "results": ("results", "Serve results."),
+    "sms": ("sms", "Keep secrets for those who compute with them."),
     "market": ("market", "Look into a market of orders, or serve one."),
     "debug": ("debug", "Look into the journal of a pool or a worker."),
     "diagnose": ("diagnose", "Write a file for whoever helps with a worker, without secrets."),

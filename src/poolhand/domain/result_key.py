@@ -12,17 +12,19 @@ from base64 import b64decode, b64encode
 from dataclasses import dataclass
 from typing import Final
 
-from eth_hash.auto import keccak
-
-from poolhand.domain.hashes import eip191_hash
 from poolhand.domain.ids import Address
 from poolhand.domain.signatures import BadSignature, recover
+from poolhand.domain.sms_secret import (
+    MOST_SECRET,
+    SecretKind,
+    SecretPlace,
+    pushed_secret_hash,
+)
 
 RESULT_KEY_NAME: Final = "iexec-result-encryption-public-key"
 """Under which SDKs hand it in."""
-MOST_RESULT_KEY: Final = 4_096
+MOST_RESULT_KEY: Final = MOST_SECRET
 """Bytes of the text in which it is handed in."""
-_DOMAIN: Final = keccak(b"IEXEC_SMS_DOMAIN")
 
 
 class ResultKeyText(str):
@@ -65,5 +67,5 @@ def key_value(pem: bytes) -> ResultKeyText:
 
 def pushed_hash(owner: Address, value: str) -> bytes:
     """Return what ``owner`` signs (EIP-191) to hand in a key."""
-    parts = _DOMAIN + owner + keccak(RESULT_KEY_NAME.encode()) + keccak(value.encode())
-    return eip191_hash(keccak(parts))
+    place = SecretPlace(SecretKind.WEB2, owner, RESULT_KEY_NAME)
+    return pushed_secret_hash(place, value.encode())

@@ -1,0 +1,1 @@
+"""Secrets of a secret management service, encrypted wherever they lie."""

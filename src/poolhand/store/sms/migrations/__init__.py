@@ -1,0 +1,1 @@
+"""Steps from one version of the secrets' tables to the next."""

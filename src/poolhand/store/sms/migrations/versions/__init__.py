@@ -1,0 +1,1 @@
+"""One module per step, each for ever as it was released."""
