@@ -50,6 +50,21 @@ def test_what_an_app_prints_is_followed_to_its_end(cli):
     assert last == {"task_id": task_id, "kind": "end"}
 
 
+def test_an_image_that_is_pulled_is_told_of_as_it_comes_and_not_at_each_look(cli):
+    (task_id,) = cli("run", IMAGE, "--no-wait", "--json").json["task_ids"]
+    looks = [OutputProgress(pulled=number * 2**20) for number in range(100)]
+    looks.append(OutputProgress(memory=2**20, processes=1))
+    news = [OutputNews(kind=NewsKind.PROGRESS, worker=WORKER.address, progress=each)
+            for each in looks]  # fmt: skip
+    _follows(cli, *news)
+    ran = cli("task", "logs", task_id, "--follow")
+    told = [line for line in ran.err.splitlines() if "image is pulled" in line]
+    assert told[0].endswith("its image is pulled: 0.0 MiB have come")
+    assert [line.split()[-4] for line in told[1:4]] == ["8.0", "16.0", "24.0"]
+    assert len(told) < 12
+    assert "1 MiB of memory" in ran.err
+
+
 class _Showing:
     """A run of a verb and a deal, as far as the showing of what its tasks print needs them."""
 

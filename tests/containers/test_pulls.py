@@ -15,6 +15,7 @@ from poolhand.containers.docker import DockerRuntime
 from poolhand.containers.engine import MOST_ENGINE_ANSWER, connect
 from poolhand.containers.errors import EngineFull, ImageNotFound, ImagePullFailed, ImageUnusable
 from poolhand.containers.pull_causes import PullCause, cause_of
+from poolhand.containers.pull_tally import MOST_LAYERS_COUNTED, PullTally
 from poolhand.containers.pulls import MOST_CONFIG, MOST_PULL_STEPS
 from poolhand.domain.errors import Refused, RuntimeDown, Unavailable
 from poolhand.settings.registries import RegistryLogin
@@ -393,3 +394,57 @@ async def test_a_pull_that_is_given_up_ends_in_the_engine_too():
                 await engine.hung_up.wait()
         finally:
             gc.enable()
+
+
+def coming(layer, current, **more):
+    detail = {"current": current, "total": 10**6}
+    return {"status": "Downloading", "id": layer, "progressDetail": detail} | more
+
+
+async def test_how_much_of_an_image_has_come_is_told_while_it_is_pulled():
+    engine = arriving()
+    engine.hung_up = asyncio.Event()
+    engine.steps = [
+        {"status": "Already exists", "id": "a"},
+        coming("b", 100),
+        coming("c", 30),
+        coming("b", 700),
+        coming("c", 10),  # it is told in no order
+        {"status": "Extracting", "id": "b", "progressDetail": {"current": 5_000, "total": 9_000}},
+    ]
+    async with serving(engine) as url, DockerRuntime.open(url) as runtime:
+        assert runtime.pulling(REFERENCE) is None
+        pulling = asyncio.create_task(runtime.pull(NAME, DIGEST, 60))
+        async with asyncio.timeout(60):
+            while runtime.pulling(REFERENCE) != 730:  # noqa: ASYNC110 - nothing tells of it
+                await asyncio.sleep(0.005)
+        pulling.cancel()
+        await asyncio.gather(pulling, return_exceptions=True)
+        async with asyncio.timeout(60):
+            await engine.hung_up.wait()
+        assert runtime.pulling(REFERENCE) is None
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        coming("b", -1),
+        coming("b", 2**70),
+        coming("b", True),
+        coming("b", "7"),
+        coming(["b"], 7),
+        coming("b", 7, progressDetail=[7]),
+        coming("b", 7, progressDetail=None),
+    ],
+)
+def test_what_is_no_size_is_not_counted(step):
+    tally = PullTally()
+    tally.take(step)
+    assert tally.bytes == 0
+
+
+def test_an_image_with_thousands_of_layers_is_counted_in_bounded_memory():
+    tally = PullTally()
+    for number in range(3 * MOST_LAYERS_COUNTED):
+        tally.take(coming(f"{number}", 1))
+    assert tally.bytes == MOST_LAYERS_COUNTED

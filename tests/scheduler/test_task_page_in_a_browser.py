@@ -62,6 +62,8 @@ async def test_a_requester_signs_and_sees_what_its_task_prints_as_it_comes(tmp_p
         hear = world.scheduler.workers.received
         hear(worker.address, TaskOutput(task, 0, lines("step 1", HOSTILE), is_last=False))
         await expect(page.locator("pre.output span")).to_have_text(["step 1\n", f"{HOSTILE}\n"])
+        hear(worker.address, WorkProgress(task, 5 * 2**20, 0, 0, 0, 0, None, ""))
+        await expect(page.locator("#workers")).to_contain_text("Its image is pulled: 5.0 MiB have")
         told = WorkProgress(task, None, 2**20, 300 * 2**20, 12_500, 4, 420_000, "epoch 5 of 12")
         hear(worker.address, told)
         await expect(page.locator("#workers")).to_contain_text(

@@ -239,6 +239,18 @@ async def test_how_far_it_is_is_told_when_it_changes_and_now_and_then(running):
     assert 1 <= len(running.heard(WorkProgress)) - count <= 3
 
 
+async def test_how_much_of_its_image_has_come_is_told(running):
+    runtime = running.node.runtime
+    (image,) = runtime.pulled
+    await running.says(FollowTask(running.task, 0))
+    await pass_time(running, 1)
+    runtime.coming[image] = 3 * 2**20
+    await pass_time(running, 2)
+    del runtime.coming[image]
+    await pass_time(running, 2)
+    assert [each.pulled for each in running.heard(WorkProgress)] == [None, 3 * 2**20, None]
+
+
 async def test_the_app_is_told_where_to_report_and_its_report_is_no_part_of_the_result(tmp_path):
     pool, seen = ScriptedPool(tmp_path), {}
 

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 MOST_PROGRESS_LINES: Final = 10
 """Of one worker: told with each tenth that its app says is done; else once, at the beginning."""
+PULLED_BETWEEN_NOTES: Final = 8 * MIB
+"""Bytes of an image that come before more of it is told; of a large one a quarter of what came."""
 
 OUTPUT_AFTER_END: Final = 5.0
 """Seconds that the last lines of a task that has ended are waited for."""
@@ -47,6 +49,7 @@ class OutputPrinter:
         self._command, self._label, self._on_output = command, label, on_output
         self._workers = list[object]()
         self._shares: dict[object, int] = {}
+        self._pulled: dict[object, int] = {}
         self.lines = self.left_out = 0
         self._keeps_colours = on_output and sys.stdout.isatty() and not os.environ.get("NO_COLOR")
 
@@ -88,7 +91,16 @@ class OutputPrinter:
         say_app_line(text, on_output=on_output, colours=self._keeps_colours and on_output)
 
     def _progress(self, found: OutputProgress, worker: object, whose: str) -> None:
-        """Say how far it is, each time that another tenth is done, and the first time."""
+        """Say how far it is, each time that another tenth is done, and the first time.
+
+        Of an image that is pulled each time that some more of it has come.
+        """
+        if found.pulled is not None:
+            if found.pulled >= self._pulled.get(worker, 0):
+                more = max(PULLED_BETWEEN_NOTES, found.pulled // 4)
+                self._pulled[worker] = found.pulled + more
+                self._command.note(f"{whose}{progress_told(found)}")
+            return
         share = -1 if found.fraction is None else int(found.fraction * MOST_PROGRESS_LINES)
         if self._shares.get(worker) != share:
             self._shares[worker] = share
@@ -97,6 +109,8 @@ class OutputPrinter:
 
 def progress_told(found: OutputProgress) -> str:
     """Say how far a task is."""
+    if found.pulled is not None:
+        return f"its image is pulled: {found.pulled / MIB:.1f} MiB have come"
     done = "" if found.fraction is None else f"{found.fraction:.0%} "
     words = f"{done}{found.words}".strip()
     came = f"{found.downloaded / MIB:.1f} MiB of data, " if found.downloaded else ""

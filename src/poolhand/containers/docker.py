@@ -93,7 +93,7 @@ class DockerRuntime:
         self._sidecars = ProxySidecars(docker, self._outside, sandboxes.seccomp, sidecar_image)
         self._sandboxes, self._clock, self._disks = sandboxes, RunClock(now), disks
         self._ends = ContainerEnds(docker, self._clock, kernel_log)
-        self._puller = puller
+        self._puller, self.pulling = puller, puller.pulling
         self._images = ImageTerms(docker)
         self._births = Births[tuple[str, float | None]]()
         self._doubts = StartDoubts(sandboxes)

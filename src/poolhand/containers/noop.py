@@ -74,6 +74,7 @@ class NoopRuntime:
         faults: Raised when an image is pulled or run, by name; take it out to heal.
         is_down: Whether every call raises RuntimeDown.
         gate: Computations end only while it is set; cleared by a test that holds them.
+        coming: Bytes of images whose pulls go on, by reference: what a test says.
         pulled: References in the order they were pulled; what is present is not pulled again.
         computations: How often each container name was computed.
         cpus: What running containers were given after their start, by name.
@@ -85,6 +86,7 @@ class NoopRuntime:
         self.is_down = False
         self.gate = asyncio.Event()
         self.gate.set()
+        self.coming: dict[str, int] = {}
         self.pulled: list[str] = []
         self.computations: Counter[str] = Counter()
         self.cpus: dict[str, float] = {}
@@ -104,6 +106,10 @@ class NoopRuntime:
         if reference not in self.pulled:
             self.pulled.append(reference)
         return reference
+
+    def pulling(self, reference: str) -> int | None:
+        """Tell what ``coming`` has; see ``ContainerRuntime.pulling``."""
+        return self.coming.get(reference)
 
     async def run(self, spec: ContainerSpec) -> ContainerOutcome:
         """Run to the end and remove the container; see ``ContainerRuntime.run``."""

@@ -17,6 +17,7 @@ from poolhand.containers.errors import EngineFull, ImageNotFound, ImagePullFaile
 from poolhand.containers.image_name import HUB, ImageName
 from poolhand.containers.pull_causes import PullCause, cause_of
 from poolhand.containers.pull_steps import pull_steps
+from poolhand.containers.pull_tally import PullTally
 from poolhand.containers.sharing import Shared
 from poolhand.domain.text import shown
 from poolhand.domain.units import Seconds
@@ -70,6 +71,7 @@ class Puller:
         self._docker, self._url = docker, url
         self._login_of, self._may_ask = login_of, may_ask
         self._pulls = Shared[None]()
+        self._tallies: dict[str, PullTally] = {}
         self._platform = ""
         self._full = OutageLog(
             "engine_full",
@@ -92,6 +94,11 @@ class Puller:
         if built_for not in ("", platform):
             raise ImageUnusable(reference, PullCause.PLATFORM, platform, built_for)
         return reference
+
+    def pulling(self, reference: str) -> int | None:
+        """Implement ``ContainerRuntime.pulling``."""
+        tally = self._tallies.get(reference)
+        return None if tally is None else tally.bytes
 
     async def _own_platform(self) -> str:
         if not self._platform:
@@ -130,6 +137,7 @@ class Puller:
         log.info("image_pull_started", image=reference)
         login = await self._login_of(name.registry)
         room = await PullRoom.look(self._docker, self._url)
+        self._tallies[reference] = PullTally()
         try:
             await _while_there_is(room, self._fetch_with(login, reference))
         except DockerError as fault:
@@ -138,6 +146,8 @@ class Puller:
             log.warning("image_pull_ended", image=reference, least_bytes=SPARED)
             short = ImagePullFailed(reference, PullCause.NO_ROOM, platform)
             raise self._blame(short, room) from fault
+        finally:
+            del self._tallies[reference]
         self._full.over()
         log.info("image_pulled", image=reference)
 
@@ -167,6 +177,7 @@ class Puller:
         with answering(self._url):
             async with aclosing(pull_steps(self._docker, reference, credentials)) as steps:
                 async for step in steps:
+                    self._tallies[reference].take(step)
                     told += told < MOST_PULL_STEPS and _show(reference, step)
 
 

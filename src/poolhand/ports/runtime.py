@@ -121,6 +121,12 @@ class ContainerRuntime(Protocol):
             ImagePullFailed: The registry did not deliver within ``timeout``.
         """
 
+    def pulling(self, reference: str) -> int | None:
+        """Return the bytes of an image, as ``pull`` names it, that have come while it is pulled.
+
+        None where no pull of it goes on, or the engine does not tell.
+        """
+
     async def run(self, spec: ContainerSpec) -> ContainerOutcome:
         """Run to the end and remove the container.
 

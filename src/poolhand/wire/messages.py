@@ -290,7 +290,8 @@ class WorkProgress:
 
     Attributes:
         task_id: Of the replicate.
-        pulled: Bytes of the app's image that have come; None: it tells none.
+        pulled: Bytes of the app's image that have come while it is pulled; None: it is not, or the
+            engine does not tell.
         downloaded: Bytes of its data that have come.
         memory: Bytes that its container uses now; 0 while none runs.
         cpu_ms: Milliseconds of all processors together that it has used.

@@ -50,9 +50,9 @@ class OutputLine(Told):
 class OutputProgress(Told):
     """How far a replicate is.
 
-    Bytes of its image and its data that have come (null: not told), bytes of memory, milliseconds
-    of all processors, processes; ``fraction`` (0 to 1) and ``words`` are what the app says of
-    itself.
+    Bytes of its image that have come while it is pulled (null: it is not, or that is not told),
+    bytes of its data that have come, bytes of memory, milliseconds of all processors, processes;
+    ``fraction`` (0 to 1) and ``words`` are what the app says of itself.
     """
 
     pulled: OutputCount | None = None

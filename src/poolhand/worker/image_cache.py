@@ -82,6 +82,10 @@ class ImageCache:
         """Note that a task wants an image until it is over."""
         self._wanted[task_id] = reference
 
+    def wanted(self, task_id: TaskId) -> str | None:
+        """Return the image that a task wants, by its digest; None: that is not known."""
+        return self._wanted.get(task_id)
+
     async def is_foreign(self, reference: str) -> bool:
         """Whether an image that is about to be pulled is there already, and not by this worker.
 

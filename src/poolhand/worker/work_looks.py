@@ -35,6 +35,7 @@ class WorkLooks:
         runtime: Has the containers.
         container: Names that of a task.
         folders: Have their files.
+        image: Names that of a task once it is known.
     """
 
     def __init__(
@@ -42,8 +43,10 @@ class WorkLooks:
         runtime: ContainerRuntime,
         container: Callable[[TaskId], str],
         folders: TaskFolders,
+        image: Callable[[TaskId], str | None],
     ) -> None:
         self._runtime, self._container, self._folders = runtime, container, folders
+        self._image = image
 
     async def look(self, task_id: TaskId) -> WorkProgress:
         """Return how far it is; an engine that does not answer tells of nothing in use."""
@@ -51,10 +54,12 @@ class WorkLooks:
         with suppress(RuntimeDown):
             use = await self._runtime.usage(self._container(task_id))
         found = use or _NO_USE
+        image = self._image(task_id)
+        pulled = None if image is None else self._runtime.pulling(image)
         downloaded, said = await asyncio.to_thread(_in_folder, self._folders.of(task_id))
         return WorkProgress(
             task_id,
-            None,
+            pulled,
             downloaded,
             found.memory,
             round(found.cpu_seconds * 1000),

@@ -158,7 +158,7 @@ class Worker:
             runtime,
             sandbox.engine.container,
             replicates,
-            WorkLooks(runtime, sandbox.engine.container, sandbox.folders),
+            WorkLooks(runtime, sandbox.engine.container, sandbox.folders, sandbox.images.wanted),
             said.send,
             waiting,
             clock,

@@ -80,7 +80,7 @@
       if (found.fraction !== null) here.progress.value = found.fraction;
       const done = found.fraction === null ? "" : Math.round(found.fraction * 100) + " % ";
       const came = found.downloaded ? size(found.downloaded) + " of data, " : "";
-      here.words.textContent = `${done}${found.words} · ${came}${size(found.memory)} of memory, ` +
+      here.words.textContent = found.pulled !== null ? `Its image is pulled: ${size(found.pulled)} have come` : `${done}${found.words} · ${came}${size(found.memory)} of memory, ` +
         `${(found.cpu_ms / 1000).toFixed(1)} s of processor, ${found.processes} processes`;
     }
   }
