@@ -58,6 +58,7 @@ class WorkerSettings:
         wallet, password: Keystore file and its password; no wallet where the signer runs apart.
         signer: Unix socket of a signer that runs apart; None: the worker starts its own.
         cpus: Tasks computed at once (one CPU each); 0, on a cluster: as many as it has CPUs.
+        are_usual_slots: Nobody said how many: an engine with fewer CPUs gets fewer.
         gpus: Which of this computer's GPUs tasks are given: numbers and names, or ``ALL_GPUS``.
         memory: For one container (bytes).
         tmp, output: Largest /tmp and /iexec_out of a container (bytes).
@@ -102,6 +103,7 @@ class WorkerSettings:
     signer: Path | None
     password: str = field(repr=False)
     cpus: int
+    are_usual_slots: bool
     gpus: tuple[str, ...]
     memory: int
     tmp: int
@@ -324,6 +326,7 @@ def worker_settings(
         signer=signer,
         password=found["wallet-password"],
         cpus=slots,
+        are_usual_slots=not (found["cpus"] or cluster),
         gpus=worker_gpu_names(found, is_here=is_here),
         memory=found["memory"],
         tmp=found["tmp"],

@@ -10,16 +10,21 @@ from functools import partial
 from pathlib import Path
 from typing import TypeAlias
 
+import structlog
+
 from poolhand.containers.disks import DiskKind, choose
 from poolhand.containers.docker import DockerRuntime
 from poolhand.containers.docker_logins import RegistryLogins
 from poolhand.containers.engine import DEFAULT_URL
 from poolhand.containers.engine_disk import disk_lack
+from poolhand.containers.engine_look import look_at_engine
 from poolhand.containers.gpu_locks import locked_gpus
 from poolhand.containers.host_paths import own_container
 from poolhand.containers.images import DockerImages
 from poolhand.containers.pulls import FindPullLogin, RegistryRule
 from poolhand.containers.vm.machines import MachinePlace
+from poolhand.domain.doctor.machine import usual_slots
+from poolhand.domain.errors import RuntimeDown
 from poolhand.domain.gpu import Gpu, NoSuchGpu, chosen_gpus
 from poolhand.domain.ids import Address
 from poolhand.domain.sandbox_level import Sandbox, SandboxLevel
@@ -32,6 +37,7 @@ from poolhand.worker.allowed_places import AllowedPlaces
 
 Lack: TypeAlias = Callable[[], Awaitable[str | None]]
 """Says why no further task would be computed now; None where one would."""
+log = structlog.get_logger()
 
 
 async def _nothing() -> str | None:
@@ -138,6 +144,8 @@ async def open_engine(
         DockerImages.open(settings.docker) as images,
     ):
         slots = settings.cpus
+        if settings.are_usual_slots:
+            slots = await slots_of(settings.docker or DEFAULT_URL, slots)
         yield WorkerEngine(
             docker,
             disks.kind,
@@ -147,6 +155,22 @@ async def open_engine(
             images=images,
             hosts_lack=_nothing if settings.allow_network else docker.hosts_lack,
         )
+
+
+async def slots_of(url: str, slots: int) -> int:
+    """Return how many tasks an engine computes at once, of so many that this computer would.
+
+    Docker Desktop and engines elsewhere have CPUs of their own. One that is away, or does not tell,
+    is taken to have this computer's.
+    """
+    try:
+        cpus = (await look_at_engine(url)).cpus
+    except RuntimeDown:
+        return slots
+    fewer = min(slots, usual_slots(cpus)) if cpus else slots
+    if fewer < slots:
+        log.info("fewer_slots", slots=fewer, engine_cpus=cpus)
+    return fewer
 
 
 @asynccontextmanager
