@@ -19,6 +19,7 @@ from poolhand.client.errors import ClientClosed
 from poolhand.client.functions.bag_journal import BagJournal
 from poolhand.domain.errors import ChainUnreachable
 from poolhand.domain.ids import DealId
+from poolhand.requester.checking import VolumeTooSmall
 
 DEAL = DealId(bytes([7] * 32))
 
@@ -128,6 +129,23 @@ async def test_a_purchase_that_was_cut_off_is_found_out_about(settings, bazaar, 
     assert market.deals == 2
 
 
+async def test_of_a_deal_that_was_too_small_nothing_is_kept(settings, bazaar, monkeypatch):
+    async with AsyncClient(**settings) as client:
+        await values(client, [5])
+        buy, sizes = client.run, []
+
+        async def small(image, *args, tasks, **terms):
+            sizes.append(tasks)
+            if tasks > 2:
+                raise VolumeTooSmall("it has too few")
+            return await buy(image, *args, tasks=tasks, **terms)
+
+        monkeypatch.setattr(client, "run", small)
+        assert await values(client) == [-1, -4, -9]
+        assert sizes == [3, 1, 2]
+        assert sorted(len(each.keys) for each in client.calls._journal.bags.values()) == [1, 1, 2]
+
+
 async def test_a_deal_that_nobody_wrote_down_is_found_on_chain(settings, bazaar, monkeypatch):
     first = AsyncClient(**settings)
     await values(first, [5])
@@ -197,6 +215,16 @@ def test_what_has_come_to_nothing_is_not_found(tmp_path):
     two = BagJournal(tmp_path)
     assert [two.find(key) for key in "abc"] == [None, ("11", 1), None]
     two.close(clean=False)
+
+
+def test_a_place_is_found_once_however_often_it_was_released(tmp_path):
+    one = BagJournal(tmp_path)
+    one.begin({}, ["a", "b"], "11")
+    for _ in range(2):
+        one.release("11", [0, 1])
+    one.take("11", 1)
+    assert [one.find(key) for key in "aab"] == [("11", 0), None, None]
+    one.close(clean=True)
 
 
 def test_a_clean_end_forgets_what_was_had_and_nothing_else(tmp_path):

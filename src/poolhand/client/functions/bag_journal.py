@@ -134,18 +134,21 @@ class BagJournal:
         self._path(nonce).unlink(missing_ok=True)
 
     def release(self, nonce: str, indices: Iterable[int]) -> None:
-        """Let the same calls be found in a bag again: who made them has gone."""
+        """Let the same calls be found in a bag again: who made them has gone; repeatable."""
         record = self.bags.get(nonce)
         for index in indices if record else ():
             if record and index not in record.taken:
-                self._free[record.keys[index]].append((nonce, index))
+                free = self._free[record.keys[index]]
+                if (nonce, index) not in free:
+                    free.append((nonce, index))
 
     def find(self, key: str) -> tuple[str, int] | None:
         """Return a bag and index that has a chunk of this key, for this program from now on."""
         waiting = self._free.get(key, [])
         while waiting:
             nonce, index = waiting.pop(0)
-            if nonce in self.bags and self._is_mine(nonce):
+            record = self.bags.get(nonce)
+            if record and index not in record.taken and self._is_mine(nonce):
                 return nonce, index
         return None
 

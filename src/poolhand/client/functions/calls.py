@@ -240,9 +240,14 @@ class FunctionCalls:
         self._bags[nonce] = task
         try:
             handle = await asyncio.shield(task)
-        except BaseException:
-            self._bags.pop(nonce, None)  # whether it was made is found out by the next same call
-            journal.release(nonce, range(len(chunks)))
+        except BaseException as fault:
+            self._bags.pop(nonce, None)
+            for chunk in chunks:
+                chunk.place = None
+            if isinstance(fault, VolumeTooSmall):
+                journal.drop(nonce)  # nothing was bought
+            else:  # whether it was made is found out by the next same call
+                journal.release(nonce, range(len(chunks)))
             raise
         self._follow_soon(nonce, handle, dict(enumerate(chunks)))
 
