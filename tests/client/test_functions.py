@@ -6,6 +6,7 @@ import asyncio
 import math
 import operator
 import sys
+from concurrent.futures import CancelledError
 
 import cloudpickle
 import pytest
@@ -158,6 +159,37 @@ def test_what_cannot_be_raised_here_is_told(client, workers):
 def test_an_exit_of_a_function_ends_nothing_here(client, workers):
     with pytest.raises(RemoteFault, match="raised SystemExit"):
         client.submit(sys.exit, 3).result()
+
+
+class Stops:
+    """Cannot be made again, and says so by what ends an iteration."""
+
+    def __reduce__(self):
+        return next, (iter(()),)
+
+
+class Exits:
+    def __reduce__(self):
+        return sys.exit, (3,)
+
+
+@pytest.mark.parametrize("kind", [StopIteration, StopAsyncIteration, CancelledError])
+async def test_what_a_future_cannot_raise_is_told(settings, kind):
+    def stop(_):
+        raise kind("no more")
+
+    async with AsyncClient(**settings) as client:
+        with pytest.raises(RemoteFault, match=f"raised {kind.__name__}: no more"):
+            await client.function()(stop).remote(1)
+        with pytest.raises(RemoteFault):
+            await anext(client.map(stop, [2]))
+
+
+@pytest.mark.parametrize(("kind", "told"), [(Stops, "StopIteration"), (Exits, "SystemExit: 3")])
+async def test_a_value_that_cannot_be_made_again_ends_nothing_here(settings, kind, told):
+    async with AsyncClient(**settings) as client:
+        with pytest.raises(RemoteFault, match=told):
+            await client.submit(kind)
 
 
 def test_a_value_that_does_not_travel_is_told(client, workers):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 import zipfile
 from collections.abc import Sequence
+from concurrent.futures import CancelledError
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, Final
@@ -49,20 +50,38 @@ class FunctionOutcome:
 
         Raises:
             ValueUnsent: Its value does not travel.
-            RemoteFault: It raised what cannot be raised here.
+            RemoteFault: It raised what cannot be raised here, or its value did when it was made.
         """
         if self.kind == "value":
-            return pickle.loads(self.content)  # noqa: S301 - proved by the chain: see outcomes_of
+            return self._made()
         if self.kind == "unsent":
             raise ValueUnsent(self.message)
         raise self._raised() from RemoteTraceback(self.traceback)
 
+    def _made(self) -> Any:
+        try:
+            return pickle.loads(self.content)  # noqa: S301 - proved by the chain: see outcomes_of
+        except BaseException as fault:
+            if _can_be_raised(fault):
+                raise
+            told = f"{fault} (when its value was unpickled here)"
+            raise RemoteFault(type(fault).__name__, told) from None
+
     def _raised(self) -> BaseException:
         try:
             found = pickle.loads(self.content) if self.content else None  # noqa: S301 - as above
-        except Exception:  # noqa: BLE001 - its class may not be here, and its code may raise anything
+        except BaseException:  # noqa: BLE001 - its class may not be here; its code may raise anything
             found = None
-        return found if isinstance(found, Exception) else RemoteFault(self.fault, self.message)
+        if isinstance(found, Exception) and _can_be_raised(found):
+            return found
+        return RemoteFault(self.fault, self.message)
+
+
+def _can_be_raised(fault: BaseException) -> bool:
+    """Say whether a future can tell a fault: some end whoever waits, or never reach them."""
+    return isinstance(fault, Exception) and not isinstance(
+        fault, StopIteration | StopAsyncIteration | CancelledError
+    )
 
 
 def outcomes_of(result: TaskResult, calls: int, most: int) -> tuple[FunctionOutcome, ...]:
