@@ -9,6 +9,7 @@ import os
 import signal
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 from function_world import FunctionWorkers
@@ -17,8 +18,10 @@ from asked_registry import FUNCTIONS_IMAGE
 from poolhand import AsyncClient, Client
 from poolhand.client.errors import ClientClosed
 from poolhand.client.functions.bag_journal import BagJournal
+from poolhand.client.joblib_backend import JoblibBackend
 from poolhand.domain.errors import ChainUnreachable
 from poolhand.domain.ids import DealId
+from poolhand.requester.archive import BadArchive
 from poolhand.requester.checking import VolumeTooSmall
 
 DEAL = DealId(bytes([7] * 32))
@@ -183,6 +186,93 @@ def _interrupt_when_bought(calls, bazaar):
         os.kill(os.getpid(), signal.SIGINT)
 
     KEPT.append(asyncio.create_task(watch()))
+
+
+# -------------------------------------------------------------------------------- the same program
+
+
+async def test_a_result_that_could_not_be_fetched_is_fetched_by_the_same_call(
+    settings, workers, bazaar
+):
+    kept = []
+
+    def broken(archive):
+        kept.append(archive)
+        return b"nonsense"
+
+    async with AsyncClient(**settings) as client:
+        workers.forge = broken
+        with pytest.raises(BadArchive):
+            await client.submit(operator.neg, 1)
+        archives = bazaar.market.results.archives
+        archives.update(dict.fromkeys(archives, kept[0]))
+        workers.forge = lambda archive: archive
+        assert await client.submit(operator.neg, 1) == -1
+        assert bazaar.market.deals == 1
+        assert await client.submit(operator.neg, 1) == -1
+        assert bazaar.market.deals == 2
+
+
+async def test_a_deal_that_could_not_be_followed_is_followed_by_the_same_call(
+    settings, bazaar, monkeypatch
+):
+    async def unreachable():
+        raise ChainUnreachable("not now")
+
+    async with AsyncClient(**settings) as client:
+        await values(client, [5])
+        with monkeypatch.context() as patched:
+            buy = client.run
+
+            async def bought(*args, **named):
+                handle = await buy(*args, **named)
+                patched.setattr(client, "requester", unreachable)
+                return handle
+
+            patched.setattr(client, "run", bought)
+            with pytest.raises(ChainUnreachable):
+                await client.submit(operator.neg, 1)
+        assert await client.submit(operator.neg, 1) == -1
+        assert bazaar.market.deals == 2
+
+
+def _leave_executor(client):
+    executor = client.executor()
+    executor.submit(abs, -2)
+    return lambda: executor.shutdown(wait=False, cancel_futures=True)
+
+
+def _leave_joblib(client):
+    backend = JoblibBackend(client, {})
+    backend.configure(2)
+    backend.submit(SimpleNamespace(items=[(abs, (-2,), {})]))
+    return backend.terminate
+
+
+@pytest.mark.parametrize("begin", [_leave_executor, _leave_joblib])
+def test_what_an_executor_has_left_is_found_by_the_same_call(settings, bazaar, begin):
+    with Client(**settings) as client:
+        assert client.submit(abs, -1).result() == 1
+        bazaar.lazy = True
+        leave = begin(client)
+        calls = client._client.calls
+        client._loop.run(until(lambda: bazaar.market.deals == 2 and calls._following))
+        leave()
+        bazaar.lazy = False
+        again = client.submit(abs, -2)
+        client._loop.run(work_goes_on(bazaar))
+        assert (again.result(), bazaar.market.deals) == (2, 2)
+
+
+def test_what_a_map_of_an_executor_has_left_is_found_by_the_same_call(settings, workers, bazaar):
+    workers.fails = {1}
+    with Client(**settings) as client, client.executor() as executor:
+        for deals in (1, 1):
+            found = executor.map(abs, [-2, -3])
+            assert (next(found), bazaar.market.deals) == (2, deals)
+            found.close()
+        executor.shutdown(wait=False, cancel_futures=True)
+        client.close()
 
 
 # -------------------------------------------------------------------------------- the journal

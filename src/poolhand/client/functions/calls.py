@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from poolhand.client.errors import ClientClosed
 from poolhand.client.functions.bag_journal import BagJournal, BagRecord
-from poolhand.client.functions.chunks import Chunk
+from poolhand.client.functions.chunks import CallFuture, Chunk
 from poolhand.client.functions.errors import PayloadTooLarge
 from poolhand.client.functions.outcomes import (
     MOST_RESULT_BYTES,
@@ -80,15 +80,31 @@ class FunctionCalls:
 
     def _worked(self, task: asyncio.Task[None]) -> None:
         if task.cancelled():
-            _fail(self._waiting, ClientClosed())
+            self._give_up(self._waiting, ClientClosed())
 
     def leave(self, chunks: Iterable[Chunk]) -> None:
         """Say that nobody waits for chunks any more: the same calls find what was bought."""
         for chunk in chunks:
+            chunk.is_left = True
             for future in chunk.futures:
                 future.cancel()
-            if chunk.place is not None and self._journal is not None:
-                self._journal.release(chunk.place[0], [chunk.place[1]])
+            self._release(chunk)
+
+    def leave_calls(self, futures: Iterable[CallFuture]) -> None:
+        """Say the same of the chunks of calls that have not ended."""
+        self.leave({each.chunk for each in futures if each.chunk is not None})
+
+    def _release(self, chunk: Chunk) -> None:
+        place, chunk.place = chunk.place, None
+        if place is not None and self._journal is not None:
+            self._journal.release(place[0], [place[1]])
+
+    def _give_up(self, chunks: Iterable[Chunk], fault: BaseException) -> None:
+        """Tell who still waits that nothing comes; the same calls find what was bought."""
+        for chunk in chunks:
+            if chunk.is_open:
+                self._release(chunk)
+                chunk.fail(fault)
 
     def close(self, *, clean: bool = True) -> None:
         """End this program's part of what is on disk; repeatable.
@@ -122,8 +138,7 @@ class FunctionCalls:
                     await self._take(same)
         except BaseException as fault:
             told = ClientClosed() if isinstance(fault, asyncio.CancelledError) else fault
-            for each in (*chunks, *self._waiting):
-                each.fail(told)
+            self._give_up((*chunks, *self._waiting), told)
             raise
 
     async def _take(self, chunks: Sequence[Chunk]) -> None:
@@ -134,7 +149,7 @@ class FunctionCalls:
             fit = await self._fit(requester, chunks)
             new = await self._not_bought_before(journal, fit)
         except Exception as fault:  # noqa: BLE001 - the futures tell it
-            _fail(chunks, fault)
+            self._give_up(chunks, fault)
             return
         for start in range(0, len(new), MOST_TASKS):
             await self._buy(journal, new[start : start + MOST_TASKS])
@@ -174,7 +189,11 @@ class FunctionCalls:
                     found[place[0]][place[1]] = chunk
             new, left = [each for each in left if each.place is None], []
             for nonce, known in found.items():
-                handle = await self._known(journal, nonce, known)
+                try:
+                    handle = await self._known(journal, nonce, known)
+                except Exception as fault:  # noqa: BLE001 - the futures tell it; others are had
+                    self._give_up(known.values(), fault)
+                    continue
                 if handle is None:
                     for chunk in known.values():
                         chunk.place = None
@@ -221,13 +240,13 @@ class FunctionCalls:
             await self._bought(journal, chunks)
         except (VolumeTooSmall, PayloadTooLarge) as fault:
             if len(chunks) == 1:
-                _fail(chunks, fault)
+                self._give_up(chunks, fault)
                 return
             half = len(chunks) // 2
             await self._buy(journal, chunks[:half])
             await self._buy(journal, chunks[half:])
         except Exception as fault:  # noqa: BLE001 - the futures tell it
-            _fail(chunks, fault)
+            self._give_up(chunks, fault)
 
     async def _bought(self, journal: BagJournal, chunks: Sequence[Chunk]) -> None:
         terms, nonce = chunks[0].terms, secrets.token_hex(8)
@@ -269,6 +288,9 @@ class FunctionCalls:
     # -------------------------------------------------------------------------- followed
 
     def _follow_soon(self, nonce: str, handle: AsyncDealHandle, chunks: dict[int, Chunk]) -> None:
+        for chunk in chunks.values():
+            if chunk.is_left:  # while it was bought
+                self._release(chunk)
         following = asyncio.create_task(self._follow(nonce, handle, chunks))
         self._following.add(following)
         following.add_done_callback(lambda task: self._followed(task, chunks.values()))
@@ -277,14 +299,14 @@ class FunctionCalls:
         """Tell who waits that nothing comes; a task may be cancelled before its first step."""
         self._following.discard(task)
         if task.cancelled():
-            _fail(chunks, ClientClosed())
+            self._give_up(chunks, ClientClosed())
 
     async def _follow(self, nonce: str, handle: AsyncDealHandle, chunks: dict[int, Chunk]) -> None:
         """Tell chunks of one deal, by their index, what came of them."""
         try:
             await self._tell(nonce, handle, chunks)
         except Exception as fault:  # noqa: BLE001 - the futures tell it; the same call asks again
-            _fail(chunks.values(), fault)
+            self._give_up(chunks.values(), fault)
         finally:
             self._bags.pop(nonce, None)
 
@@ -317,10 +339,12 @@ class FunctionCalls:
                 result = await download(requester, task, None)
                 found = await asyncio.to_thread(_values, result, len(chunk.futures))
         except Exception as fault:  # noqa: BLE001 - the futures tell it; the same call asks again
-            chunk.fail(fault)
+            self._give_up([chunk], fault)
             return
         self._measure(chunk, seconds_of(result))
-        self._ended(nonce, task.index, is_value=all(fault is None for _, fault in found))
+        is_value = all(fault is None for _, fault in found)
+        if not (is_value and chunk.is_left):  # what nobody has is had by the same call
+            self._ended(nonce, task.index, is_value=is_value)
         chunk.settle(found)
 
     def _ended(self, nonce: str, index: int, *, is_value: bool) -> None:
@@ -342,11 +366,6 @@ def _alike(chunks: Iterable[Chunk]) -> Iterator[list[Chunk]]:
     for each in chunks:
         found[each.terms, each.shared.name].append(each)
     yield from found.values()
-
-
-def _fail(chunks: Iterable[Chunk], fault: BaseException) -> None:
-    for each in chunks:
-        each.fail(fault)
 
 
 def _values(result: TaskResult, calls: int) -> list[tuple[Any, BaseException | None]]:

@@ -18,11 +18,15 @@ class CallFuture(Future[Any]):
 
     Args:
         keeps: What lasts as long as it does: the client's loop.
+
+    Attributes:
+        chunk: In which it is computed; None before that is known, and when it has ended.
     """
 
     def __init__(self, keeps: object = None) -> None:
         super().__init__()
         self._keeps = keeps
+        self.chunk: Chunk | None = None
 
 
 @dataclass(slots=True, eq=False)
@@ -34,7 +38,9 @@ class Chunk:
         shared: The function that it has in common with others; ``NOTHING`` where it brings its own.
         blob: Its calls, pickled.
         futures: One for each call.
-        place: Bag and index in which it is computed; None before that is known.
+        place: Bag and index in which it is computed; None before that is known, and when nobody
+            waits any more.
+        is_left: Nobody waits any more.
     """
 
     terms: FunctionTerms
@@ -42,6 +48,11 @@ class Chunk:
     blob: Blob
     futures: tuple[CallFuture, ...]
     place: tuple[str, int] | None = field(default=None)
+    is_left: bool = field(default=False)
+
+    def __post_init__(self) -> None:
+        for each in self.futures:
+            each.chunk = self
 
     @property
     def key(self) -> str:
@@ -59,6 +70,11 @@ class Chunk:
         open_ = [each for each in self.futures if each.cancelled() or not each.done()]
         return sum(each.set_running_or_notify_cancel() for each in open_) > 0
 
+    @property
+    def is_open(self) -> bool:
+        """Whether a call has come to nothing yet."""
+        return not all(each.done() for each in self.futures)
+
     def fail(self, fault: BaseException) -> None:
         """Tell who waits that nothing will come; what has come already stays."""
         for each in self.futures:
@@ -71,6 +87,7 @@ class Chunk:
 
 
 def _settle(future: CallFuture, value: Any, fault: BaseException | None) -> None:
+    future.chunk = None
     if future.done():
         return
     with suppress(InvalidStateError):  # cancelled just now

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import CancelledError, Executor, Future, wait
 from contextlib import suppress
 from threading import Lock
-from typing import Any, ParamSpec
+from typing import Any, ParamSpec, cast
 
 from poolhand.client.errors import ClientClosed
 from poolhand.client.functions.calls import FunctionCalls
@@ -35,7 +35,7 @@ class NetworkExecutor(Executor):
     def __init__(self, loop: LoopThread, calls: FunctionCalls, terms: FunctionTerms) -> None:
         self._loop, self._calls, self._terms = loop, calls, terms
         self._turn = Lock()
-        self._futures: set[Future[Any]] = set()
+        self._futures: set[CallFuture] = set()
         self._is_shut = False
 
     def submit(self, fn: Callable[P, Any], /, *args: P.args, **kwargs: P.kwargs) -> Future[Any]:
@@ -68,6 +68,7 @@ class NetworkExecutor(Executor):
         except Exception as fault:  # noqa: BLE001 - the future tells it, as of every executor
             together.whole.set_exception(fault)
             chunk = Chunk(self._terms, NOTHING, NOTHING, ())
+        together.whole.chunk = chunk
         self._begin([together.whole], self._calls.add, [chunk] if chunk.futures else [])
         return together.whole
 
@@ -96,14 +97,15 @@ class NetworkExecutor(Executor):
         run = MapRun(self._calls, fn, arguments, self._terms, chunksize, self._loop)
         end = None if timeout is None else time.monotonic() + timeout
         self._begin(run.futures, run.start)
-        return _in_order(list(run.futures), end)
+        return _in_order(list(run.futures), end, lambda: self._soon(run.leave))
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """Take no call any more; repeatable.
 
         Args:
             wait: Until every call has ended.
-            cancel_futures: Cancel what is not bought yet.
+            cancel_futures: Cancel what is not bought yet. Without waiting, what is bought is left:
+                the same call finds it.
         """
         with self._turn:
             self._is_shut = True
@@ -112,10 +114,20 @@ class NetworkExecutor(Executor):
             for each in left:
                 each.cancel()
         if wait:
-            _wait_for(left)
+            try:
+                _wait_for(left)
+            except BaseException:
+                self._soon(self._calls.leave_calls, left)
+                raise
+        elif cancel_futures:
+            self._soon(self._calls.leave_calls, left)
+
+    def _soon(self, how: Callable[..., object], *args: Any) -> None:
+        with suppress(ClientClosed):
+            self._loop.soon(how, *args)
 
     def _begin(
-        self, futures: Sequence[Future[Any]], how: Callable[..., object], *args: Any
+        self, futures: Sequence[CallFuture], how: Callable[..., object], *args: Any
     ) -> None:
         with self._turn:
             if self._is_shut:
@@ -132,14 +144,14 @@ class NetworkExecutor(Executor):
 
     def _done(self, future: Future[Any]) -> None:
         with self._turn:
-            self._futures.discard(future)
+            self._futures.discard(cast("CallFuture", future))
 
 
 class _Together:
     """Several calls as one: the futures of each, and that of all."""
 
     def __init__(self, count: int, keeps: object) -> None:
-        self.whole: Future[list[Any]] = CallFuture(keeps)
+        self.whole = CallFuture(keeps)
         self.parts = tuple(CallFuture(keeps) for _ in range(count))
         self._left, self._turn = count, Lock()
         self.whole.add_done_callback(self._cancelled)
@@ -156,6 +168,7 @@ class _Together:
             self._left -= 1
             if self._left:
                 return
+        self.whole.chunk = None
         if not self.whole.set_running_or_notify_cancel():
             return
         try:
@@ -166,9 +179,12 @@ class _Together:
             self.whole.set_result(found)
 
 
-def _in_order(futures: list[CallFuture], end: float | None) -> Iterator[Any]:
+def _in_order(
+    futures: list[CallFuture], end: float | None, leave: Callable[[], object]
+) -> Iterator[Any]:
     """Yield values in order; who leaves early, or waits too long, cancels what is not bought."""
     futures.reverse()
+    is_over = False
     try:
         while futures:
             left = None if end is None else end - time.monotonic()
@@ -177,9 +193,12 @@ def _in_order(futures: list[CallFuture], end: float | None) -> Iterator[Any]:
                 yield future.result(left)
             finally:
                 future.cancel()
+        is_over = True
     finally:
         for each in futures:
             each.cancel()
+        if not is_over:
+            leave()
 
 
 def _wait_for(futures: Iterable[Future[Any]]) -> None:
