@@ -180,6 +180,49 @@ def test_a_directory_that_is_too_long_is_not_read(tmp_path):
         entries(path)
 
 
+def test_a_script_is_never_held_as_a_whole(tmp_path, monkeypatch):
+    long = b"x" * 300_000
+    files = {f"tool-1.0.data/scripts/{name}": content for name, content in {
+        "long": b"#!pythonw\n" + long, "bare": b"#!python", "other": b"#!/bin/sh\n", "none": b"",
+    }.items()}  # fmt: skip
+    path = wheel(tmp_path, "tool", files=files)
+    with opened_wheel(path) as archive:
+        found, read = wheel_entries(path, archive), {}
+        for name in ("long", "bare", "other", "none"):
+            entry = found[f"/opt/poolhand/bin/{name}"]
+            held = [each.cell_contents for each in entry.opener.__closure__]
+            assert all(len(each) < 5000 for each in held if isinstance(each, bytes))
+            with entry.opener() as file:
+                read[name] = b"".join(iter(lambda file=file: file.read(1000), b""))
+            assert (entry.size, entry.executable) == (len(read[name]), True)
+    here = b"#!/usr/bin/env python3"
+    assert read == {"long": here + b"\n" + long, "bare": here, "other": b"#!/bin/sh\n", "none": b""}
+    with pytest.raises(UnfitWheel, match="too long a line"):
+        entries(wheel(tmp_path, "tool", files={"tool-1.0.data/scripts/a": b"#!python" + long}))
+
+
+def test_which_directory_is_read_cannot_be_doubted(tmp_path):
+    small = b"PK\5\6" + bytes(18)
+    path = wheel(tmp_path, "tool")
+    content = path.read_bytes()
+    at = content.rfind(b"PK\5\6")
+    huge = bytearray(content[at:])
+    struct.pack_into("<I", huge, 12, 10**9)
+    commented = huge[:20] + struct.pack("<H", len(small))
+    within = bytearray(huge)
+    within[16:20] = b"PK\5\6"  # where its directory lies, as the last end to be found
+    large = b"PK\6\6" + bytes(36) + struct.pack("<QQ", 10**9, 0)
+    place = b"PK\6\7" + b"PK\6\6" + bytes(12)
+    for end in (commented + small, within, large + place + content[at:]):
+        path.write_bytes(content[:at] + end)
+        with pytest.raises(UnfitWheel, match=r"no sound archive|too many files"):
+            entries(path)
+    with zipfile.ZipFile(path.with_name("inner.zip"), "w") as inner:
+        inner.writestr("a", "b")
+    held = {"inner.zip": path.with_name("inner.zip").read_bytes()}
+    entries(wheel(tmp_path, "tool", files=held, packing=zipfile.ZIP_STORED))
+
+
 def test_two_packages_with_too_many_files_are_refused(tmp_path, monkeypatch):
     path = wheel(tmp_path, "tool", files={f"{n}.txt": "" for n in range(30)})
     entry = entries(path)

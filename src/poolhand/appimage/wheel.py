@@ -35,14 +35,17 @@ PACKAGES_PREFIX: Final = str(PurePosixPath(PACKAGES_FOLDER).parent)
 SCRIPTS_FOLDER: Final = f"{PACKAGES_PREFIX}/bin"
 MOST_WHEEL_METADATA: Final = 4 * 1024**2
 """Bytes of what a wheel says of itself."""
-MOST_SCRIPT: Final = 16 * 1024**2
-"""Bytes of a script whose first line is looked at."""
+MOST_FIRST_LINE: Final = 4096
+"""Bytes of the first line of a script."""
 MOST_DIRECTORY: Final = 64 * 1024**2
 """Bytes of an archive's directory, which is read as a whole: half a million names."""
 _TAIL: Final = 65_557
 """Bytes at the end of an archive in which its end record lies, with the longest comment."""
 _END: Final = b"PK\5\6"
 _LARGE_END: Final = b"PK\6\6"
+_LARGE_END_PLACE: Final = b"PK\6\7"
+_END_SIZE, _PLACE_SIZE, _LARGE_END_SIZE = 22, 20, 56
+_PYTHON_HERE: Final = b"#!/usr/bin/env python3"
 _SPREAD: Final = re.compile(r"[^/]+\.data/(purelib|platlib|scripts|data|headers)/(.+)")
 _BROKEN: Final = (BadZipFile, zlib.error, NotImplementedError, EOFError, ValueError, struct.error)
 _COMMAND: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,99}")
@@ -101,19 +104,33 @@ def opened_wheel(path: Path) -> Iterator[ZipFile]:
 
 
 def _directory_size(path: Path) -> int:
-    """Return the bytes of an archive's directory, by its end record; raises struct.error."""
+    """Return the bytes of an archive's directory; raises BadZipFile where that can be two."""
     with path.open("rb") as file:
         size = file.seek(0, io.SEEK_END)
         file.seek(max(0, size - _TAIL - 128))
         tail = file.read(_TAIL + 128)
-    at = tail.rfind(_END)
-    (found,) = struct.unpack_from("<I", tail, at + 12) if at >= 0 else (0,)
-    large = tail.rfind(_LARGE_END)
-    if large >= 0:
+    ends = list(_ends(tail))
+    if len(ends) != 1:
+        raise BadZipFile("it has no end, or two")
+    (at,) = ends
+    if at != len(tail) - _END_SIZE and at != tail.rfind(_END):
+        raise BadZipFile("another end may be read")  # zipfile takes the last where none is bare
+    (found,) = struct.unpack_from("<I", tail, at + 12)
+    if tail[max(0, at - _PLACE_SIZE) :].startswith(_LARGE_END_PLACE):
+        large = at - _PLACE_SIZE - _LARGE_END_SIZE
+        if large < 0 or not tail.startswith(_LARGE_END, large):
+            raise BadZipFile("its directory is nowhere")
         found = max(found, struct.unpack_from("<Q", tail, large + 40)[0])
-    elif found == 0xFFFFFFFF:
-        raise BadZipFile("its directory is nowhere")
     return int(found)
+
+
+def _ends(tail: bytes) -> Iterator[int]:
+    """Yield where an end record begins whose comment is what is left of an archive."""
+    at = tail.find(_END)
+    while 0 <= at <= len(tail) - _END_SIZE:
+        if struct.unpack_from("<H", tail, at + 20)[0] == len(tail) - at - _END_SIZE:
+            yield at
+        at = tail.find(_END, at + 1)
 
 
 def wheel_entries(path: Path, archive: ZipFile) -> dict[str, LayerEntry]:
@@ -171,12 +188,34 @@ def _opened(path: Path, archive: ZipFile, info: ZipInfo) -> Iterator[IO[bytes]]:
 
 def _script(path: Path, archive: ZipFile, info: ZipInfo) -> LayerEntry:
     """Return a script, whose first line may name no Python but this image's."""
-    if info.file_size > MOST_SCRIPT:
-        return replace(_streamed(path, archive, info), executable=True)
-    content = _member(path, archive, info.filename, MOST_SCRIPT)
-    if content.startswith(b"#!python"):
-        content = b"#!/usr/bin/env python3" + content[content.find(b"\n") :]
-    return Streamed(len(content), lambda: io.BytesIO(content), executable=True)
+    as_it_is = replace(_streamed(path, archive, info), executable=True)
+    with _opened(path, archive, info) as file:
+        line = file.readline(MOST_FIRST_LINE)
+    if not line.startswith(b"#!python"):
+        return as_it_is
+    if len(line) == MOST_FIRST_LINE:
+        raise UnfitWheel(path, f"'{shown(info.filename, 80)}' in it begins with too long a line")
+    first = _PYTHON_HERE + (b"\n" if line.endswith(b"\n") else b"")
+
+    @contextmanager
+    def opener() -> Iterator[_BeginsWith]:
+        with _opened(path, archive, info) as file:
+            file.read(len(line))
+            yield _BeginsWith(first, file)
+
+    size = max(0, info.file_size - len(line)) + len(first)
+    return Streamed(size, opener, executable=True)
+
+
+class _BeginsWith:
+    """Reads what is given first, and then a file."""
+
+    def __init__(self, first: bytes, rest: IO[bytes]) -> None:
+        self._first, self._rest = first, rest
+
+    def read(self, size: int = 0, /) -> bytes:
+        head, self._first = self._first[:size], self._first[size:]
+        return head + (self._rest.read(size - len(head)) if size > len(head) else b"")
 
 
 def _commands(path: Path, archive: ZipFile) -> dict[str, LayerEntry]:
