@@ -9,7 +9,12 @@ import cloudpickle
 import pytest
 
 from poolhand import AsyncClient, Client
-from poolhand.client.functions.agreement import NotTheSame, differences
+from poolhand.client.functions.agreement import (
+    NotTheSame,
+    TrialFailed,
+    check_agreement,
+    differences,
+)
 from poolhand.client.functions.errors import Unpicklable
 
 
@@ -99,6 +104,21 @@ def test_an_argument_that_differs_is_named(client):
 def test_what_does_not_travel_is_told_as_ever(client):
     with pytest.raises(Unpicklable):
         client.check(id, threading.Lock())
+
+
+def test_a_run_that_comes_to_nothing_says_so_and_that_nothing_was_paid(client):
+    import os
+    import time
+
+    for function, args, told in (
+        (os._exit, (3,), "its process ended with status 3"),
+        (lambda: (each for each in ()), (), "its value could not come back"),
+    ):
+        with pytest.raises(TrialFailed, match=told) as failed:
+            client.check(function, *args)
+        assert "Nothing was paid (next: you: " in str(failed.value)
+    with pytest.raises(TrialFailed, match=r"had not ended after 0\.01 seconds"):
+        check_agreement(time.sleep, (60,), {}, longest=0.01)
 
 
 async def test_the_same_on_asyncio(named):

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from poolhand.client.functions.errors import ValueUnsent
 from poolhand.client.functions.outcomes import FunctionOutcome, read_outcomes
 from poolhand.client.functions.payload import NOTHING, packed, pickled
 from poolhand.client.functions.terms import CLOCKS_SHOW
@@ -52,6 +51,23 @@ class NotTheSame(Refused):
         )
 
 
+class TrialFailed(Refused):
+    """A run here came to nothing that could be compared; nothing was paid.
+
+    Attributes:
+        party: Who must act.
+        next_step: How.
+    """
+
+    party: Final = "you"
+
+    def __init__(self, why: str, next_step: str) -> None:
+        self.next_step = next_step
+        super().__init__(
+            shown(f"the call was tried here, and {why}. Nothing was paid (next: you: {next_step})")
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class AgreementReport:
     """What two runs came to, which was the same.
@@ -80,7 +96,10 @@ class _Trial:
 
 
 def check_agreement(
-    function: Callable[..., Any], args: tuple[Any, ...], named: dict[str, Any]
+    function: Callable[..., Any],
+    args: tuple[Any, ...],
+    named: dict[str, Any],
+    longest: float = LONGEST_TRIAL_RUN,
 ) -> AgreementReport:
     """Run a call in processes of their own, as workers would where trust is above 1.
 
@@ -88,28 +107,33 @@ def check_agreement(
         function: Which.
         args: By place.
         named: By name.
+        longest: Seconds that one run may take.
 
     Raises:
         NotTheSame: Two equal runs came to something else; names it.
         Unpicklable, NoCloudpickle: It does not travel.
-        ValueUnsent: Its value does not.
+        TrialFailed: Its value does not, its process ended, or it took too long.
     """
     payload = packed(NOTHING, [pickled([(function, args, named)], "the call")])
     with tempfile.TemporaryDirectory(prefix="poolhand-check-") as folder:
         (Path(folder) / "payload").write_bytes(payload)
-        one, other = (_run(Path(folder), 0, CLOCKS_SHOW) for _ in range(2))
+        one, other = (_run(Path(folder), 0, CLOCKS_SHOW, longest) for _ in range(2))
         _demand_same(one, other)
         changed = {
-            "hash seed": _run(Path(folder), 1, CLOCKS_SHOW),
-            "clock": _run(Path(folder), 0, CLOCKS_SHOW + _DAY),
+            "hash seed": _run(Path(folder), 1, CLOCKS_SHOW, longest),
+            "clock": _run(Path(folder), 0, CLOCKS_SHOW + _DAY, longest),
         }
     depends = tuple(name for name, trial in changed.items() if trial.told != one.told)
+    if one.outcome.kind == "unsent":
+        raise TrialFailed(
+            f"its value could not come back: {one.outcome.message}", "return values that pickle"
+        )
     if one.outcome.kind == "error":
         return AgreementReport(None, f"{one.outcome.fault}: {one.outcome.message}", depends)
     return AgreementReport(one.outcome.value(), "", depends)
 
 
-def _run(folder: Path, seed: int, shows: int) -> _Trial:
+def _run(folder: Path, seed: int, shows: int, longest: float) -> _Trial:
     """Run the app of functions as a worker does, in a process of its own."""
     with tempfile.TemporaryDirectory(dir=folder) as out:
         environment = {
@@ -121,16 +145,24 @@ def _run(folder: Path, seed: int, shows: int) -> _Trial:
             "IEXEC_INPUT_FILE_NAME_1": "payload",
         }
         words = [f"fixed:{seed}:{shows}", "check", "-"]
-        done = subprocess.run(  # noqa: S603 - our own app
-            [sys.executable, str(FUNCTION_APP / "main.py"), *words],
-            env=environment,
-            capture_output=True,
-            timeout=LONGEST_TRIAL_RUN,
-            check=False,
-        )
+        try:
+            done = subprocess.run(  # noqa: S603 - our own app
+                [sys.executable, str(FUNCTION_APP / "main.py"), *words],
+                env=environment,
+                capture_output=True,
+                timeout=longest,
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            raise TrialFailed(
+                f"had not ended after {longest:g} seconds", "try it with less to compute"
+            ) from None
         if done.returncode:
             last = done.stderr.decode(errors="replace").strip().rpartition("\n")[2]
-            raise ValueUnsent(f"its process ended with status {done.returncode}: {last}")
+            raise TrialFailed(
+                f"its process ended with status {done.returncode}: {last}",
+                "let the function return or raise, and end no process",
+            )
         (outcome,) = read_outcomes((Path(out) / "result.bin").read_bytes(), 1)
         measured = parse_json((Path(out) / "measured.json").read_bytes())
         return _Trial(outcome, measured["arguments"][0])
