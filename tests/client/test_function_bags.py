@@ -132,6 +132,27 @@ async def test_a_purchase_that_was_cut_off_is_found_out_about(settings, bazaar, 
     assert market.deals == 2
 
 
+async def test_another_pool_makes_it_another_call_and_leaves_the_first_to_be_found(
+    settings, bazaar
+):
+    async with AsyncClient(**settings) as first:
+        await values(first, [5])
+        market = bazaar.market
+        market.pool.sends = {"fee": 0, "most_params": 1000}
+        market.pool.after_sending = lambda: setattr(market.chain, "outage", True)
+        with pytest.raises(ChainUnreachable):
+            await values(first)
+        await killed(first)
+    market.chain.outage, market.pool.after_sending = False, lambda: None
+    pool = str(next(iter(market.chain.state.deals.values())).workerpool.address)
+    async with AsyncClient(**settings) as second:
+        there = second.function(pool=pool)(operator.neg)
+        assert [each async for each in there.map([1, 4, 9], chunk=1)] == [-1, -4, -9]
+        assert market.deals == 3
+        assert await values(second) == [-1, -4, -9]
+        assert market.deals == 3
+
+
 async def test_of_a_deal_that_was_too_small_nothing_is_kept(settings, bazaar, monkeypatch):
     async with AsyncClient(**settings) as client:
         await values(client, [5])
@@ -275,7 +296,104 @@ def test_what_a_map_of_an_executor_has_left_is_found_by_the_same_call(settings, 
         client.close()
 
 
+def test_what_a_client_has_left_is_found_by_another_of_the_program(settings, bazaar):
+    with Client(**settings) as first, Client(**settings) as second:
+        assert first.submit(abs, -1).result() == 1
+        bazaar.lazy = True
+        leave = _leave_executor(first)
+        calls = first._client.calls
+        first._loop.run(until(lambda: bazaar.market.deals == 2 and calls._following))
+        leave()
+        first._loop.run(until(lambda: _has_free(calls._journal)))
+        bazaar.lazy = False
+        found = second.submit(abs, -2)
+        first._loop.run(work_goes_on(bazaar))
+        assert (found.result(), bazaar.market.deals) == (2, 2)
+
+
+def _has_free(journal):
+    return any(journal._free.values())
+
+
+async def test_what_a_client_left_while_it_bought_is_awaited_by_another(
+    settings, bazaar, monkeypatch
+):
+    first, second = AsyncClient(**settings), AsyncClient(**settings)
+    await values(first, [5])
+    await values(second, [6])
+    buy, begun, may_go_on = first.run, asyncio.Event(), asyncio.Event()
+
+    async def slow(*args, **terms):
+        begun.set()
+        await may_go_on.wait()
+        return await buy(*args, **terms)
+
+    monkeypatch.setattr(first, "run", slow)
+    remote = asyncio.create_task(first.function()(operator.neg).remote(1))
+    await begun.wait()
+    remote.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await remote
+    again = second.submit(operator.neg, 1)
+    await until(lambda: second.calls._bags)
+    may_go_on.set()
+    assert (await again, bazaar.market.deals) == (-1, 3)
+    await first.aclose()
+    await second.aclose()
+
+
+async def test_of_several_clients_one_that_broke_down_leaves_what_it_had(settings, bazaar):
+    async with AsyncClient(**settings) as other:
+        await values(other, [5])
+        first = AsyncClient(**settings)
+        assert await values(first) == [-1, -4, -9]
+        await first.__aexit__(ZeroDivisionError, ZeroDivisionError(), None)
+        assert await values(other) == [-1, -4, -9]
+        assert bazaar.market.deals == 2
+
+
 # -------------------------------------------------------------------------------- the journal
+
+
+def test_a_program_has_one_journal_until_its_last_client_ends(tmp_path):
+    one, two = BagJournal.shared(tmp_path), BagJournal.shared(tmp_path)
+    assert one is two
+    one.begin({}, ["a"], "11")
+    one.close(clean=True)
+    assert two.is_open
+    two.close(clean=True)
+    assert not two.is_open
+    three = BagJournal.shared(tmp_path)
+    assert (three is one, three.find("a")) == (False, ("11", 0))
+    three.close(clean=True)
+
+
+SAME_CALLS = """
+from poolhand.client.functions.payload import pickled
+
+class Kind(set): ...
+class Known: names = frozenset({"alpha", "beta", "gamma"})
+def is_known(word): return word in {"alpha", "beta", "gamma", "delta"}
+words = {"alpha", "beta", "gamma", "delta"}
+for each in (words, Kind(words), Known, is_known, [{"a": frozenset(words)}]):
+    print(pickled(each, "it").name)
+deep = []
+for _ in range(400): deep = [deep]
+print(pickled(deep, "it").name)
+"""
+
+
+def test_a_call_is_the_same_whatever_the_hash_seed():
+    told = {
+        subprocess.run(
+            [sys.executable, "-c", SAME_CALLS],
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            check=True,
+            capture_output=True,
+        ).stdout
+        for seed in "123"
+    }
+    assert [len(each.split()) for each in told] == [6]
 
 
 def test_a_bag_belongs_to_its_program_while_that_lives(tmp_path):

@@ -15,9 +15,11 @@ import sys
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import RLock
 from typing import Any, Final
 
 from poolhand.domain.errors import PoolhandError
@@ -39,11 +41,12 @@ class BagRecord:
 
     Attributes:
         nonce: Names it, in hexadecimal; it stands in the deal's arguments.
-        order: What was ordered: ``image``, ``args`` and ``inputs``.
+        order: What was ordered: ``args``, ``inputs`` and all of ``FunctionTerms.ordered``.
         keys: Of the chunks, by their index.
         deal_id: None before it is known.
         had: Chunks whose values the program has.
         taken: Chunks that nobody may find here any more.
+        buying: Ends with the attempt to buy it that is under way in this program.
     """
 
     nonce: str
@@ -52,20 +55,23 @@ class BagRecord:
     deal_id: DealId | None = None
     had: set[int] = field(default_factory=set)
     taken: set[int] = field(default_factory=set)
+    buying: Future[None] | None = None
 
 
 class BagJournal:
-    """Bags of one wallet on one chain, as one program sees them.
+    """Bags of one wallet on one chain, as one program sees them; for clients in any thread.
 
     Args:
         folder: Of the bags, for its owner alone.
 
     Attributes:
         bags: That this program has or could have, by their nonces.
+        users: Clients of this program that have it.
     """
 
     def __init__(self, folder: Path) -> None:
         private_folder(folder)
+        self.users, self._is_clean, self._turn, self._process = 0, True, RLock(), os.getpid()
         self._folder, self._name = folder, secrets.token_hex(8)
         self._lock: int | None = lines.lock(folder / self._name)
         self.bags: dict[str, BagRecord] = {}
@@ -73,6 +79,25 @@ class BagJournal:
         self._found: dict[str, Path] = {}
         self._look_around()
         atexit.register(self._at_exit)
+
+    @classmethod
+    def shared(cls, folder: Path) -> BagJournal:
+        """Return the journal that all clients of this program have; each closes it once."""
+        with _SHARED_TURN:
+            found = _SHARED.get(folder)
+            if found is None or not found.is_open:
+                found = _SHARED[folder] = cls(folder)
+            return found.joined()
+
+    def joined(self) -> BagJournal:
+        """Return it for one client more, which closes it."""
+        self.users += 1
+        return self
+
+    @property
+    def is_open(self) -> bool:
+        """Whether this program holds it still."""
+        return self._lock is not None and self._process == os.getpid()
 
     def _look_around(self) -> None:
         """Find bags of programs that are no more."""
@@ -106,9 +131,10 @@ class BagJournal:
     def begin(self, order: dict[str, Any], keys: Iterable[str], nonce: str) -> BagRecord:
         """Write a bag down before it is bought."""
         record = BagRecord(nonce, order, tuple(keys))
-        self.bags[nonce] = record
         told = {"order": order, "keys": record.keys}
         lines.replace(self._path(nonce), iter([_line(told)]))
+        with self._turn:
+            self.bags[nonce] = record
         return record
 
     def bought(self, nonce: str, deal_id: DealId) -> None:
@@ -119,38 +145,42 @@ class BagJournal:
 
     def had(self, nonce: str, index: int) -> None:
         """Write down that the program has the values of a chunk."""
-        record = self.bags[nonce]
-        record.had.add(index)
+        with self._turn:
+            self.bags[nonce].had.add(index)
         self._add(nonce, {"had": index})
 
     def take(self, nonce: str, index: int) -> None:
         """Write down that a chunk has come to nothing: the same call is bought anew."""
-        self.bags[nonce].taken.add(index)
+        with self._turn:
+            self.bags[nonce].taken.add(index)
         self._add(nonce, {"taken": [index]})
 
     def drop(self, nonce: str) -> None:
         """Forget a bag: it was not bought."""
-        self.bags.pop(nonce, None)
+        with self._turn:
+            self.bags.pop(nonce, None)
         self._path(nonce).unlink(missing_ok=True)
 
     def release(self, nonce: str, indices: Iterable[int]) -> None:
         """Let the same calls be found in a bag again: who made them has gone; repeatable."""
-        record = self.bags.get(nonce)
-        for index in indices if record else ():
-            if record and index not in record.taken:
-                free = self._free[record.keys[index]]
-                if (nonce, index) not in free:
-                    free.append((nonce, index))
+        with self._turn:
+            record = self.bags.get(nonce)
+            for index in indices if record else ():
+                if record and index not in record.taken:
+                    free = self._free[record.keys[index]]
+                    if (nonce, index) not in free:
+                        free.append((nonce, index))
 
     def find(self, key: str) -> tuple[str, int] | None:
         """Return a bag and index that has a chunk of this key, for this program from now on."""
-        waiting = self._free.get(key, [])
-        while waiting:
-            nonce, index = waiting.pop(0)
-            record = self.bags.get(nonce)
-            if record and index not in record.taken and self._is_mine(nonce):
-                return nonce, index
-        return None
+        with self._turn:
+            waiting = self._free.get(key, [])
+            while waiting:
+                nonce, index = waiting.pop(0)
+                record = self.bags.get(nonce)
+                if record and index not in record.taken and self._is_mine(nonce):
+                    return nonce, index
+            return None
 
     def _is_mine(self, nonce: str) -> bool:
         """Take a bag of a program that is no more; one of several that try succeeds."""
@@ -165,17 +195,30 @@ class BagJournal:
         del self._found[nonce]
         return True
 
-    def close(self, *, clean: bool) -> None:
-        """End this program's part; repeatable.
+    def close(self, *, clean: bool, bags: Iterable[str] = ()) -> None:
+        """End one client's part, and with the last the program's; repeatable after that.
 
         Args:
-            clean: It ends as it should: what it has had is forgotten. Else its next run finds it.
+            clean: It ends as it should: what it has had is forgotten, where no other client of the
+                program ends otherwise. Else the same calls find it.
+            bags: Of this client, by their nonces.
         """
+        with _SHARED_TURN:
+            self.users, self._is_clean = self.users - 1, self._is_clean and clean
+            if self.users <= 0:
+                self._end()
+                return
+        for record in [] if clean else [self.bags[each] for each in bags if each in self.bags]:
+            self.release(record.nonce, tuple(record.had))
+
+    def _end(self) -> None:
         handle, self._lock = self._lock, None
         if handle is None:
             return
         atexit.unregister(self._at_exit)
-        if clean:
+        if self._process != os.getpid():
+            return  # it is its parent's
+        if self._is_clean:
             for nonce in self.bags.keys() - self._found.keys():
                 self._settle(nonce)
             (self._folder / f"{self._name}.lock").unlink(missing_ok=True)
@@ -183,6 +226,7 @@ class BagJournal:
 
     def _at_exit(self) -> None:
         """The program ends; by an error, where there is a last one that nobody has handled."""
+        self.users = 1
         self.close(clean=not hasattr(sys, "last_type"))
 
     def _settle(self, nonce: str) -> None:
@@ -204,6 +248,10 @@ class BagJournal:
                     os.fsync(handle)
             finally:
                 os.close(handle)
+
+
+_SHARED: Final[dict[Path, BagJournal]] = {}
+_SHARED_TURN: Final = RLock()
 
 
 def _line(told: dict[str, Any]) -> bytes:

@@ -11,6 +11,7 @@ import base64
 import secrets
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, Final
 
@@ -68,6 +69,7 @@ class FunctionCalls:
         self._following: set[asyncio.Task[None]] = set()
         self._fetching = asyncio.Semaphore(RESULTS_AT_ONCE)
         self._journal: BagJournal | None = None
+        self._nonces: set[str] = set()
 
     # -------------------------------------------------------------------------- asked for
 
@@ -114,7 +116,8 @@ class FunctionCalls:
         """
         journal, self._journal = self._journal, None
         if journal is not None:
-            journal.close(clean=clean)
+            journal.close(clean=clean, bags=self._nonces)
+        self._nonces.clear()
 
     async def end(self) -> None:
         """Wait for nothing any more: who waits is told that the client is closed; repeatable."""
@@ -157,7 +160,7 @@ class FunctionCalls:
     def _opened(self, requester: Requester) -> BagJournal:
         if self._journal is None:
             deals = requester.wallet.remembered(requester.hub.facts).path
-            self._journal = BagJournal(deals.with_suffix(".bags"))
+            self._journal = BagJournal.shared(deals.with_suffix(".bags"))
         return self._journal
 
     async def _fit(self, requester: Requester, chunks: Sequence[Chunk]) -> list[Chunk]:
@@ -189,21 +192,25 @@ class FunctionCalls:
                     found[place[0]][place[1]] = chunk
             new, left = [each for each in left if each.place is None], []
             for nonce, known in found.items():
-                try:
-                    handle = await self._known(journal, nonce, known)
-                except Exception as fault:  # noqa: BLE001 - the futures tell it; others are had
-                    self._give_up(known.values(), fault)
-                    continue
-                if handle is None:
+                if not await self._follows(journal, nonce, known):
                     for chunk in known.values():
                         chunk.place = None
-                    left += known.values()  # its bag was never bought; another may have it
-                else:
-                    self._follow_soon(nonce, handle, known)
+                    left += known.values()  # another bag may have it
             if not found:
                 return new
             left += new
         return left
+
+    async def _follows(self, journal: BagJournal, nonce: str, chunks: dict[int, Chunk]) -> bool:
+        """Follow chunks of a bag that is in the journal; False where it was never bought."""
+        try:
+            handle = await self._known(journal, nonce, chunks)
+        except Exception as fault:  # noqa: BLE001 - the futures tell it; others are had
+            self._give_up(chunks.values(), fault)
+            return True
+        if handle is not None:
+            self._follow_soon(nonce, handle, chunks)
+        return handle is not None
 
     async def _known(
         self, journal: BagJournal, nonce: str, chunks: dict[int, Chunk]
@@ -221,11 +228,12 @@ class FunctionCalls:
     async def _attached(
         self, journal: BagJournal, record: BagRecord, terms: FunctionTerms
     ) -> AsyncDealHandle | None:
+        if record.buying is not None:  # by another client, which has left it
+            await asyncio.wrap_future(record.buying)
         if record.deal_id is not None:
             return await self._client.attach(record.deal_id)
-        known = {**record.order, "tasks": len(record.keys), **terms.for_run}
-        known.pop("budget")
-        found = await self._client.bought_before(terms.image, **known)
+        ordered = {**record.order, "tasks": len(record.keys)}
+        found = await self._client.bought_before(**ordered, deposit=terms.deposit)
         if found is None:
             journal.drop(record.nonce)
         else:
@@ -275,14 +283,21 @@ class FunctionCalls:
         text = base64.urlsafe_b64encode(payload).decode()
         if len(text) > MOST_INLINE:
             raise PayloadTooLarge(len(payload), MOST_INLINE * 3 // 4)
-        return {"args": join_arguments([terms.mode, nonce, text]), "inputs": []}
+        args = join_arguments([terms.mode, nonce, text])
+        return {**terms.ordered, "args": args, "inputs": []}
 
     async def _purchase(
         self, journal: BagJournal, nonce: str, tasks: int, terms: FunctionTerms
     ) -> AsyncDealHandle:
-        order = journal.bags[nonce].order
-        handle = await self._client.run(terms.image, **order, tasks=tasks, **terms.for_run)
-        journal.bought(nonce, handle.deal_id)
+        record, over = journal.bags[nonce], Future[None]()
+        record.buying = over
+        try:
+            sent = {"args": record.order["args"], "inputs": record.order["inputs"]}
+            handle = await self._client.run(terms.image, **sent, tasks=tasks, **terms.for_run)
+            journal.bought(nonce, handle.deal_id)
+        finally:
+            record.buying = None
+            over.set_result(None)
         return handle
 
     # -------------------------------------------------------------------------- followed
@@ -291,6 +306,7 @@ class FunctionCalls:
         for chunk in chunks.values():
             if chunk.is_left:  # while it was bought
                 self._release(chunk)
+        self._nonces.add(nonce)
         following = asyncio.create_task(self._follow(nonce, handle, chunks))
         self._following.add(following)
         following.add_done_callback(lambda task: self._followed(task, chunks.values()))

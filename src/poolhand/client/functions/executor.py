@@ -126,9 +126,7 @@ class NetworkExecutor(Executor):
         with suppress(ClientClosed):
             self._loop.soon(how, *args)
 
-    def _begin(
-        self, futures: Sequence[CallFuture], how: Callable[..., object], *args: Any
-    ) -> None:
+    def _begin(self, futures: Sequence[CallFuture], how: Callable[..., object], *args: Any) -> None:
         with self._turn:
             if self._is_shut:
                 raise RuntimeError("cannot schedule new futures after shutdown")

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from poolhand.client.functions.chunks import CallFuture, Chunk, chunk_of
-from poolhand.client.functions.payload import Blob, RemoteCall, pickled
+from poolhand.client.functions.payload import RemoteCall, modules_of, pickled
 from poolhand.client.functions.terms import FunctionTerms
 
 if TYPE_CHECKING:
@@ -66,9 +67,9 @@ class MapRun:
     ) -> None:
         self._calls, self._terms, self._chunk = calls, terms, chunk
         self._items: Sequence[RemoteCall] = [(None, tuple(each), {}) for each in arguments]
-        self._shared = pickled(function, f"the function {_name(function)}")
-        every = pickled(self._items, "an item") if self._items else Blob(b"")
-        self._shared = Blob(self._shared.content, self._shared.modules | every.modules)
+        shared = pickled(function, f"the function {_name(function)}")
+        every = modules_of(self._items, "an item")
+        self._shared = replace(shared, modules=shared.modules | every)
         self.futures = tuple(CallFuture(keeps) for _ in self._items)
         self._chunks: list[Chunk] = []
         self._feeding: asyncio.Task[None] | None = None

@@ -12,6 +12,7 @@ import threading
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from types import CodeType, ModuleType
@@ -34,19 +35,16 @@ class Blob:
 
     Attributes:
         content: The pickle; empty for nothing.
+        name: By which equal ones are known, in hexadecimal, whatever the order of their sets.
         modules: Top names of modules that unpickling or running it imports.
     """
 
     content: bytes
+    name: str
     modules: frozenset[str] = frozenset()
 
-    @property
-    def name(self) -> str:
-        """By which equal ones are known, in hexadecimal."""
-        return hashlib.sha256(self.content).hexdigest()
 
-
-NOTHING: Final = Blob(b"")
+NOTHING: Final = Blob(b"", hashlib.sha256(b"").hexdigest())
 
 
 def pickled(value: object, what: str) -> Blob:
@@ -60,6 +58,16 @@ def pickled(value: object, what: str) -> Blob:
         Unpicklable: It does not pickle.
         NoCloudpickle: There is nothing to pickle by.
     """
+    content, modules = _dumped(value, what)
+    return Blob(content, _name_of(value, content), modules)
+
+
+def modules_of(value: object, what: str) -> frozenset[str]:
+    """Return what unpickling a value, or running it, imports; as ``pickled``."""
+    return _dumped(value, what)[1]
+
+
+def _dumped(value: object, what: str) -> tuple[bytes, frozenset[str]]:
     out, asked = io.BytesIO(), _Asked()
     pickler = _pickler_class()(out, asked)
     try:
@@ -68,7 +76,16 @@ def pickled(value: object, what: str) -> Blob:
         raise Unpicklable(what, fault) from fault
     content = out.getvalue()
     names = {each.partition(".")[0] for each in (*asked.modules, *_globals(content))}
-    return Blob(content, frozenset(names - _ALWAYS_THERE - sys.stdlib_module_names))
+    return content, frozenset(names - _ALWAYS_THERE - sys.stdlib_module_names)
+
+
+def _name_of(value: object, content: bytes) -> str:
+    """Name a value by what the program's next run pickles, too, where sets have another order."""
+    from poolhand.devnet.function_app.main import canonical  # noqa: PLC0415 - needs cloudpickle
+
+    with suppress(Exception):  # nested too deep for a pickler in Python, say
+        content = canonical(value)
+    return hashlib.sha256(content).hexdigest()
 
 
 def packed(shared: Blob, chunks: Sequence[Blob]) -> bytes:

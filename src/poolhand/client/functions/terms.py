@@ -45,8 +45,19 @@ class FunctionTerms:
     @property
     def name(self) -> str:
         """What of them makes calls other calls."""
-        told = self.image, self.trust, self.category, self.tag, self.hosts
-        return repr(tuple(map(str, told)))
+        return repr(sorted((name, str(value)) for name, value in self.ordered.items()))
+
+    @property
+    def ordered(self) -> dict[str, Any]:
+        """What of them is ordered, as it is kept on disk; neither limits nor ways to pay."""
+        return {
+            "image": str(self.image),
+            "trust": self.trust,
+            "category": self.category,
+            "pool": str(self.pool),
+            "tag": list(self.tag),
+            "hosts": list(self.hosts),
+        }
 
     @property
     def for_run(self) -> dict[str, Any]:

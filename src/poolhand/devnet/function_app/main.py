@@ -51,6 +51,7 @@ SentCall: TypeAlias = tuple[Callable[..., Any], Any, Any]
 TaskEnvironment: TypeAlias = Mapping[str, str]
 
 
+_OF_SETS: Final = (set.__reduce__, frozenset.__reduce__)
 _InPython: Any = pickle._Pickler  # noqa: SLF001 - what is written in C lets no set be ordered
 
 
@@ -62,7 +63,6 @@ class CanonicalPickler(_InPython):  # type: ignore[misc]
 
     dispatch: ClassVar[dict[type, Any]] = dict(_InPython.dispatch)
     dispatch_table = cloudpickle.Pickler.dispatch_table
-    reducer_override = cloudpickle.Pickler.reducer_override
     _function_reduce = cloudpickle.Pickler._function_reduce  # noqa: SLF001
     _dynamic_function_reduce = cloudpickle.Pickler._dynamic_function_reduce  # noqa: SLF001
     _function_getnewargs = cloudpickle.Pickler._function_getnewargs  # noqa: SLF001
@@ -70,6 +70,13 @@ class CanonicalPickler(_InPython):  # type: ignore[misc]
     def __init__(self, file: io.BytesIO) -> None:
         super().__init__(file, PICKLE_PROTOCOL)
         self.globals_ref: dict[int, dict[str, Any]] = {}
+
+    def reducer_override(self, value: Any) -> Any:
+        """Return how a value is made again: of a kind of set, from its elements in order."""
+        if isinstance(value, set | frozenset) and type(value).__reduce__ in _OF_SETS:
+            made, (elements,), *state = cast("tuple[Any, ...]", value.__reduce__())
+            return made, (sorted(elements, key=canonical),), *state
+        return cloudpickle.Pickler.reducer_override(self, value)
 
     def save_text(self, text: str) -> None:
         """Write a text whole, each time."""
