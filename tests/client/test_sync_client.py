@@ -10,13 +10,14 @@ import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from hashlib import sha256
 
 import pytest
 import structlog
 from client_world import PRICE
 
 import poolhand
-from poolhand import AsyncClient, Client, TimedOutTask
+from poolhand import AsyncClient, Client, PoolhandError, TimedOutTask
 from poolhand.client.errors import ClientClosed
 from poolhand.client.functions.decorated import AsyncNetworkFunction, NetworkFunction
 from poolhand.client.functions.verbs import AsyncFunctionVerbs, FunctionVerbs
@@ -222,3 +223,16 @@ def test_what_is_public_is_loaded_when_it_is_asked_for():
 
 def test_errors_are_of_one_tree():
     assert issubclass(TimedOutTask, poolhand.PoolhandError)
+
+
+def test_a_dataset_is_registered_once_and_tasks_read_it(named, tmp_path):
+    (tmp_path / "words.txt").write_text("some words", encoding="utf-8")
+    with Client(**named) as client:
+        first = client.deploy_dataset("https://data.test/words.txt", file=tmp_path / "words.txt")
+        again = client.deploy_dataset(
+            "https://data.test/words.txt", checksum=sha256(b"some words").digest()
+        )
+        assert (first.is_new, again.is_new) == (True, False)
+        assert first.address == again.address
+        with pytest.raises(PoolhandError, match="cannot read"):
+            client.deploy_dataset("https://data.test/words.txt", file=tmp_path / "none.txt")

@@ -23,20 +23,16 @@ from poolhand.appimage.composing import BuiltImage, PublishedImage
 from poolhand.appimage.image import Image
 from poolhand.client.app_images import ClientImages, DeployedImage
 from poolhand.client.context import ClientContext
-from poolhand.client.errors import UnknownCategory
 from poolhand.client.functions.terms import DEVNET_FUNCTIONS
 from poolhand.client.functions.verbs import AsyncFunctionVerbs
 from poolhand.client.handles import AsyncDealHandle, AsyncTaskHandle
+from poolhand.client.purchase_terms import amount_of, terms_of
 from poolhand.client.purchases import BudgetedPurchases, begun_purchase
 from poolhand.domain.budget import SpendingBudget
 from poolhand.domain.ids import ZERO_ADDRESS, Address, DealId, TaskId
-from poolhand.domain.network_hosts import MOST_HOSTS, read_hosts
-from poolhand.domain.params import join_arguments
-from poolhand.domain.tag import Tag
-from poolhand.domain.text import shown
-from poolhand.domain.trust import Trust
-from poolhand.domain.units import NanoRlc, parse_rlc
+from poolhand.domain.units import NanoRlc
 from poolhand.observe import configure_as_library
+from poolhand.requester.assets import Deployed
 from poolhand.requester.buying import Purchase
 from poolhand.requester.main import open_requester
 from poolhand.requester.repeats import same_deal
@@ -159,7 +155,7 @@ class AsyncClient(AsyncFunctionVerbs):
             PasswordMissing, NoWalletNamed, NoDevnet: Settings are missing; the message says which.
         """
         requester = await self.spender()
-        terms = await _terms(
+        terms = await terms_of(
             requester, args, dataset=dataset, inputs=inputs, hosts=hosts, trust=trust,
             category=category, tasks=tasks, tag=tag, pool=pool, beneficiary=beneficiary,
             callback=callback,
@@ -195,7 +191,7 @@ class AsyncClient(AsyncFunctionVerbs):
             StakeTooLow, …: As ``run``, where orders were signed and are still to be sent.
         """
         requester = await self.spender()
-        made = await _terms(requester, args, **terms)
+        made = await terms_of(requester, args, **terms)
         async with requester.spending():
             wish = (await Session(requester).wish(self.target(image), **made)).wish
             return await self._found(requester, wish, deposit=deposit)
@@ -255,6 +251,25 @@ class AsyncClient(AsyncFunctionVerbs):
         """Build an image, push it, and register it as an app, once; see ``ClientImages.deploy``."""
         requester = await self.spender()
         return await ClientImages(self._context).deploy(requester, image, to, name)
+
+    async def deploy_dataset(
+        self, url: str, name: str = "", *, file: str | Path = "", checksum: bytes | None = None
+    ) -> Deployed:
+        """Register a dataset with its checksum, once.
+
+        Args:
+            url: Where workers download it: ``https://…`` or ``/ipfs/…``.
+            name: On chain; empty: the file's.
+            file: A local copy, of which the checksum is computed; empty: the URL is downloaded.
+            checksum: SHA-256, where it is known (32 bytes).
+
+        Raises:
+            NoWallet, PasswordMissing: Nobody is there to sign.
+            Refused, Unavailable: The URL is none, or cannot be downloaded; nothing was sent.
+        """
+        requester = await self.spender()
+        copy = Path(file) if file else None
+        return await requester.deploy_dataset(url, name, file=copy, checksum=checksum)
 
     async def requester(self) -> Requester:
         """Return what everything is done with; connects where it has not yet."""
@@ -339,53 +354,3 @@ def _let_go(loop: asyncio.AbstractEventLoop, closing: asyncio.Event) -> None:
     """Close the connections of a client that nobody has any more."""
     with suppress(RuntimeError):  # the loop is closed, and with it the connections
         loop.call_soon_threadsafe(closing.set)
-
-
-def amount_of(budget: str | NanoRlc | None) -> NanoRlc | None:
-    """Read an amount of RLC (``"1.5 RLC"``), or take nRLC as they are; raises BadAmount."""
-    return parse_rlc(budget) if isinstance(budget, str) else budget
-
-
-def _address(told: str | Address) -> Address:
-    return told if isinstance(told, Address) else Address.parse(told)
-
-
-async def _terms(
-    requester: Requester,
-    args: str | Sequence[str] = "",
-    *,
-    dataset: str | Address = ZERO_ADDRESS,
-    inputs: Iterable[str] = (),
-    hosts: Iterable[str] = (),
-    trust: int = 1,
-    category: int | str = 0,
-    tasks: int = 1,
-    tag: Iterable[str] = (),
-    pool: str | Address = ZERO_ADDRESS,
-    beneficiary: str | Address | None = None,
-    callback: str | Address = ZERO_ADDRESS,
-) -> dict[str, Any]:
-    """Return terms as a wish takes them; raises what is wrong with one."""
-    return {
-        "dataset": _address(dataset),
-        "args": args if isinstance(args, str) else join_arguments(args),
-        "inputs": tuple(inputs),
-        "hosts": read_hosts(hosts, MOST_HOSTS),
-        "trust": Trust(trust),
-        "tasks": tasks,
-        "category": await _category(requester, category),
-        "tag": Tag.of(tag),
-        "callback": _address(callback),
-        "beneficiary": None if beneficiary is None else _address(beneficiary),
-        "workerpool": _address(pool),
-    }
-
-
-async def _category(requester: Requester, told: int | str) -> int:
-    """Return the number of a category; raises UnknownCategory."""
-    known = await requester.hub.categories()
-    for number, each in known.items():
-        if told in (number, each.name):
-            return number
-    names = ", ".join(f"{number} ({shown(each.name, 20)})" for number, each in known.items())
-    raise UnknownCategory(f"the hub has no category {shown(str(told), 40)}: it has {names}")

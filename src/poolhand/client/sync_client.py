@@ -30,6 +30,7 @@ from poolhand.domain.deal import Deal
 from poolhand.domain.errors import PoolhandError
 from poolhand.domain.ids import ZERO_ADDRESS, Address, DealId, TaskId
 from poolhand.domain.units import NanoRlc
+from poolhand.requester.assets import Deployed
 from poolhand.requester.changes import Change
 from poolhand.requester.watching import Progress, TaskProgress
 from poolhand.wire.output_api import OutputNews
@@ -306,6 +307,12 @@ class Client(FunctionVerbs):
     def deploy_image(self, image: Image, to: str, name: str = "") -> DeployedImage:
         """Build an image, push it, and register it as an app, once; see ``ClientImages.deploy``."""
         return self._loop.run(self._client.deploy_image(image, to, name))
+
+    def deploy_dataset(
+        self, url: str, name: str = "", *, file: str | Path = "", checksum: bytes | None = None
+    ) -> Deployed:
+        """Register a dataset with its checksum, once; see ``AsyncClient.deploy_dataset``."""
+        return self._loop.run(self._client.deploy_dataset(url, name, file=file, checksum=checksum))
 
     def close(self) -> None:
         """Close the connections now. Deals go on; handles of this client end with it."""
