@@ -35,6 +35,7 @@ from poolhand.appimage.image import (
     ImageFile,
     UnfitImage,
 )
+from poolhand.appimage.importable import function_image_of
 from poolhand.appimage.layers import (
     ContentChanged,
     Layer,
@@ -52,6 +53,7 @@ from poolhand.appimage.wheel import SCRIPTS_FOLDER, Wheel, opened_wheel, wheel_e
 from poolhand.appimage.wheels import TargetPython, WheelSource, find_wheels
 from poolhand.domain.doctor.machine import show_bytes
 from poolhand.domain.errors import is_machines_fault
+from poolhand.domain.function_image import FUNCTIONS_LABEL
 from poolhand.domain.platforms import WORKER_PLATFORMS, linux_on
 
 MOST_PACKAGE_FILES: Final = 300_000
@@ -118,7 +120,8 @@ class ImageBuilder:
             layers.append(await in_thread(partial(_write_packages, packed, wheels)))
         layers.append(await in_thread(partial(_write_files, folder / "files.tar.gz", image.files)))
         variables = {**_variables(base, packages=bool(wheels)), **dict(image.variables)}
-        run = RunTerms(command, WORKING_FOLDER, environment=variables)
+        labels = await self._labels(image, base, wheels)
+        run = RunTerms(command, WORKING_FOLDER, environment=variables, labels=labels)
         built = compose(layers, run, self._platform, base)
         if built.size > LARGEST_APP_IMAGE:
             raise UnfitImage(
@@ -127,6 +130,15 @@ class ImageBuilder:
             )
         self._told(f"built: sha256:{built.digest}, {show_bytes(built.size)} with its base")
         return built
+
+    async def _labels(
+        self, image: Image, base: BaseImage, wheels: Sequence[Wheel]
+    ) -> Mapping[str, str]:
+        """Return what an image that runs functions says of itself."""
+        if not image.runs_functions:
+            return {}
+        about = await in_thread(lambda _: function_image_of(image, wheels, base.config))
+        return {FUNCTIONS_LABEL: about.dump()}
 
     async def demand_writable(self, to: str) -> None:
         """See to it that a registry takes the image, before it is built; raises as ``push``."""

@@ -25,6 +25,8 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from hashlib import file_digest, sha256
+from importlib.metadata import PackageNotFoundError
+from importlib.metadata import version as installed_version
 from pathlib import Path, PurePosixPath
 from typing import Any, Final, Protocol, Self, TypeVar
 
@@ -46,6 +48,8 @@ MOST_COPIED_BYTES: Final = 8 * 1024**3
 """Of all files copied into an image, as workers pull no larger one."""
 LONGEST_IMAGE_PATH: Final = 1024
 """Bytes of a name in an image."""
+FUNCTION_RUNNER: Final = Path(__file__).parents[1] / "devnet" / "function_app" / "main.py"
+"""The app that runs functions: one file, which stands alone."""
 _VERSION: Final = re.compile(r"3\.([89]|[1-9][0-9])")
 _VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,199}")
 _LEFT_OUT: Final = frozenset({"__pycache__", "node_modules"})
@@ -103,6 +107,7 @@ class Image:
         files: By their names.
         variables: Of the environment, sorted.
         command: What a container runs; empty: ``main.py``, or the only program that was copied.
+        runs_functions: Whether it runs functions of Python programs, and says so.
     """
 
     python_version: str
@@ -112,6 +117,7 @@ class Image:
     files: tuple[ImageFile, ...] = ()
     variables: tuple[tuple[str, str], ...] = ()
     command: tuple[str, ...] = ()
+    runs_functions: bool = False
 
     @classmethod
     def python(cls, version: str = "", *, base: str = "") -> Self:
@@ -210,6 +216,26 @@ class Image:
             raise UnfitImage('an entry point has words, such as "python3", "/app/main.py"')
         return replace(self, command=words)
 
+    def functions(self) -> Self:
+        """Let it run functions that are sent from Python: ``client.map`` and its kin.
+
+        It gets the app that runs them and cloudpickle as it is here, and says which modules it has:
+        those of its packages, and what was copied beside the app.
+
+        Raises:
+            UnfitImage: cloudpickle is not installed here.
+        """
+        try:
+            pickles = f"cloudpickle=={installed_version('cloudpickle')}"
+        except PackageNotFoundError as fault:
+            raise UnfitImage(
+                "functions travel by cloudpickle, which is not installed: pip install "
+                "'poolhand[functions]'"
+            ) from fault
+        runner = f"{WORKING_FOLDER}/poolhand_functions.py"
+        image = self.pip(pickles).text(runner, FUNCTION_RUNNER.read_bytes())
+        return replace(image.entrypoint("python3", runner), runs_functions=True)
+
     def build(self, client: _Images[_B_co, Any, Any], file: str | Path) -> _B_co:
         """Return ``client.build_image(self, file)``, of an ``AsyncClient`` to be awaited."""
         return client.build_image(self, file)
@@ -234,6 +260,7 @@ class Image:
             "files": [(each.name, each.sha256, each.executable) for each in self.files],
             "variables": self.variables,
             "command": self.command,
+            **({"functions": True} if self.runs_functions else {}),
         }
         return sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
 

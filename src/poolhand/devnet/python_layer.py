@@ -32,7 +32,7 @@ from poolhand.appimage.layers import (
 )
 from poolhand.domain.errors import Refused
 
-RECIPE: Final = 1
+RECIPE: Final = 2
 """Raised when this module makes another layer of the same interpreter."""
 PYTHON_VERSION: Final = f"python{sys.version_info.major}.{sys.version_info.minor}"
 PYTHON_HOME: Final = f"/usr/lib/{PYTHON_VERSION}"
@@ -44,6 +44,8 @@ DROPPED_FILES: Final = re.compile(r"(site|user)customize\.py|turtle\.py|(_test|_
 LIBRARY: Final = re.compile(r"^\s*(\S+) => (/\S+) \(0x", re.MULTILINE)
 LOADER: Final = re.compile(r"^\s*(/\S+) \(0x", re.MULTILINE)
 LIBC: Final = "libc.so.6"
+OF_WHEELS: Final = ("libgcc_s.so.1", "libstdc++.so.6")
+"""What wheels with code in C++ expect of a system (PEP 599); Docker's images of Python have it."""
 USERS: Final = "root:x:0:0:root:/:/\nnobody:x:65534:65534:nobody:/:/\n"
 GROUPS: Final = "root:x:0:\nnogroup:x:65534:\n"
 
@@ -96,6 +98,8 @@ def _make(folder: Path) -> tuple[frozenset[Path], Layer]:
     _compile(interpreter, staged)
     extensions = sorted(staged.rglob("*.so"))
     libraries = _libraries([interpreter, *extensions])
+    expected = _of_wheels(libraries)
+    libraries |= expected | _libraries([interpreter, *(each.path for each in expected.values())])
     entries: dict[str, LayerEntry] = {
         **libraries,
         **{f"{PYTHON_HOME}/{path.relative_to(staged)}": Copied(path) for path in _files(staged)},
@@ -159,6 +163,16 @@ def _libraries(programs: Iterable[Path]) -> dict[str, Copied]:
     loaders = {Path(path) for path in LOADER.findall(told)}
     places = {beside / name: path for name, path in found.items()} | {x: x for x in loaders}
     return {str(place): Copied(path, executable=True) for place, path in places.items()}
+
+
+def _of_wheels(libraries: Iterable[str]) -> dict[str, Copied]:
+    """Return what packages expect of a system, as far as this machine has it, beside libc."""
+    beside = next(Path(each).parent for each in libraries if each.endswith(f"/{LIBC}"))
+    folders = beside, Path("/usr") / beside.relative_to("/")
+    found = ((name, folder / name) for name in OF_WHEELS for folder in reversed(folders))
+    return {
+        str(beside / name): Copied(path, executable=True) for name, path in found if path.is_file()
+    }
 
 
 def _fingerprint() -> str:
