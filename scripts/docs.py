@@ -1,4 +1,4 @@
-"""Write the generated pages of docs/ anew; a test compares them with what is committed."""
+"""Write generated pages and notebooks anew; a test compares them with what is committed."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import fieldcases
 import figurepages
 import httppage
 import modulemap
+import notebooks
 import reached
 import sandboxpage
 import sdkpage
@@ -70,6 +71,7 @@ def main() -> None:
     httppage.PAGE.write_text(httppage.page(), encoding="utf-8")
     modulemap.PAGE.write_text(modulemap.page(), encoding="utf-8")
     figurepages.write()
+    notebooks.write()
     made = (
         reached.PAGE,
         fieldcases.PAGE,

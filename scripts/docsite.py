@@ -90,7 +90,8 @@ def sections() -> Sections:
 
 def all_pages() -> set[str]:
     """Return the pages that people read, by their names from the root."""
-    folders = (ROOT.glob("*.md"), (ROOT / "docs").rglob("*.md"), ROOT.glob("apps/*/*.md"))
+    beside = (*ROOT.glob("apps/*/*.md"), *ROOT.glob("examples/*.md"))
+    folders = (ROOT.glob("*.md"), (ROOT / "docs").rglob("*.md"), beside)
     return {each.relative_to(ROOT).as_posix() for some in folders for each in some}
 
 

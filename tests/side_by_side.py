@@ -37,6 +37,7 @@ NETWORK: Final = frozenset(
 MARKET: Final = frozenset(
     {
         "client",
+        "example_programs",
         "functions_bought",
         "image_without_dockerfile",
         "sdk_buying",
