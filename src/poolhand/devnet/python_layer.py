@@ -44,8 +44,11 @@ DROPPED_FILES: Final = re.compile(r"(site|user)customize\.py|turtle\.py|(_test|_
 LIBRARY: Final = re.compile(r"^\s*(\S+) => (/\S+) \(0x", re.MULTILINE)
 LOADER: Final = re.compile(r"^\s*(/\S+) \(0x", re.MULTILINE)
 LIBC: Final = "libc.so.6"
-OF_WHEELS: Final = ("libgcc_s.so.1", "libstdc++.so.6")
-"""What wheels with code in C++ expect of a system (PEP 599); Docker's images of Python have it."""
+OF_WHEELS: Final = (
+    *("libgcc_s.so.1", "libstdc++.so.6", "libm.so.6"),
+    *("libpthread.so.0", "libdl.so.2", "librt.so.1", "libutil.so.1"),
+)
+"""What wheels expect of a system (PEP 599); Docker's images of Python have it."""
 USERS: Final = "root:x:0:0:root:/:/\nnobody:x:65534:65534:nobody:/:/\n"
 GROUPS: Final = "root:x:0:\nnogroup:x:65534:\n"
 
