@@ -212,3 +212,19 @@ def test_no_call_is_allowed_and_refused_at_once():
     names = [name for family in FAMILIES.values() for name in family.split()]
     assert len(names) == len(set(names))
     assert not set(names) & set(REFUSED_CALLS.split())
+
+
+def test_a_launcher_starts_what_the_image_would_start():
+    image = {"Config": {"Entrypoint": ["python3", "/app/main.py"], "Cmd": ["usual"]}}
+    terms = SandboxTerms.of(image, 0)
+    spec = {
+        "name": "task", "image": IMAGE, "environment": {}, "limits": LIMITS, "mounts": (),
+        "timeout": 60, "launcher": ("/agent", "-x"),
+    }  # fmt: skip
+    told = container_config(ContainerSpec(**spec, command=("a", "b c")), terms)
+    assert told["Entrypoint"] == ["/agent", "-x"]
+    assert told["Cmd"] == ["python3", "/app/main.py", "a", "b c"]
+    usual = container_config(ContainerSpec(**spec, command=()), terms)
+    assert usual["Cmd"] == ["python3", "/app/main.py", "usual"]
+    spec["launcher"] = ()
+    assert "Entrypoint" not in container_config(ContainerSpec(**spec, command=()), terms)

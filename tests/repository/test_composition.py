@@ -46,6 +46,10 @@ ALLOWED = {
         1,
         CAUSE,
     ),
+    ("worker/tee/relay.py", "self.report.asked"): (1, RECORD),
+    ("worker/tee/relay.py", "self.report.causes"): (1, RECORD),
+    ("worker/tee/relay.py", "self.report.computed"): (1, RECORD),
+    ("worker/tee/relay.py", "self.report.refusal"): (1, RECORD),
 }
 """Attributes of others that are assigned to all the same: how often, and why."""
 
@@ -196,6 +200,7 @@ MADE_ELSEWHERE = {
     ("requester/requester.py", "ImageLabels"): "asks by the logins and rules of this requester",
     ("requester/requester.py", "Selling"): "of the wallet that this very verb opened",
     ("requester/requester.py", "SpendingWallet"): "of the wallet that this very verb opened",
+    ("worker/tee/computing.py", "ServiceRelay"): "of the container that is about to run",
     ("scheduler/app_memory.py", "JournaledMap"): "its own memory, over a journal that it is given",
     ("scheduler/app_memory.py", "Reputations"): "its own memory, over a journal that it is given",
     ("scheduler/assessor.py", "AppMemory"): "makes the one memory of three over one journal",

@@ -46,6 +46,9 @@ READ_THE_ENVIRONMENT = {
     "transport/running_fetcher.py": "passed on to the fetcher, without secrets",
     "web/trusted.py": "the system's variables for certificates",
     "worker/doctor/main.py": "passed on to a program that the doctor tries",
+    "worker/tee/post_compute.py": "what a session tells it, in its container",
+    "worker/tee/pre_compute.py": "what a session tells it, in its container",
+    "worker/tee/tee_launcher.py": "what a worker tells it, in its container",
 }
 """What reads the environment besides the command line and the settings, and what for."""
 PUT_TOGETHER = re.compile(

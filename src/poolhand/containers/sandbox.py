@@ -122,7 +122,8 @@ class SandboxTerms:
     """What depends on image and worker: user and HOME (None: the image's own).
 
     ``start`` is where its program starts, if it gets a writable copy of that folder;
-    ``library_path`` is where its programs look for libraries besides the usual folders.
+    ``library_path`` is where its programs look for libraries besides the usual folders;
+    ``entrypoint`` and ``usual`` are the words that it starts, and those behind them.
     """
 
     user: str | None
@@ -130,6 +131,8 @@ class SandboxTerms:
     start: Start | None = None
     volumes: ImageVolumes = ImageVolumes()
     library_path: str = ""
+    entrypoint: tuple[str, ...] = ()
+    usual: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, image: dict[str, Any], worker: int) -> Self:
@@ -138,7 +141,9 @@ class SandboxTerms:
         user = user_for(wanted, worker)
         home = wanted.home_for(user)
         folder = None if start.target is None else start
-        return cls(user, home, folder, ImageVolumes.of(image), _variable(image, LIBRARY_PATH))
+        library_path, told = _variable(image, LIBRARY_PATH), image.get("Config") or {}
+        words = tuple(told.get("Entrypoint") or ()), tuple(told.get("Cmd") or ())
+        return cls(user, home, folder, ImageVolumes.of(image), library_path, *words)
 
 
 def _variable(image: dict[str, Any], name: str) -> str:
@@ -205,7 +210,10 @@ def container_config(
         | _apart(spec, sandbox),
         "NetworkDisabled": not spec.network,
     }
-    if spec.command:
+    if spec.launcher:
+        config["Entrypoint"] = list(spec.launcher)
+        config["Cmd"] = [*terms.entrypoint, *(spec.command or terms.usual)]
+    elif spec.command:
         config["Cmd"] = list(spec.command)
     if terms.user is not None:
         config["User"] = terms.user

@@ -100,7 +100,7 @@ async def publish(
     """
     with tempfile.TemporaryDirectory() as folder:
         image = await asyncio.to_thread(build, app, Path(folder), cache=cache, manner=manner)
-        return await _push(image, f"{registry}/{name}")
+        return await push_image(image, f"{registry}/{name}")
 
 
 def build(app: Path, folder: Path, *, cache: Path, manner: Manner = USUAL) -> BuiltImage:
@@ -148,14 +148,15 @@ def own_python() -> str:
 async def publish_base(registry: str, *, cache: Path = DEFAULT_CACHE) -> PublishedImage:
     """Push the base with our Python; raises as ``publish``."""
     image = await asyncio.to_thread(python_base, cache)
-    return await _push(image, base_reference(registry, own_python()))
+    return await push_image(image, base_reference(registry, own_python()))
 
 
 def _platform(manner: Manner) -> str:
     return f"linux/{manner.machine}" if manner.machine else linux_on(platform.machine())
 
 
-async def _push(image: BuiltImage, to: str) -> PublishedImage:
+async def push_image(image: BuiltImage, to: str) -> PublishedImage:
+    """Push an image to a registry without TLS; raises PushFailed."""
     target = ImageReference.parse(to)
     async with httpx.AsyncClient(timeout=PUSH_SECONDS, verify=trusted(), trust_env=False) as http:
         registry = RegistryApi(http, target, None, access=PUSH_AND_PULL)

@@ -49,6 +49,8 @@ class ContainerSpec:
     ``workplace`` is a host folder for a writable copy of the folder where the image's program
     starts; empty: the app may write to its writable mounts and /tmp alone. ``gpu`` is the one that
     it is given; its label ``GPU_LABEL`` must name it.
+    ``launcher`` are words put before all those of the image's own program, which they start; empty:
+    the engine starts it.
     """
 
     name: str
@@ -63,6 +65,7 @@ class ContainerSpec:
     workplace: str = ""
     proxy: str = ""
     gpu: Gpu | None = None
+    launcher: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -130,11 +130,11 @@ def _content(path: Path) -> bytes:
     if path.suffix != ".py":
         return path.read_bytes()
     if path.name == "__init__.py" and path.parent.name == "poolhand":
-        return _compiled(None)
-    return _compiled(path)
+        return compiled(None)
+    return compiled(path)
 
 
-def _compiled(path: Path | None) -> bytes:
+def compiled(path: Path | None) -> bytes:
     """Return a module's code, which never asks for the time of its source; None: an empty one."""
     with tempfile.TemporaryDirectory() as folder:
         source, made = Path(folder) / "m.py", Path(folder) / "m.pyc"

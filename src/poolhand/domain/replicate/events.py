@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, TypeAlias
 
-from poolhand.domain.ids import DealId, ResultDigest, TaskId, TxHash
+from poolhand.domain.ids import ZERO_ADDRESS, Address, DealId, ResultDigest, TaskId, TxHash
 from poolhand.domain.replicate.status import Status
 from poolhand.domain.units import BlockNumber, UnixSeconds
 
@@ -91,7 +91,8 @@ FOR_THE_STAKE: Final = frozenset({Action.REVEAL, Action.CLAIM})
 class Offer:
     """A task as the scheduler offers it: names and the pool owner's authorization, no more.
 
-    Everything else (prices, app, deadlines) the worker reads from the chain itself.
+    Everything else (prices, app, deadlines) the worker reads from the chain itself. Of a
+    confidential task it also names the address of the enclave's key, and where its secrets are.
     """
 
     task_id: TaskId
@@ -99,6 +100,8 @@ class Offer:
     index: int
     flow: Flow
     authorization: bytes
+    enclave: Address = ZERO_ADDRESS
+    secrets_url: str = ""
 
 
 # ------------------------------------------------------------------------------------------ events
@@ -124,7 +127,8 @@ class Activated:
 class Finished:
     """A stage ended; ``outcome`` is one of its step's outcomes, the rest is what it found out.
 
-    ``block`` is where the chain shows what the stage has put there.
+    ``block`` is where the chain shows what the stage has put there; ``enclave_sign`` is what an
+    enclave signed of the digest.
     """
 
     at: UnixSeconds
@@ -136,6 +140,7 @@ class Finished:
     callback_data: bytes | None = None
     link: str | None = None
     block: BlockNumber | None = None
+    enclave_sign: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)

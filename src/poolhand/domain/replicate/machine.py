@@ -321,6 +321,7 @@ def _finish(replicate: Replicate, event: Finished) -> Replicate:
         digest=event.digest or replicate.digest,
         callback_data=event.callback_data or replicate.callback_data,
         link=event.link or replicate.link,
+        enclave_sign=event.enclave_sign or replicate.enclave_sign,
         mined_at=max(event.block or replicate.mined_at, replicate.mined_at),
     )
     if _gives_up(ended):

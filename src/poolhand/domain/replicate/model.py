@@ -50,7 +50,7 @@ class Replicate:
         running: The stage under way.
         parked: The stage that waits for gas.
         active, reveal_asked: What was heard of the chain.
-        digest, callback_data, link: What stages found out.
+        digest, callback_data, link, enclave_sign: What stages found out.
         deadline: To contribute (Unix seconds), as read when the offer came; 0 when unknown.
         mined_at: Block that last showed our transactions, or that they are gone: what the chain
             said before it tells nothing.
@@ -70,6 +70,7 @@ class Replicate:
     digest: ResultDigest | None = None
     callback_data: bytes | None = None
     link: str | None = None
+    enclave_sign: bytes | None = None
     deadline: UnixSeconds = UnixSeconds(0)
     mined_at: BlockNumber = BlockNumber(0)
     cleaned: bool = False

@@ -48,10 +48,12 @@ from poolhand.worker.presence_watch import PresenceWatch
 from poolhand.worker.reports import PoolLink, PoolReports
 from poolhand.worker.results_place import ResultsPlace
 from poolhand.worker.shell import ReplicateShell
+from poolhand.worker.stages.compute import check_outcome
 from poolhand.worker.standing import Hold
 from poolhand.worker.sweep import Sweep
 from poolhand.worker.task_choice import TaskChoice
 from poolhand.worker.task_rules import Rules
+from poolhand.worker.tee.computing import ConfidentialComputation, TeeTerms
 from poolhand.worker.work_looks import WorkLooks
 from poolhand.worker.worker_wallet import WorkerWallet
 from poolhand.worker.working_hours import WorkingHours
@@ -88,6 +90,7 @@ class Worker:
         tunnels: Lets apps through to hosts.
         kept: Folder for what outlives tasks; None: nothing does.
         gpus: That tasks are given which need one.
+        tee: How it runs confidential tasks; None: not at all.
         waiting: How many messages to the pool are yet to be written.
         parts: What is put together in another way, by an adversary.
     """
@@ -122,6 +125,7 @@ class Worker:
         tunnels: Tunnels = NO_TUNNELS,
         kept: Path | None = None,
         gpus: Sequence[Gpu] = (),
+        tee: TeeTerms | None = None,
         waiting: Callable[[], int] = lambda: 0,
         parts: WorkerParts = HONEST,
     ) -> None:
@@ -179,6 +183,17 @@ class Worker:
             clock,
             lambda share: sandbox.engine.set_cpus(tuple(replicates), share),
         )
+        confidential = None
+        if tee is not None:
+            confidential = ConfidentialComputation(
+                tee,
+                sandbox.engine,
+                places,
+                rules,
+                lambda: self.presence.task_cpus,
+                ended,
+                check_outcome,
+            )
         self.stages = all_stages(
             slots,
             rules,
@@ -193,6 +208,7 @@ class Worker:
             watcher,
             clock,
             ended,
+            confidential,
         )
         runner = parts.stages(self.stages, address, hub, watcher, clock)
         self.shell = ReplicateShell(

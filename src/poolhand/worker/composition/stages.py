@@ -24,6 +24,7 @@ from poolhand.worker.stages.download import AppStage, DataStage
 from poolhand.worker.stages.reveal import RevealStage
 from poolhand.worker.stages.upload import UploadStage
 from poolhand.worker.task_rules import Rules
+from poolhand.worker.tee.computing import ConfidentialComputation
 from poolhand.worker.worker_wallet import WorkerWallet
 
 
@@ -41,12 +42,28 @@ def all_stages(
     watcher: Watcher,
     clock: Clock,
     ended: Callable[[TaskId, ContainerOutcome], None],
+    confidential: ConfidentialComputation | None,
 ) -> Stages:
-    """Make them; ``ended`` hears of each computation that is over, ``cpus`` tells its share."""
+    """Make them; ``ended`` hears of each computation that is over, ``cpus`` tells its share.
+
+    ``confidential`` runs what needs a TEE; None: nothing does here.
+    """
     briefs, views, stake, retry = chain.briefs, chain.views, chain.stake, chain.retry
     engine, pull, folders = sandbox.engine, sandbox.pull, sandbox.folders
     network = AppNetwork(tunnels, rules.hosts_bytes, clock)
-    compute = ComputeStage(briefs, folders, engine, pull, rules, cpus, network, ended, clock)
+    compute = ComputeStage(
+        briefs,
+        folders,
+        engine,
+        pull,
+        rules,
+        cpus,
+        network,
+        ended,
+        clock,
+        confidential,
+        views.worker,
+    )
     stages: dict[Action, Stage] = {
         Action.DOWNLOAD_APP: AppStage(briefs, pull, clock),
         Action.DOWNLOAD_DATA: DataStage(briefs, folders, fetcher, rules, sandbox.datasets, clock),
@@ -57,4 +74,4 @@ def all_stages(
         Action.UPLOAD: UploadStage(briefs, results, keys, folders, clock),
         Action.CLAIM: ClaimStage(views, wallet, retry, clock),
     }
-    return Stages(stages, sandbox.room, engine, folders, clock, slots)
+    return Stages(stages, sandbox.room, engine, folders, clock, slots, confidential)

@@ -13,6 +13,7 @@ from poolhand.worker.app_engine import AppEngine
 from poolhand.worker.brief import BadOffer
 from poolhand.worker.disk_watch import DiskRoom
 from poolhand.worker.task_folders import TaskFolders
+from poolhand.worker.tee.computing import ConfidentialComputation
 
 Stage: TypeAlias = Callable[[Replicate], Awaitable[Finished]]
 """Carries out one stage of a replicate."""
@@ -41,6 +42,7 @@ class Stages:
         engine, folders: What is left there by a replicate that is over.
         clock: Tells when a stage ended.
         slots: Apps that run at once; further ones wait.
+        confidential: Has containers and memory of its own; None: there is nothing such.
     """
 
     def __init__(
@@ -51,7 +53,9 @@ class Stages:
         folders: TaskFolders,
         clock: Clock,
         slots: int,
+        confidential: ConfidentialComputation | None = None,
     ) -> None:
+        self._confidential = confidential
         self._stages, self._room, self._engine, self._folders = stages, room, engine, folders
         self._clock, self._slots = clock, asyncio.Semaphore(slots)
 
@@ -80,4 +84,6 @@ class Stages:
     async def clean(self, replicate: Replicate) -> None:
         """Stop the container and remove the files; waits while the engine is down; repeatable."""
         await self._engine.kill(replicate.offer.task_id)
+        if self._confidential is not None and not replicate.offer.enclave.is_zero:
+            await self._confidential.forget(replicate.offer.task_id)
         await asyncio.to_thread(self._folders.discard, replicate.offer.task_id)

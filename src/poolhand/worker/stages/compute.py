@@ -23,10 +23,10 @@ from poolhand.domain.errors import (
     Unavailable,
     is_machines_fault,
 )
-from poolhand.domain.ids import TaskId
+from poolhand.domain.ids import Address, TaskId
 from poolhand.domain.params import input_name, split_arguments
 from poolhand.domain.replicate.exit_code import exited
-from poolhand.domain.replicate.machine import Action, Finished, Replicate
+from poolhand.domain.replicate.machine import Action, Finished, Offer, Replicate
 from poolhand.domain.replicate.status import Status
 from poolhand.domain.text import shown
 from poolhand.ports.clock import Clock
@@ -41,6 +41,7 @@ from poolhand.worker.result_files import add_file
 from poolhand.worker.stages.download import ImagePull, dataset_name
 from poolhand.worker.task_folders import Folder, TaskFolders
 from poolhand.worker.task_rules import Rules
+from poolhand.worker.tee.computing import ConfidentialComputation, SecretsUnavailable
 from poolhand.worker.work_looks import drop_progress
 
 IN, OUT = "/iexec_in", "/iexec_out"
@@ -66,6 +67,8 @@ class ComputeStage:
         network: Lets it through to hosts.
         ended: Told how each run of it ended.
         clock: Tells when the stage ended.
+        confidential: Runs what needs a TEE; None: nothing does here.
+        worker: Whose stage it is.
     """
 
     def __init__(
@@ -79,7 +82,10 @@ class ComputeStage:
         network: AppNetwork,
         ended: Callable[[TaskId, ContainerOutcome], None],
         clock: Clock,
+        confidential: ConfidentialComputation | None,
+        worker: Address,
     ) -> None:
+        self._confidential, self._worker = confidential, worker
         self._briefs, self._folders, self._engine, self._pull = briefs, folders, engine, pull
         self._rules, self._cpus, self._network = rules, cpus, network
         self._ended, self._clock = ended, clock
@@ -91,6 +97,8 @@ class ComputeStage:
         try:
             image = await self._pull(brief, replicate.offer.task_id)
             folder.create()
+            if brief.deal.tag.needs_tee:
+                return await self._compute_confidentially(replicate.offer, brief, folder, image)
             spec = self._spec(replicate, brief, folder, image)
             outputs = await self._compute(replicate.offer.task_id, brief, folder, spec)
         except EndsProgram:
@@ -104,6 +112,21 @@ class ComputeStage:
             Status.COMPUTED,
             digest=outputs.digest,
             callback_data=outputs.callback_data,
+        )
+
+    async def _compute_confidentially(
+        self, offer: Offer, brief: Brief, folder: Folder, image: str
+    ) -> Finished:
+        if self._confidential is None:
+            raise ComputationFailed("this worker computes no confidential tasks any more")
+        signed = await self._confidential.compute(offer, brief, folder, image, self._worker)
+        return Finished(
+            self._clock.now(),
+            Action.COMPUTE,
+            Status.COMPUTED,
+            digest=signed.digest,
+            callback_data=signed.callback_data,
+            enclave_sign=signed.enclave_sign,
         )
 
     async def _compute(
@@ -165,6 +188,7 @@ def blame(fault: Exception) -> tuple[Status, str]:
         lack = f"the worker's disk failed ({fault}): free some space on it, or repair it"
         return Status.FAILED, lack
     ours = isinstance(fault, RuntimeDown | ContainerRemoved | NoNodeFree)
+    ours = ours or isinstance(fault, SecretsUnavailable)
     return Status.FAILED if ours else Status.COMPUTE_FAILED, str(fault)
 
 

@@ -193,7 +193,7 @@ def _as_mined(verdict: Reverted, fault: Reverted) -> Reverted:
 
 
 def _call(worker: Address, replicate: Replicate, digest: ResultDigest) -> Call:
-    offer = replicate.offer
+    offer, signed = replicate.offer, replicate.enclave_sign or b""
     if offer.flow is Flow.CONTRIBUTE_AND_FINALIZE:
         return ContributeAndFinalize(
             offer.task_id,
@@ -201,12 +201,16 @@ def _call(worker: Address, replicate: Replicate, digest: ResultDigest) -> Call:
             (replicate.link or "").encode(),
             replicate.callback_data or b"",
             offer.authorization,
+            offer.enclave,
+            signed,
         )
     return Contribute(
         offer.task_id,
         result_hash(offer.task_id, digest),
         result_seal(worker, offer.task_id, digest),
         offer.authorization,
+        offer.enclave,
+        signed,
     )
 
 

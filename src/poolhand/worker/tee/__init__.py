@@ -1,0 +1,1 @@
+"""Confidential tasks at a worker: the programs inside containers, and what serves them outside."""
