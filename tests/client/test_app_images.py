@@ -19,6 +19,7 @@ from poolhand.client.loop_thread import LoopThread
 from poolhand.devnet.images import own_python, python_base
 from poolhand.devnet.registry import Registry
 from poolhand.domain.platforms import linux_on
+from typed_lines import ran
 
 
 @pytest.fixture
@@ -55,6 +56,7 @@ def test_an_image_becomes_an_app_once(named, registry):
         assert image.push(client, f"{to}:other").digest == first.image.digest
 
 
+@pytest.mark.executes("docs/how-to/make-an-app-image.md", "from poolhand import")
 def test_the_program_of_the_page_does_what_it_says(named, registry, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "count.py").write_text("")
@@ -67,6 +69,7 @@ def test_the_program_of_the_page_does_what_it_says(named, registry, tmp_path, mo
         digest = names["publish"](client, f"{registry}/you/count:1.0")
         assert client.push_image(names["image"], f"{registry}/you/count:1.0").digest == digest
     assert f"{registry}/you/count:1.0 is app 0x" in capsys.readouterr().out
+    ran(PROGRAM)
 
 
 async def test_the_same_from_a_loop(named, registry, tmp_path):

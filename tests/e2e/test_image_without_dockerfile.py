@@ -15,10 +15,10 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "appimage"))
 from wheelhouse import wheel
 
 from poolhand import Client, Image
+from typed_lines import claimed, ran
 
 ROOT = Path(__file__).parents[2]
-PAGE = ROOT / "docs" / "how-to" / "make-an-app-image.md"
-TYPED = re.findall(r"```sh\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)[0]
+(SNIPPET,) = claimed("docs/how-to/make-an-app-image.md", "cat > count.py")
 PACKAGE = """
 def intcomma(number):
     return f"{number:,}"
@@ -42,19 +42,22 @@ def shell(network, tmp_path, monkeypatch):
     return place
 
 
+@pytest.mark.executes("docs/how-to/make-an-app-image.md", "cat > count.py")
 def test_the_page_does_what_it_says_and_python_gives_the_same_image(network, shell):
-    ran = subprocess.run(
-        ["bash", "-e", "-c", TYPED],
+    done = subprocess.run(
+        ["bash", "-e", "-c", SNIPPET.text],
         cwd=shell,
         capture_output=True,
         text=True,
         timeout=400,
         check=False,
     )
-    assert ran.returncode == 0, ran.stdout + ran.stderr
-    assert ran.stdout.splitlines()[-1] == "1,234,567"
-    app = re.search(r"^app\s+(0x[0-9a-fA-F]{40})", ran.stdout, re.MULTILINE)[1]
-    digest = re.search(r"^digest\s+sha256:([0-9a-f]{64})", ran.stdout, re.MULTILINE)[1]
+    assert done.returncode == 0, done.stdout + done.stderr
+    for line in SNIPPET.lines:
+        ran(line)
+    assert done.stdout.splitlines()[-1] == "1,234,567"
+    app = re.search(r"^app\s+(0x[0-9a-fA-F]{40})", done.stdout, re.MULTILINE)[1]
+    digest = re.search(r"^digest\s+sha256:([0-9a-f]{64})", done.stdout, re.MULTILINE)[1]
     assert network.ok("app", "show", app)["checksum"] == f"0x{digest}"
     image = Image.python().from_requirements("requirements.txt").copy("count.py")
     with Client(account="requester") as client:
