@@ -182,7 +182,7 @@ def _fingerprint() -> str:
     """Tell this interpreter from others, and from itself after an upgrade."""
     program = Path(sys.executable).resolve()
     facts = program.stat()
-    told = (RECIPE, sys.version, str(program), facts.st_size, facts.st_mtime_ns)
+    told = (RECIPE, OF_WHEELS, sys.version, str(program), facts.st_size, facts.st_mtime_ns)
     return hashlib.sha256(repr(told).encode()).hexdigest()[:16]
 
 
