@@ -277,7 +277,8 @@ class SimulatedNetwork:
     def orders(self, trust: int, tasks: int, tag=NO_TAG, params: str = PARAMS) -> MatchOrders:
         z, salt = ZERO_ADDRESS, Salt(next(self._salts).to_bytes(32, "big"))
         requester, owner, domain = self.requester, self.owner, self.chain.domain
-        app = AppOrder(self.app, NanoRlc(APP_PRICE), tasks, NO_TAG, z, z, z, salt)
+        of_app = tag if tag.needs_tee else NO_TAG
+        app = AppOrder(self.app, NanoRlc(APP_PRICE), tasks, of_app, z, z, z, salt)
         pool = WorkerpoolOrder(
             self.workerpool, NanoRlc(PRICE), tasks, tag, 0, Trust(trust), z, z, z, salt
         )

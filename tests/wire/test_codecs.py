@@ -48,6 +48,7 @@ from poolhand.wire.messages import (
     Idle,
     Login,
     Logs,
+    OfferConfidentialTask,
     OfferTask,
     OwnerMessage,
     Reject,
@@ -124,6 +125,16 @@ MESSAGES = {
     Conditions: st.builds(Conditions, st.none() | count, count, some(host, 64)),
     Declined: st.builds(Declined, task),
     FollowTask: st.builds(FollowTask, task, st.none() | count),
+    OfferConfidentialTask: st.builds(
+        OfferConfidentialTask,
+        task,
+        sized(DealId),
+        count,
+        st.sampled_from(Flow),
+        signature,
+        address,
+        sentence,
+    ),
     TaskOutput: st.builds(
         TaskOutput, task, st.integers(0, MOST_LINE_NUMBER), some(app_line, 256), st.booleans()
     ),

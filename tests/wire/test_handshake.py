@@ -214,7 +214,7 @@ def test_a_pool_of_the_future_is_named():
 def test_sides_agree_on_the_newest_version_that_both_speak():
     hello = ServerHandshake(FACTS, N1).hello(NOW)
     assert hello.versions == SPOKEN
-    for offered, agreed in (((1, 2), 2), ((2, 3), 3), ((4, 5), 4), (SPOKEN, SESSION_VERSION)):
+    for offered, agreed in (((1, 2), 2), ((2, 3), 3), ((4, 5), 5), (SPOKEN, SESSION_VERSION)):
         login = answer(client(), replace(hello, versions=offered))
         assert login.version == agreed
     seen, _ = ServerHandshake(FACTS, N1).login(answer(client(), replace(hello, versions=(2,))), NOW)

@@ -18,7 +18,7 @@ TESTS = "\n".join(path.read_text(encoding="utf-8") for path in (ROOT / "tests").
 
 
 def test_the_rules_are_numbered_without_a_gap():
-    assert [number for number, *_ in RULES] == [f"P-{number}" for number in range(1, 65)]
+    assert [number for number, *_ in RULES] == [f"P-{number}" for number in range(1, 66)]
 
 
 @pytest.mark.parametrize(("number", "source", "test"), [(r[0], r[2], r[3]) for r in RULES])

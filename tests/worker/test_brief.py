@@ -8,16 +8,19 @@ from dataclasses import replace
 import pytest
 from worker_world import refusal_of
 
-from poolhand.domain.ids import ZERO_ADDRESS, DealId
+from poolhand.domain.ids import ZERO_ADDRESS, Address, DealId
 from poolhand.domain.replicate.machine import Flow
 from poolhand.domain.signatures import BadSignature
 from poolhand.domain.tag import Tag
+from poolhand.domain.tee.framework import NoOneFramework, TeeFramework
 from poolhand.worker.brief import BadOffer, UnfitTask, check_offer
 
+ENCLAVE = Address(bytes([4]) * 20)
 
-async def checked(shop, offer, brief=None, pool=None):
+
+async def checked(shop, offer, brief=None, pool=None, **can):
     brief = brief or await shop.worker.briefs.of(offer)
-    check_offer(offer, brief, pool or shop.world.workerpool, shop.address)
+    check_offer(offer, brief, pool or shop.world.workerpool, shop.address, **can)
     return brief
 
 
@@ -106,3 +109,43 @@ async def test_a_task_that_needs_what_this_worker_has_not_is_declined(shop):
     }
     for word, each in unfit.items():
         assert word in await refusal_of(UnfitTask, checked(shop, offer, each))
+
+
+def confidential(shop, brief, *, names=("tee", "tdx")):
+    """Return the brief of a deal that asks for an enclave."""
+    return replace(brief, deal=replace(brief.deal, tag=Tag.of(names)))
+
+
+def offered(shop, deal, enclave=ENCLAVE, url="http://secrets"):
+    """Return an offer for an enclave, authorized by the pool's owner."""
+    _, task_id = next(deal.tasks())
+    signed = shop.world.owner.sign_authorization(shop.address, task_id, enclave)
+    return shop.offer(deal, authorization=signed, enclave=enclave, secrets_url=url)
+
+
+async def test_an_enclave_is_named_exactly_where_the_deal_asks_for_one(shop):
+    deal = await shop.deal()
+    brief = await shop.worker.briefs.of(shop.offer(deal))
+    wanted, tdx = confidential(shop, brief), {TeeFramework.TDX}
+    await checked(shop, offered(shop, deal), wanted, frameworks=tdx)
+    plain = shop.offer(deal)
+    for offer, each in (
+        (offered(shop, deal), brief),
+        (plain, wanted),
+        (offered(shop, deal, url=""), wanted),
+    ):
+        assert "enclave" in await refusal_of(BadOffer, checked(shop, offer, each, frameworks=tdx))
+    forged = replace(offered(shop, deal), authorization=plain.authorization)
+    await refusal_of(BadSignature, checked(shop, forged, wanted, frameworks=tdx))
+
+
+async def test_a_framework_that_this_worker_lacks_is_declined(shop):
+    deal = await shop.deal()
+    brief = await shop.worker.briefs.of(shop.offer(deal))
+    offer, tdx = offered(shop, deal), {TeeFramework.TDX}
+    scone = confidential(shop, brief, names=("tee", "scone"))
+    assert "scone" in await refusal_of(UnfitTask, checked(shop, offer, scone, frameworks=tdx))
+    none = confidential(shop, brief, names=("tee",))
+    assert "exactly one" in await refusal_of(
+        NoOneFramework, checked(shop, offer, none, frameworks=tdx)
+    )

@@ -31,6 +31,7 @@ from poolhand.domain.replicate.machine import Action
 from poolhand.domain.replicate.status import Status
 from poolhand.domain.tag import Tag
 from poolhand.domain.tee.enclave_signature import check_enclave_signature
+from poolhand.domain.tee.framework import TeeFramework
 from poolhand.domain.tee.session import Service, SessionRequest, TaskSecrets, environments
 from poolhand.keys.result_encryption import decrypt_result, make_keypair
 from poolhand.keys.wallet import Wallet
@@ -79,7 +80,14 @@ class TeeRun:
         self.quoter = MemoryQuoter()
         rules = self.shop.node.rules
         rules = replace(rules, limits=replace(rules.limits, **LIMITS))
-        terms = TeeTerms(launcher, self.memory, self.quoter, lambda _: self.sessions, True)
+        terms = TeeTerms(
+            launcher,
+            self.memory,
+            self.quoter,
+            lambda _: self.sessions,
+            frozenset({TeeFramework.TDX}),
+            True,
+        )
         fetcher = SafeFetcher(WebDownloads(FetchRules()), (folder,))
         self.shop.make(rules=rules, runtime=runtime, fetcher=fetcher, tee=terms)
 

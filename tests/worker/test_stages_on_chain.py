@@ -13,16 +13,28 @@ from poolhand.chain.errors import Displaced
 from poolhand.domain.gas_reserve import REVEAL_GAS
 from poolhand.domain.hashes import result_hash, result_seal
 from poolhand.domain.ids import ZERO_ADDRESS, ResultDigest, TxHash
-from poolhand.domain.onchain import ChainTaskStatus, Contribute, Reveal
+from poolhand.domain.onchain import (
+    ChainTaskStatus,
+    Contribute,
+    ContributeAndFinalize,
+    Reveal,
+)
 from poolhand.domain.replicate.machine import Action, Flow
 from poolhand.domain.replicate.status import Status
+from poolhand.domain.tag import Tag
+from poolhand.domain.tee.enclave_signature import enclave_message
 from poolhand.domain.units import Wei
+from poolhand.keys.wallet import Wallet
+from poolhand.worker.tee.stage_program import ChallengeKey
 
 A = Action
 S = Status
 RIGHT = ResultDigest(sha256(b"the right result").digest())
 OTHER = ResultDigest(bytes([9] * 32))
 GAS = Wei(300_000)
+ENCLAVE_KEY = bytes([4]) * 32
+ENCLAVE = Wallet.from_key(ENCLAVE_KEY)
+LINK = '{ "storage": "ipfs", "location": "http://results/1" }'
 
 
 async def ready(shop, *, trust=1, digest=RIGHT, flow=Flow.STANDARD, **terms):
@@ -297,3 +309,36 @@ async def test_a_reveal_that_the_contract_refuses_fails_with_the_reason(shop):
     finished = await done(shop, A.REVEAL, replicate)
     assert finished.outcome is S.REVEAL_FAILED
     assert "ended" in finished.detail
+
+
+# ------------------------------------------------------------------- what an enclave has signed
+
+
+async def enclosed(shop, flow, **changes):
+    """Return a replicate of an active confidential task, whose result its enclave has signed."""
+    deal = await shop.deal(tag=Tag.of(["tee", "tdx"]))
+    shop.initialize(deal)
+    _, task_id = next(deal.tasks())
+    signed = shop.world.owner.sign_authorization(shop.address, task_id, ENCLAVE.address)
+    offer = shop.offer(deal, flow, authorization=signed, enclave=ENCLAVE.address)
+    key = ChallengeKey(ENCLAVE_KEY.hex())
+    told = {"enclave_sign": key.sign(enclave_message(shop.address, task_id, RIGHT)), **changes}
+    return shop.replicate(offer, digest=RIGHT, link=LINK, **told)
+
+
+@pytest.mark.parametrize("flow", Flow)
+async def test_an_enclaves_signature_goes_on_chain(shop, flow):
+    replicate = await enclosed(shop, flow)
+    finished = await done(shop, A.CONTRIBUTE, replicate)
+    assert (finished.outcome, finished.detail) == (S.CONTRIBUTED, None)
+    calls = [mined.sent.call for mined in shop.chain.mined()]
+    (call,) = [each for each in calls if isinstance(each, Contribute | ContributeAndFinalize)]
+    assert call.enclave == ENCLAVE.address
+
+
+@pytest.mark.parametrize("flow", Flow)
+async def test_without_it_nothing_is_contributed(shop, flow):
+    replicate = await enclosed(shop, flow, enclave_sign=bytes(65))
+    finished = await done(shop, A.CONTRIBUTE, replicate)
+    assert finished.outcome is S.CONTRIBUTE_FAILED
+    assert "enclave" in finished.detail

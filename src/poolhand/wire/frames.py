@@ -26,6 +26,7 @@ _BY_NAME: Final[Mapping[str, type[SessionMessage]]] = {
     "welcome": messages.Welcome,
     "reject": messages.Reject,
     "offer": messages.OfferTask,
+    "confidential-offer": messages.OfferConfidentialTask,
     "activated": messages.TaskActivated,
     "reveal-asked": messages.AskReveal,
     "upload-asked": messages.AskUpload,

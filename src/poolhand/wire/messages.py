@@ -36,7 +36,7 @@ from poolhand.wire.fields import (
     text,
 )
 
-SPOKEN: Final = (2, 3, 4)
+SPOKEN: Final = (2, 3, 4, 5)
 """The versions this code speaks; a new or changed message means the next one."""
 FIRST_SESSION_VERSION: Final = SPOKEN[0]
 SESSION_VERSION: Final = SPOKEN[-1]
@@ -45,6 +45,8 @@ OWNER_MESSAGES: Final = 3
 what it is beyond its login."""
 LIVE_OUTPUT: Final = 4
 """The version since which a pool may ask a worker for what an app prints while it runs."""
+CONFIDENTIAL_OFFERS: Final = 5
+"""The version since which a pool may offer confidential tasks."""
 MAX_WORD: Final = 64
 MAX_SENTENCE: Final = 512
 DETAIL: Final = 2_048
@@ -142,6 +144,22 @@ class OfferTask:
     index: Annotated[int, _COUNT]
     flow: Annotated[Flow, choice(Flow)]
     authorization: Annotated[bytes, _SIGNATURE]
+
+
+@dataclass(frozen=True, slots=True)
+class OfferConfidentialTask:
+    """As ``OfferTask``, of a confidential task: who its enclave is, and where its secrets are.
+
+    The authorization is over the enclave's address, too.
+    """
+
+    task_id: Annotated[TaskId, _TASK]
+    deal_id: Annotated[DealId, fixed(DealId)]
+    index: Annotated[int, _COUNT]
+    flow: Annotated[Flow, choice(Flow)]
+    authorization: Annotated[bytes, _SIGNATURE]
+    enclave: Annotated[Address, fixed(Address)]
+    secrets_url: Annotated[str, _SENTENCE]
 
 
 @dataclass(frozen=True, slots=True)
@@ -362,6 +380,7 @@ class Close:
 
 WorkerBound: TypeAlias = (
     OfferTask
+    | OfferConfidentialTask
     | TaskActivated
     | AskReveal
     | AskUpload
@@ -388,6 +407,7 @@ _SINCE: Final[Mapping[type[SessionMessage], int]] = {
     FollowTask: LIVE_OUTPUT,
     TaskOutput: LIVE_OUTPUT,
     WorkProgress: LIVE_OUTPUT,
+    OfferConfidentialTask: CONFIDENTIAL_OFFERS,
 }
 """Messages that the first version does not have, and that which brought them."""
 

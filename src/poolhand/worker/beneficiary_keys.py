@@ -23,11 +23,14 @@ class BeneficiaryKeys:
     async def of(self, brief: Brief) -> ResultKey | None:
         """Return the key that a deal's results are encrypted to; None where none is asked for.
 
+        A confidential task's result is encrypted before the worker has it, to a key that its
+        session tells.
+
         Raises:
             UnfitTask: The beneficiary has handed in none.
             Unavailable: The service does not answer.
         """
-        if not brief.params.result_encryption:
+        if not brief.params.result_encryption or brief.deal.tag.needs_tee:
             return None
         key = await (await self._results()).key_of(brief.deal.beneficiary)
         if key is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from poolhand.domain.category import Category
@@ -12,6 +13,8 @@ from poolhand.domain.ids import Address
 from poolhand.domain.params import DealParams
 from poolhand.domain.replicate.machine import Flow, Offer
 from poolhand.domain.signatures import check_authorization
+from poolhand.domain.tag import Tag
+from poolhand.domain.tee.framework import TeeFramework, framework_of
 from poolhand.domain.trust import Trust
 from poolhand.ports.chain import Hub
 
@@ -62,7 +65,13 @@ async def read_brief(hub: Hub, offer: Offer) -> Brief:
 
 
 def check_offer(
-    offer: Offer, brief: Brief, pool: Address, worker: Address, *, has_gpu: bool = False
+    offer: Offer,
+    brief: Brief,
+    pool: Address,
+    worker: Address,
+    *,
+    has_gpu: bool = False,
+    frameworks: Collection[TeeFramework] = (),
 ) -> None:
     """Check that the offer is ours to take and that we can do it.
 
@@ -72,10 +81,11 @@ def check_offer(
         pool: Ours.
         worker: Our wallet.
         has_gpu: Whether the worker gives apps GPUs.
+        frameworks: Of confidential tasks that it runs, as tags name them.
 
     Raises:
-        BadOffer: Another pool's deal, a task that is not the deal's, or the flow does not fit the
-            trust.
+        BadOffer: Another pool's deal, a task that is not the deal's, the flow does not fit the
+            trust, or there is an enclave where none is asked for, or none where one is.
         BadSignature: The pool owner did not authorize this worker for this task.
         UnfitTask: A TEE is asked for, or a GPU where there is none, or the app is no Docker image.
     """
@@ -87,10 +97,25 @@ def check_offer(
         raise BadOffer(f"deal {deal.deal_id} is for pool {deal.workerpool.address}, not {pool}")
     if offer.flow is Flow.CONTRIBUTE_AND_FINALIZE and deal.trust != Trust(1):
         raise BadOffer(f"trust {deal.trust} does not allow to contribute and finalize at once")
-    check_authorization(offer.authorization, deal.workerpool.owner, worker, offer.task_id)
-    if deal.tag.needs_tee:
-        raise UnfitTask("the task needs a TEE and this worker has none: tag of the deal")
+    signed, owner = offer.authorization, deal.workerpool.owner
+    check_authorization(signed, owner, worker, offer.task_id, offer.enclave)
+    _check_enclave(offer, deal.tag, frameworks)
     if deal.tag.needs_gpu and not has_gpu:
         raise UnfitTask("the task needs a GPU and this worker gives apps none: tag of the deal")
     if brief.app.type != "DOCKER":
         raise UnfitTask(f"app {brief.app.address} has type {brief.app.type}, not DOCKER")
+
+
+def _check_enclave(offer: Offer, tag: Tag, frameworks: Collection[TeeFramework]) -> None:
+    """Check that the task is confidential exactly where its deal says so, and that we can do it."""
+    if not tag.needs_tee:
+        if not offer.enclave.is_zero:
+            raise BadOffer(f"task {offer.task_id} is offered for an enclave and asks for none")
+        return
+    framework = framework_of(tag)
+    if framework not in frameworks:
+        raise UnfitTask(
+            f"the task needs a TEE ({framework}) and this worker has none such: its tag"
+        )
+    if offer.enclave.is_zero or not offer.secrets_url:
+        raise BadOffer(f"task {offer.task_id} needs a TEE, and no enclave or service is named")

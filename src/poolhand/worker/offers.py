@@ -11,6 +11,7 @@ from poolhand.domain.errors import EndsProgram, PeerFault, Refused
 from poolhand.domain.ids import Address, TaskId
 from poolhand.domain.replicate import machine
 from poolhand.domain.replicate.machine import Accepted
+from poolhand.domain.tee.framework import TeeFramework
 from poolhand.observe.fault_boundary import FaultBoundary
 from poolhand.ports.clock import Clock
 from poolhand.wire import messages
@@ -33,13 +34,14 @@ log = structlog.get_logger()
 class OfferTerms:
     """Which offers are this worker's: to whom, of which pool, for so many tasks at a time.
 
-    ``has_gpu`` tells whether it gives apps GPUs.
+    ``has_gpu`` tells whether it gives apps GPUs, ``frameworks`` in which TEEs it runs them.
     """
 
     worker: Address
     pool: Address
     slots: int
     has_gpu: bool = False
+    frameworks: frozenset[TeeFramework] = frozenset()
 
 
 class OfferIntake:
@@ -87,7 +89,7 @@ class OfferIntake:
         """Tell the pool that nothing is done for a task here, and why."""
         self._reports.none_here(task_id, self._clock.now(), why)
 
-    async def take(self, message: messages.OfferTask) -> None:
+    async def take(self, message: messages.OfferTask | messages.OfferConfidentialTask) -> None:
         """Accept an offer that the chain confirms; decline any other, with the reason."""
         task_id = message.task_id
         if task_id in self._taking:
@@ -108,11 +110,9 @@ class OfferIntake:
         finally:
             self._taking.discard(task_id)
 
-    async def _accept(self, message: messages.OfferTask) -> None:
+    async def _accept(self, message: messages.OfferTask | messages.OfferConfidentialTask) -> None:
         task_id = message.task_id
-        offer = machine.Offer(
-            task_id, message.deal_id, message.index, message.flow, message.authorization
-        )
+        offer = _offer_of(message)
         if task_id in self._held.shell.replicates:
             self._held.shell.offered_again(task_id, self._clock.now())
             return
@@ -121,7 +121,14 @@ class OfferIntake:
         self._check_room()
         brief = await self._briefs.of(offer)
         terms = self._terms
-        check_offer(offer, brief, terms.pool, terms.worker, has_gpu=terms.has_gpu)
+        check_offer(
+            offer,
+            brief,
+            terms.pool,
+            terms.worker,
+            has_gpu=terms.has_gpu,
+            frameworks=terms.frameworks,
+        )
         await self._keys.check(brief)
         if task_id not in self._taking:
             return  # the pool has taken the offer back meanwhile
@@ -154,6 +161,13 @@ class OfferIntake:
         self.standing.offers.declined[fault.code] += 1
         log.warning("offer_declined", task_id=str(task_id), cause=str(fault))
         self.none_here(task_id, str(fault))
+
+
+def _offer_of(message: messages.OfferTask | messages.OfferConfidentialTask) -> machine.Offer:
+    told = message.task_id, message.deal_id, message.index, message.flow, message.authorization
+    if isinstance(message, messages.OfferTask):
+        return machine.Offer(*told)
+    return machine.Offer(*told, message.enclave, message.secrets_url)
 
 
 class OfferFaulted(Refused):

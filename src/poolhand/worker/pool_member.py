@@ -146,7 +146,7 @@ class PoolMember:
     async def _receive(self, message: WorkerBound) -> None:
         now = self._clock.now()
         match message:
-            case messages.OfferTask():
+            case messages.OfferTask() | messages.OfferConfidentialTask():
                 self._tasks.create_task(self._offers.take(message))
             case messages.TaskActivated() | messages.AskReveal():
                 self._hear_of_chain(message)

@@ -230,7 +230,13 @@ class Worker:
             held_back,
         )
         held = HeldReplicates(self.shell, watches.chain, sandbox.folders)
-        terms = OfferTerms(address, pool, slots, has_gpu=bool(gpus))
+        terms = OfferTerms(
+            address,
+            pool,
+            slots,
+            has_gpu=bool(gpus),
+            frameworks=frozenset() if tee is None else tee.frameworks,
+        )
         self.hours = WorkingHours(self.live, clock)
         self.choice = TaskChoice(self.live, self.hours, lambda: watches.wallet.gas_price, clock)
         offers = OfferIntake(terms, chain.briefs, held, reports, self.choice, clock, boundary, keys)

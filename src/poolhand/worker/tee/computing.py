@@ -23,6 +23,7 @@ from poolhand.domain.ids import Address, ResultDigest, TaskId
 from poolhand.domain.params import split_arguments
 from poolhand.domain.replicate.machine import Offer
 from poolhand.domain.tee.exit_causes import sentence, told_cause
+from poolhand.domain.tee.framework import TeeFramework
 from poolhand.domain.tee.session import SERVICE_IN, Service, services_of
 from poolhand.domain.text import shown
 from poolhand.observe.private import sync_folder
@@ -86,6 +87,7 @@ class TeeTerms:
         memory: Where their files lie.
         quoter: Quotes what runs.
         sessions: Reaches the secret management service at a URL.
+        frameworks: That it offers, as tags name them.
         is_simulated: Whether the quotes prove nothing but that this code works.
     """
 
@@ -93,6 +95,7 @@ class TeeTerms:
     memory: MemoryFolders
     quoter: ServiceQuoter
     sessions: Callable[[str], TeeSessions]
+    frameworks: frozenset[TeeFramework]
     is_simulated: bool
 
 
