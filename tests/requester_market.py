@@ -24,15 +24,18 @@ from poolhand.domain.orders.model import MatchOrders, Salt, Signed, WorkerpoolOr
 from poolhand.domain.orders.signed_purchase import deal_of
 from poolhand.domain.tag import Tag
 from poolhand.domain.trust import Trust
-from poolhand.domain.units import NANO_PER_RLC, NanoRlc
+from poolhand.domain.units import NANO_PER_RLC, NanoRlc, Seconds
 from poolhand.keys.wallet import Wallet
 from poolhand.requester.requester import Requester
 from poolhand.requester.wish import Wish
+from poolhand.results.input_api import input_routes
+from poolhand.results.input_shelf import InputShelf
 from poolhand.scheduler.api.task_output import reader_sign_in_routes
 from poolhand.scheduler.reader_sessions import ReaderSessions
 from poolhand.settings.chain import ChainSettings
 from poolhand.settings.requester import RequesterSettings
 from poolhand.transport.addresses import IPAddress
+from poolhand.transport.asgi import application
 from poolhand.transport.attempts import Attempts
 from poolhand.transport.bearer import given_token
 from poolhand.transport.clock import ManualClock, SeededEntropy, SystemClock
@@ -42,6 +45,7 @@ from poolhand.wire.output_api import NewsKind, OutputNews
 
 RLC = NANO_PER_RLC
 POOL_URL = "http://pool.test"
+RESULTS_URL = "https://results.test"
 IMAGE = "127.0.0.1:5000/poolhand/words:1.0"
 
 
@@ -271,6 +275,11 @@ class Market:
     clock: ManualClock | SystemClock = field(default_factory=ManualClock)
     seed: int = 0
     hosts: dict[str, str] = field(default_factory=dict)
+    inputs: InputShelf | None = None
+
+    def leave_inputs(self) -> None:
+        """Let the pool name a results service that keeps files for workers."""
+        self.pool.results_url, self.hosts["results.test"] = RESULTS_URL, "8.8.8.8"
 
     def requester(
         self, wallet: Wallet | bool | None = None, settings: RequesterSettings | None = None
@@ -362,5 +371,9 @@ async def open_market(folder: Path) -> Market:
         state=folder / "state",
         locks=folder / "locks",
     )
-    http = client(**{"pool_test": pool.app(), "127_0_0_1": registry()})
-    return Market(chain, pool, wallet, http, settings, FakeResults())
+    inputs = InputShelf(folder / "inputs", 10**9, Seconds(3600))
+    service = application(
+        "inputs", [input_routes(inputs, chain.facts, SystemClock(), RESULTS_URL)], max_body=10**8
+    )
+    http = client(**{"pool_test": pool.app(), "127_0_0_1": registry(), "results_test": service})
+    return Market(chain, pool, wallet, http, settings, FakeResults(), inputs=inputs)

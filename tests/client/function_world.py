@@ -11,7 +11,7 @@ from bargains import LINK, contribute, finalize, reveal
 from client_world import put_on_chain
 
 from poolhand.devnet.examples import FUNCTION_APP
-from poolhand.domain.params import DealParams, split_arguments
+from poolhand.domain.params import DealParams, input_name, split_arguments
 
 
 @cache
@@ -40,19 +40,30 @@ class FunctionWorkers:
         await put_on_chain(market, deal)
         for index, task_id in deal.tasks():
             if index not in self.fails:
-                files = self.alter(self.compute(deal, index))
+                files = self.alter(self.compute(deal, index, await self._inputs(market, deal)))
                 market.results.archives[task_id] = self.forge(zipped(files))
                 await contribute(market, task_id, files["result.bin"])
                 await reveal(market, task_id, files["result.bin"])
                 await finalize(market, task_id, LINK)
 
-    def compute(self, deal, index):
+    async def _inputs(self, market, deal):
+        """Download the input files, as a worker does; return what the app is told of them."""
+        told, folder = {}, self.folder / f"{deal.deal_id}-in"
+        folder.mkdir(parents=True, exist_ok=True)
+        for number, url in enumerate(DealParams.parse(deal.params).input_files, 1):
+            answer = await market.http.get(url)
+            assert answer.status_code == 200, answer.text
+            (folder / input_name(url)).write_bytes(answer.content)
+            told[f"IEXEC_INPUT_FILE_NAME_{number}"] = input_name(url)
+        return {**told, "IEXEC_IN": str(folder)}
+
+    def compute(self, deal, index, inputs):
         """Return the files that the app leaves."""
         words = split_arguments(DealParams.parse(deal.params).args)
         out = self.folder / f"{deal.deal_id}-{index}"
         out.mkdir(parents=True)
         self.ran.append((deal.deal_id, index, words))
-        environment = {"IEXEC_TASK_INDEX": str(index), "IEXEC_OUT": str(out)}
+        environment = {"IEXEC_TASK_INDEX": str(index), "IEXEC_OUT": str(out), **inputs}
         assert app()["main"](list(words), environment) == 0
         files = {each.name: each.read_bytes() for each in out.iterdir()}
         named = files["computed.json"].replace(str(out).encode(), b"/iexec_out")

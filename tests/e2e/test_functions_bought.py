@@ -9,6 +9,7 @@ import sys
 import pytest
 
 PROGRAM = """
+import os
 import sys
 from poolhand import Client
 
@@ -32,7 +33,8 @@ try:
     next(found)
 except Odd as fault:
     print(fault, "in halves" in str(fault.__cause__), flush=True)
-    client.budget.limit = 0
+print(client.submit(len, os.urandom(500_000)).result(), flush=True)
+client.budget.limit = 0
 try:
     client.function(trust=10)(halves).remote(2)
 except Exception as fault:
@@ -69,5 +71,7 @@ def test_functions_run_in_containers_and_a_program_that_dies_pays_once(
         "20 0",  # what was paid by the program that was killed
         "[1, 2, 3]",
         "7 is odd True",
+        "500000",
         "PriceTooHigh",
     ], done.stderr
+    assert not list(network.home.rglob("inputs/0x*/*"))  # what travelled beside its deal

@@ -27,6 +27,11 @@ def pool_domain(chain_id: int, workerpool: Address) -> Domain:
     return Domain("Poolhand", "1", chain_id, workerpool)
 
 
+def hub_domain(chain_id: int, hub: Address) -> Domain:
+    """Return the domain of Poolhand messages that are of a chain's hub, and of no pool."""
+    return Domain("Poolhand", "1", chain_id, hub)
+
+
 @dataclass(frozen=True, slots=True)
 class WorkerLogin:
     """A worker proves its wallet to the pool reached at ``url``; answers the pool's ``nonce``."""
@@ -190,8 +195,56 @@ class ReaderSignIn:
         return self.domain.digest(self.TYPE.hash(told))
 
 
+@dataclass(frozen=True, slots=True)
+class InputUpload:
+    """A requester leaves a file for workers: ``file`` is its sha256, ``size`` its bytes."""
+
+    TYPE: ClassVar[StructType] = StructType(
+        "InputUpload",
+        (("address", "owner"), ("bytes32", "file"), ("uint256", "size"), ("uint256", "expiry")),
+    )
+    domain: Domain
+    owner: Address
+    file: bytes
+    size: int
+    expiry: UnixSeconds
+
+    @property
+    def digest(self) -> bytes:
+        """The 32 bytes to sign."""
+        told = self.owner, self.file, self.size, self.expiry
+        return self.domain.digest(self.TYPE.hash(told))
+
+
+@dataclass(frozen=True, slots=True)
+class InputRelease:
+    """A requester takes a file away that it left: ``file`` is its sha256."""
+
+    TYPE: ClassVar[StructType] = StructType(
+        "InputRelease",
+        (("address", "owner"), ("bytes32", "file"), ("uint256", "expiry")),
+    )
+    domain: Domain
+    owner: Address
+    file: bytes
+    expiry: UnixSeconds
+
+    @property
+    def digest(self) -> bytes:
+        """The 32 bytes to sign."""
+        return self.domain.digest(self.TYPE.hash((self.owner, self.file, self.expiry)))
+
+
 TypedMessage: TypeAlias = (
-    WorkerLogin | PoolProof | ResultUpload | MarketLogin | JoinFiles | OwnerSignIn | ReaderSignIn
+    WorkerLogin
+    | PoolProof
+    | ResultUpload
+    | MarketLogin
+    | JoinFiles
+    | OwnerSignIn
+    | ReaderSignIn
+    | InputUpload
+    | InputRelease
 )
 
 MAX_SKEW: Final = 30

@@ -47,7 +47,7 @@ from poolhand.requester.named_urls import UrlRule
 from poolhand.requester.output import OutputReader
 from poolhand.requester.registry import demand_runnable
 from poolhand.requester.remembered import RememberedDeals
-from poolhand.requester.result_places import ResultPlaces
+from poolhand.requester.result_places import NoResultsService, ResultPlaces
 from poolhand.requester.results import Result, ResultsSource
 from poolhand.requester.sellers import Sellers, demanded, registered
 from poolhand.requester.selling import OrderStanding, Selling, standing
@@ -58,6 +58,7 @@ from poolhand.requester.whose_pool import Inquiry, PoolFinder
 from poolhand.requester.wish import Wish
 from poolhand.settings.requester import RequesterSettings
 from poolhand.transport.addresses import Resolver, resolve
+from poolhand.transport.input_client import InputStation
 from poolhand.transport.market_client import MarketClient
 from poolhand.transport.pool_client import PoolClient
 from poolhand.transport.results_client import ResultMissing, ResultsDown
@@ -315,6 +316,17 @@ class Requester:
             with suppress(ResultMissing, ResultsDown):
                 return await results.download(view, self._archives, each, folder, unpack=unpack)
         return await results.download(view, self._archives, last, folder, unpack=unpack)
+
+    async def inputs(self, at: str | None = None) -> InputStation:
+        """Return where files for workers are left; raises NoResultsService.
+
+        Args:
+            at: URL of the results service; None: that of the settings, or of the pool.
+        """
+        url = at or await self._places.service()
+        if url is None:
+            raise NoResultsService("where are files left for workers? Give --results-url")
+        return InputStation(self._http, url, self.wallet.signer, self.hub.facts, self._clock)
 
     async def logs(self, task_id: TaskId) -> Mapping[Address, tuple[str, str]]:
         """Return what the app printed on each worker; raises as ``OutputReader.logs``."""

@@ -58,6 +58,10 @@ class ResultPlaces:
             )
         raise NoResultsService("where are the results? Give --results-url, or --pool-url")
 
+    async def service(self) -> str | None:
+        """Return the results service of the settings, or else of the pool; None: nobody says."""
+        return self.named or await self._told_by_pool()
+
     async def demand_key(self, http: httpx.AsyncClient, wish: Wish, buyer: Address) -> None:
         """Check, before a wish is paid, that workers will find the key to encrypt to, if any.
 

@@ -42,7 +42,7 @@ _DOWNLOADED: Final[dict[int | str, dict[str, Any]]] = {
 
 
 class BrokenOff(Refused):
-    """The worker left in the middle of its upload."""
+    """Who brings it left in the middle of the upload."""
 
 
 def routes(
@@ -85,28 +85,30 @@ def _uploads(router: APIRouter, intake: Intake, metrics: ResultsMetrics) -> None
             expiry=UnixSeconds(expiry),
             signature=_unhex(poolhand_signature),
         )
-        body = _body(request)
+        body = uploaded(request)
         try:
             link = await intake.upload(claim, body)
         except PoolhandError as fault:
             metrics.uploads.labels(fault.code).inc()
             raise
         finally:
-            await _drain(body)
+            await drain(body)
         metrics.uploads.labels("stored").inc()
         return StoredResult(link=link)
 
 
-async def _body(request: Request) -> AsyncIterator[bytes]:
+async def uploaded(request: Request) -> AsyncIterator[bytes]:
+    """Yield a body as it comes; raises BrokenOff."""
     try:
         async for chunk in request.stream():
             if chunk:
                 yield chunk
     except ClientDisconnect as fault:
-        raise BrokenOff("the upload broke off: send the archive again") from fault
+        raise BrokenOff("the upload broke off: send it again") from fault
 
 
-async def _drain(body: AsyncIterator[bytes]) -> None:
+async def drain(body: AsyncIterator[bytes]) -> None:
+    """Read what is left of a body, to a bound."""
     left = DRAINED
     try:
         async for chunk in body:

@@ -12,6 +12,8 @@ from poolhand.ports.chain import Hub
 from poolhand.ports.clock import Clock
 from poolhand.ports.storage import ResultStorage
 from poolhand.results.api import routes
+from poolhand.results.input_api import input_routes
+from poolhand.results.input_shelf import InputShelf
 from poolhand.results.inspect import ArchiveLimits
 from poolhand.results.intake import Intake, IntakeTerms
 from poolhand.results.key_shelf import ResultKeyShelf, result_key_routes
@@ -53,13 +55,16 @@ def assemble(
         quota=Quota(settings.max_waiting, settings.max_stored),
         free=(lambda: free_bytes(settings.folder)) if settings.storage.kind == DISK else None,
     )
-    intake = Intake(hub, storage, clock, terms, FaultBoundary(settings.folder / "faults"))
+    shelf = InputShelf(settings.folder / "inputs", settings.max_inputs, settings.keep_inputs)
+    boundary = FaultBoundary(settings.folder / "faults")
+    intake = Intake(hub, storage, clock, terms, boundary, shelf)
     sign_ins = SignIns(RESULTS_SERVICE_NAME, hub.facts.chain_id, SystemEntropy(), clock.steady)
     app = application(
         "Poolhand results",
         [
             login_routes(sign_ins, lambda: kept_secret(settings.folder / "login.key")),
             result_key_routes(ResultKeyShelf(settings.folder / "result-keys")),
+            input_routes(shelf, hub.facts, clock, url),
             routes(intake, ResultsMetrics(), hub.facts, trouble),
         ],
         max_body=settings.max_archive,

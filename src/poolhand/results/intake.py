@@ -33,6 +33,7 @@ from poolhand.results.errors import (
     NotYetOnChain,
     UnsafeArchive,
 )
+from poolhand.results.input_shelf import InputShelf
 from poolhand.results.inspect import ArchiveLimits, Contents, inspect
 from poolhand.results.ranges import Part
 from poolhand.results.room import Quota, ResultsRoom
@@ -70,7 +71,9 @@ class Intake:
         clock: Clock,
         terms: IntakeTerms,
         boundary: FaultBoundary | None = None,
+        inputs: InputShelf | None = None,
     ) -> None:
+        self._inputs = inputs
         self._boundary = boundary or FaultBoundary()
         self._hub, self._storage, self._clock, self._terms = hub, storage, clock, terms
         self._turns = asyncio.Semaphore(INSPECTIONS)
@@ -242,6 +245,8 @@ class Intake:
     async def tidy_up(self) -> int:
         """Remove every archive that lost, failed or was kept long enough; return how many."""
         removed = 0
+        if self._inputs is not None:
+            await self._inputs.tidy_up(self._clock.now())
         tasks = await self._storage.tasks()
         for some in _batches(tasks):
             for view in await self._views_of(some):

@@ -34,6 +34,8 @@ class ResultsSettings:
         max_provisional: Archives kept for one task before the chain has decided.
         max_waiting: Bytes of one worker's archives for which the chain has not decided yet.
         max_stored: Bytes of all archives together; None: what the disk had free, less a tenth.
+        max_inputs: Bytes of all files that requesters leave for workers; 0: none is taken.
+        keep_inputs: How long such a file stays that nobody takes away.
         keep: How long a finalized result stays; None: for ever.
         sweep: Between two rounds of tidying up.
     """
@@ -52,6 +54,8 @@ class ResultsSettings:
     max_provisional: int = 8
     max_waiting: int = 8 * 1024**3
     max_stored: int | None = None
+    max_inputs: int = 4 * 1024**3
+    keep_inputs: Seconds = Seconds(3 * 24 * 3600)
     keep: Seconds | None = None
     sweep: Seconds = Seconds(600)
 
@@ -84,6 +88,10 @@ RESULTS_OPTIONS: Final[tuple[Option, ...]] = (
            "archives of one worker for which the chain has not decided yet"),
     Option("max-stored", "POOLHAND_MAX_STORED", _size_or_all, "0",
            "all archives together; 0: what the disk had free at the start, less a tenth"),
+    Option("max-inputs", "POOLHAND_MAX_INPUTS", size, "4g",
+           "files that requesters leave for workers, all together; 0: none is taken"),
+    Option("keep-inputs", "POOLHAND_KEEP_INPUTS", whole(3600), "259200",
+           "seconds that such a file is kept which nobody takes away"),
     Option("keep", "POOLHAND_KEEP_RESULTS", whole(0), "0",
            "seconds that a finalized result is kept; 0: for ever"),
     *chain_options(),
@@ -110,5 +118,7 @@ def results_settings(found: Settings) -> ResultsSettings:
         max_files=found["max-files"],
         max_waiting=found["max-waiting"],
         max_stored=found["max-stored"],
+        max_inputs=found["max-inputs"],
+        keep_inputs=Seconds(found["keep-inputs"]),
         keep=Seconds(found["keep"]) or None,
     )

@@ -5,6 +5,7 @@ Sizes are bytes, moments Unix seconds. Members are added, never renamed.
 
 from __future__ import annotations
 
+from poolhand.domain.ids import Address
 from poolhand.domain.units import UnixSeconds
 from poolhand.wire.json_models import JsonAddress, JsonDigest, JsonTaskId, Sentence, Told, Words
 
@@ -13,6 +14,17 @@ class StoredResult(Told):
     """``PUT /v1/results/{id}``: the link to put on chain, a JSON text as iExec's SDK reads it."""
 
     link: str
+
+
+class StoredInput(Told):
+    """``PUT /v1/inputs/{owner}/{sha256}``: where workers find a file that a requester left."""
+
+    location: Words
+
+
+def input_path(owner: Address, sha256: bytes) -> str:
+    """Return the path of a file that a requester left, by its sha256 (32 bytes)."""
+    return f"/v1/inputs/0x{owner.hex()}/{sha256.hex()}"
 
 
 class FileInResult(Told):

@@ -7,12 +7,11 @@ an earlier program has bought, and not had, is followed instead of bought.
 from __future__ import annotations
 
 import asyncio
-import base64
 import secrets
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from poolhand.client.errors import ClientClosed
@@ -27,9 +26,10 @@ from poolhand.client.functions.outcomes import (
 )
 from poolhand.client.functions.payload import packed
 from poolhand.client.functions.terms import FunctionTerms, demand_fit
+from poolhand.client.functions.travel import released, sent
 from poolhand.client.handles import AsyncDealHandle, download, fault_of
 from poolhand.client.task_result import TaskResult
-from poolhand.domain.errors import Refused
+from poolhand.domain.errors import PoolhandError, Refused
 from poolhand.domain.function_image import FunctionImage
 from poolhand.domain.params import join_arguments
 from poolhand.requester.checking import VolumeTooSmall
@@ -43,8 +43,8 @@ LINGER: Final = 0.05
 """Seconds in which calls gather before they are bought together."""
 MOST_TASKS: Final = 1_000
 """Chunks of one deal."""
-MOST_INLINE: Final = 16 * 1024
-"""Characters of a payload that may stand in the deal itself."""
+LONGEST_RELEASE: Final = 10.0
+"""Seconds in which files that nobody needs any more are taken away when a client is closed."""
 RESULTS_AT_ONCE: Final = 4
 """Results fetched at a time."""
 
@@ -67,6 +67,7 @@ class FunctionCalls:
         self._bags: dict[str, asyncio.Task[AsyncDealHandle | None]] = {}
         self._images: dict[str, FunctionImage | None] = {}
         self._following: set[asyncio.Task[None]] = set()
+        self._releasing: set[asyncio.Task[None]] = set()
         self._fetching = asyncio.Semaphore(RESULTS_AT_ONCE)
         self._journal: BagJournal | None = None
         self._nonces: set[str] = set()
@@ -129,6 +130,10 @@ class FunctionCalls:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        if self._releasing:
+            _, late = await asyncio.wait(self._releasing, timeout=LONGEST_RELEASE)
+            for each in late:
+                each.cancel()
         self.close()
 
     async def _work(self) -> None:
@@ -236,6 +241,7 @@ class FunctionCalls:
         found = await self._client.bought_before(**ordered, deposit=terms.deposit)
         if found is None:
             journal.drop(record.nonce)
+            self._release_file(record.order)
         else:
             journal.bought(record.nonce, found.deal_id)
         return found
@@ -258,8 +264,11 @@ class FunctionCalls:
 
     async def _bought(self, journal: BagJournal, chunks: Sequence[Chunk]) -> None:
         terms, nonce = chunks[0].terms, secrets.token_hex(8)
-        payload = packed(chunks[0].shared, [each.blob for each in chunks])
-        order = await self._order(payload, terms, nonce)
+        blobs = [each.blob for each in chunks]
+        payload = await asyncio.to_thread(packed, chunks[0].shared, blobs, nonce)
+        way = await sent(payload, await self._client.spender())
+        args = join_arguments([terms.mode, nonce, way.word])
+        order = {**terms.ordered, "args": args, "inputs": list(way.inputs)}
         journal.begin(order, [each.key for each in chunks], nonce)
         for index, chunk in enumerate(chunks):
             chunk.place = nonce, index
@@ -273,18 +282,11 @@ class FunctionCalls:
                 chunk.place = None
             if isinstance(fault, VolumeTooSmall):
                 journal.drop(nonce)  # nothing was bought
+                self._release_file(order)
             else:  # whether it was made is found out by the next same call
                 journal.release(nonce, range(len(chunks)))
             raise
         self._follow_soon(nonce, handle, dict(enumerate(chunks)))
-
-    async def _order(self, payload: bytes, terms: FunctionTerms, nonce: str) -> dict[str, Any]:
-        """Return arguments and input files by which a payload travels."""
-        text = base64.urlsafe_b64encode(payload).decode()
-        if len(text) > MOST_INLINE:
-            raise PayloadTooLarge(len(payload), MOST_INLINE * 3 // 4)
-        args = join_arguments([terms.mode, nonce, text])
-        return {**terms.ordered, "args": args, "inputs": []}
 
     async def _purchase(
         self, journal: BagJournal, nonce: str, tasks: int, terms: FunctionTerms
@@ -365,8 +367,24 @@ class FunctionCalls:
 
     def _ended(self, nonce: str, index: int, *, is_value: bool) -> None:
         """Write down what a chunk came to: what has failed is tried anew by the same call."""
-        if self._journal is not None:
-            (self._journal.had if is_value else self._journal.take)(nonce, index)
+        journal = self._journal
+        if journal is None:
+            return
+        (journal.had if is_value else journal.take)(nonce, index)
+        record = journal.bags[nonce]
+        if len(record.had | record.taken) == len(record.keys):
+            self._release_file(record.order)
+
+    def _release_file(self, order: Mapping[str, Any]) -> None:
+        """Take away the file that a payload was, beside everything else."""
+        if order["inputs"]:
+            releasing = asyncio.create_task(self._released(order))
+            self._releasing.add(releasing)
+            releasing.add_done_callback(self._releasing.discard)
+
+    async def _released(self, order: Mapping[str, Any]) -> None:
+        with suppress(PoolhandError):  # it goes by itself, later
+            await released(order, await self._client.spender())
 
     def _measure(self, chunk: Chunk, seconds: Sequence[float]) -> None:
         """Learn how long calls of a function take; the newest counts as much as all before."""

@@ -22,7 +22,7 @@ from poolhand.client.functions.errors import NoCloudpickle, PayloadTooLarge, Unp
 
 RemoteCall: TypeAlias = tuple[Callable[..., Any] | None, tuple[Any, ...], dict[str, Any]]
 """A function (None: the one that all share), its arguments by place, and those by name."""
-MOST_SENT_PAYLOAD: Final = 16 * 1024**2
+MOST_SENT_PAYLOAD: Final = 64 * 1024**2
 """Bytes of function and arguments of one deal, packed."""
 _PICKLE: Final = 5
 _LEVEL: Final = 6
@@ -88,14 +88,23 @@ def _name_of(value: object, content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def packed(shared: Blob, chunks: Sequence[Blob]) -> bytes:
+def packed(shared: Blob, chunks: Sequence[Blob], nonce: str = "") -> bytes:
     """Return the payload of a deal, as ``function_app`` reads it.
+
+    Args:
+        shared: The function of all calls that bring none.
+        chunks: One for each task.
+        nonce: Makes it another one than an equal deal has, which ends at another time.
 
     Raises:
         PayloadTooLarge: It is more than may travel.
     """
     blobs = (shared, *chunks)
-    told = {"python": sys.version_info[:2], "sizes": [len(each.content) for each in blobs]}
+    told: dict[str, Any] = {
+        "python": sys.version_info[:2],
+        "sizes": [len(each.content) for each in blobs],
+    }
+    told |= {"nonce": nonce} if nonce else {}
     head = json.dumps(told, separators=(",", ":")).encode() + b"\n"
     payload = zlib.compress(head + b"".join(each.content for each in blobs), _LEVEL)
     if len(payload) > MOST_SENT_PAYLOAD:

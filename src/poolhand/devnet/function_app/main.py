@@ -7,7 +7,8 @@ is
 
 MODE is ``free`` or ``fixed:SEED:TIME`` (hash seed, and the Unix seconds that every clock shows, so
 that several workers compute the same bytes); NONCE names the purchase and means nothing here;
-PAYLOAD is the payload in URL-safe base64, or ``-`` where it is the first input file.
+PAYLOAD is the payload in URL-safe base64, ``sha256:…`` where it is the first input file, which must
+have that digest, or ``-`` where that is not looked at.
 
 A payload is a zlib stream: a line of JSON (``python``: major and minor; ``sizes``: bytes of each
 blob), then the blobs: the function that all calls share (empty: each brings its own), then one blob
@@ -39,6 +40,10 @@ from typing import Any, ClassVar, Final, TypeAlias, cast
 
 import cloudpickle  # type: ignore[import-untyped]
 
+MOST_PACKED: Final = 64 * 1024**2
+"""Bytes of a payload that is an input file."""
+PAYLOAD_FILE_MARK: Final = "sha256:"
+"""Before the digest of a payload that is an input file."""
 MOST_UNPACKED: Final = 256 * 1024**2
 """Bytes of a payload, unpacked."""
 MOST_RESULT_SENT: Final = 256 * 1024**2
@@ -309,10 +314,17 @@ def main(words: list[str], environment: TaskEnvironment = os.environ) -> int:
 
 
 def _payload(told: str, environment: TaskEnvironment) -> bytes:
-    if told != "-":
+    marked = told.startswith(PAYLOAD_FILE_MARK)
+    if told != "-" and not marked:
         return base64.urlsafe_b64decode(told)
     folder = Path(environment.get("IEXEC_IN", "/iexec_in"))
-    return (folder / environment["IEXEC_INPUT_FILE_NAME_1"]).read_bytes()
+    path = folder / environment["IEXEC_INPUT_FILE_NAME_1"]
+    if path.stat().st_size > MOST_PACKED:
+        raise Unusable(f"the payload has more than {MOST_PACKED} bytes")
+    content = path.read_bytes()
+    if marked and hashlib.sha256(content).hexdigest() != told.removeprefix(PAYLOAD_FILE_MARK):
+        raise Unusable("the input file is not the payload that the deal names")
+    return content
 
 
 def write(calls: list[SentCall], mode: ComputeMode, number: int, out: Path) -> None:

@@ -1,0 +1,150 @@
+"""Files that requesters leave for workers: whose they are, how many, and for how long."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+
+import pytest
+from results_world import URL, Scene, refused
+
+from poolhand.domain.messages import InputUpload, hub_domain
+from poolhand.domain.units import UnixSeconds
+from poolhand.keys.wallet import Wallet
+from poolhand.results import input_shelf
+from poolhand.transport.input_client import InputNotLeft, InputStation
+from poolhand.transport.results_client import ResultsDown
+from poolhand.wire.results_api import input_path
+
+WALLET, OTHER = (Wallet.from_key(bytes([number] * 32)) for number in (7, 8))
+
+
+@pytest.fixture
+async def scene(tmp_path):
+    made = Scene(tmp_path / "results", max_inputs=100_000)
+    yield made
+    await made.http.aclose()
+
+
+def station(scene, wallet=WALLET):
+    return InputStation(scene.http, URL, wallet, scene.chain.facts, scene.clock)
+
+
+def names(scene):
+    return sorted(each.name for each in scene.settings.folder.glob("inputs/*/*"))
+
+
+async def test_a_file_is_left_fetched_and_taken_away(scene):
+    where = await station(scene).leave(b"for workers")
+    assert where == URL + input_path(WALLET.address, sha256(b"for workers").digest())
+    assert await station(scene).leave(b"for workers") == where
+    answer = await scene.http.get(where)
+    assert (answer.status_code, answer.content) == (200, b"for workers")
+    assert answer.headers["content-disposition"].startswith("attachment")
+    scene.start()
+    assert (await scene.http.get(where)).content == b"for workers"
+    for _ in range(2):
+        await station(scene).release(sha256(b"for workers").digest())
+        refused(await scene.http.get(where), 404, "no-such-input")
+    assert names(scene) == []
+
+
+async def test_nobody_takes_away_what_is_anothers(scene):
+    where = await station(scene).leave(b"mine")
+    await station(scene, OTHER).leave(b"mine")
+    await station(scene, OTHER).release(sha256(b"mine").digest())
+    assert (await scene.http.get(where)).status_code == 200
+    path, signature = where, "0x" + OTHER.sign_message(said(scene, b"mine")).hex()
+    asked = {"expiry": str(scene.clock.now() + 60)}
+    answer = await scene.http.delete(path, params=asked, headers={"Poolhand-Signature": signature})
+    assert "is signed by" in refused(answer, 403, "not-the-inputs-owner")
+    assert (await scene.http.get(where)).status_code == 200
+
+
+def said(scene, content, **changed):
+    facts = scene.chain.facts
+    terms = {
+        "domain": hub_domain(facts.chain_id, facts.hub), "owner": WALLET.address,
+        "file": sha256(content).digest(), "size": len(content),
+        "expiry": UnixSeconds(scene.clock.now() + 60), **changed,
+    }  # fmt: skip
+    return InputUpload(**terms)
+
+
+@pytest.mark.parametrize(
+    ("sent", "changed", "status", "code"),
+    [
+        (b"other", {}, 409, "input-differs"), (b"fil", {}, 409, "input-differs"),
+        (b"file and more", {}, 409, "input-differs"),
+        (b"file", {"expiry": UnixSeconds(0)}, 403, "not-the-inputs-owner"),
+        (b"file", {"size": 65 * 1024**2}, 400, "invalid-request"),
+        (b"", {"size": 0}, 400, "invalid-request"),
+    ],
+)  # fmt: skip
+async def test_what_is_not_as_it_was_signed_is_not_kept(scene, sent, changed, status, code):
+    told = said(scene, b"file", **changed)
+    answer = await scene.http.put(
+        URL + input_path(WALLET.address, told.file),
+        params={"size": str(told.size), "expiry": str(told.expiry)},
+        headers={"Poolhand-Signature": "0x" + WALLET.sign_message(told).hex()},
+        content=sent,
+    )
+    refused(answer, status, code)
+    assert names(scene) == []
+
+
+async def test_room_is_bounded_for_each_and_for_all(scene, monkeypatch):
+    monkeypatch.setattr(input_shelf, "MOST_OF_REQUESTER", 50_000)
+    await station(scene).leave(b"a" * 40_000)
+    with pytest.raises(ResultsDown, match=f"requester {WALLET.address} come to more than 50000"):
+        await station(scene).leave(b"b" * 9_999 + b"c" * 2)
+    await station(scene, OTHER).leave(b"a" * 50_000)
+    third = Wallet.from_key(bytes([9] * 32))
+    with pytest.raises(ResultsDown, match="POOLHAND_MAX_INPUTS"):
+        await station(scene, third).leave(b"a" * 10_001)
+    for number in range(2):  # a name is counted, too
+        await station(scene, third).leave(b"%d" % number)
+    with pytest.raises(ResultsDown, match="POOLHAND_MAX_INPUTS"):
+        await station(scene, third).leave(b"2")
+    scene.start()
+    with pytest.raises(ResultsDown, match="POOLHAND_MAX_INPUTS"):
+        await station(scene, third).leave(b"2")
+    await station(scene, OTHER).release(sha256(b"a" * 50_000).digest())
+    await station(scene, third).leave(b"2")
+
+
+async def test_a_service_may_take_none(tmp_path):
+    scene = Scene(tmp_path / "results", max_inputs=0)
+    with pytest.raises(ResultsDown, match="more than 0 bytes"):
+        await station(scene).leave(b"a")
+    await scene.http.aclose()
+
+
+async def test_what_nobody_takes_away_goes_in_the_end(tmp_path):
+    import os
+
+    scene = Scene(tmp_path / "results")
+    old, new = [await station(scene).leave(each) for each in (b"old", b"new")]
+    now = scene.clock.now()
+    for path in scene.settings.folder.glob("inputs/*/*"):
+        brought = now - scene.settings.keep_inputs - (path.name == old.rpartition("/")[2])
+        os.utime(path, (brought, brought))
+    await scene.intake.tidy_up()
+    assert [(await scene.http.get(each)).status_code for each in (old, new)] == [404, 200]
+    await scene.http.aclose()
+
+
+async def test_what_a_crash_cut_off_goes_at_the_next_start(scene):
+    await station(scene).leave(b"whole")
+    (whole,) = scene.settings.folder.glob("inputs/*/*")
+    whole.with_name(whole.name + ".ab.part").write_bytes(b"who")
+    (whole.parent / "notes").write_bytes(b"not ours")
+    scene.start()
+    assert names(scene) == sorted([whole.name, "notes"])
+    assert (await scene.http.get(await station(scene).leave(b"whole"))).content == b"whole"
+
+
+async def test_a_service_without_such_a_route_is_told(scene):
+    with pytest.raises(InputNotLeft, match="Not Found"):
+        await InputStation(
+            scene.http, URL + "/elsewhere", WALLET, scene.chain.facts, scene.clock
+        ).leave(b"a")
