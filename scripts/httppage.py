@@ -38,6 +38,7 @@ from poolhand.scheduler.api.tasks import task_routes
 from poolhand.scheduler.api.workers import worker_routes
 from poolhand.sms.api import about_routes as secrets_about_routes
 from poolhand.sms.api import secret_routes
+from poolhand.sms.tee_api import TeeFace, tee_routes
 from poolhand.transport.described import DescribedRoute, document_of
 
 PAGE: Final = Path(__file__).resolve().parents[1] / "docs" / "reference" / "http.md"
@@ -92,7 +93,11 @@ def _services() -> dict[str, tuple[APIRouter | list[DescribedRoute], ...]]:
         registry_routes(part, part),
     )  # fmt: skip
     results = login_routes(part, part), result_routes(part, part, part, part)
-    secrets = secret_routes(part, part), secrets_about_routes([part], part, part, part)
+    secrets = (
+        secret_routes(part, part),
+        tee_routes(TeeFace(*[part] * 7)),
+        secrets_about_routes([part], part, part, part),
+    )
     return {
         "The pool": pool,
         "The results service": results,

@@ -13,7 +13,7 @@ from poolhand.domain.result_key import RESULT_KEY_NAME
 from poolhand.domain.sms_secret import SecretKind, SecretPlace
 from poolhand.keys.wallet import Wallet
 
-KINDS = tuple(SecretKind)
+KINDS = tuple(each for each in SecretKind if each is not SecretKind.CHALLENGE)
 FORM = {SecretKind.APP, SecretKind.REQUESTER}
 
 

@@ -44,6 +44,11 @@ def authorization_hash(worker: Address, task: TaskId, enclave: Address = ZERO_AD
     return keccak(worker + task + enclave)
 
 
+def challenge_request(task: TaskId) -> bytes:
+    """Return the 32 bytes that the pool owner personal_signs to be given an enclave's challenge."""
+    return keccak(task)
+
+
 def eip191_hash(message32: bytes) -> bytes:
     """Return the digest of an EIP-191 ``personal_sign`` of 32 bytes."""
     return keccak(b"\x19Ethereum Signed Message:\n32" + message32)

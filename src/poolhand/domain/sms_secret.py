@@ -47,6 +47,8 @@ class SecretKind(StrEnum):
     """An app: what its developer gives to every run."""
     REQUESTER = "requester"
     """A requester, under a name: what it gives to its own runs."""
+    CHALLENGE = "challenge"
+    """A task, under its id: the key of its enclave's challenge; made here, set by nobody."""
 
     @property
     def is_of_contract(self) -> bool:

@@ -61,6 +61,11 @@ class SmsSettings:
         most_changes: Secrets that one address sets in ``rate_window``; 0: any number.
         rate_window: How long requests are counted together.
         most_secrets: That are kept in all.
+        tee_properties: File that tells what runs before and after apps, by framework; None: no
+            session is opened.
+        simulated_tee: File of a simulated root of trust, whose quotes are taken; None: only
+            hardware proves anything.
+        guests: Measurements (MRTD) of TDX guests in which any app is let.
     """
 
     chain: ChainSettings
@@ -72,6 +77,9 @@ class SmsSettings:
     most_changes: int = 60
     rate_window: Seconds = Seconds(60)
     most_secrets: int = 1_000_000
+    tee_properties: Path | None = None
+    simulated_tee: Path | None = None
+    guests: tuple[bytes, ...] = ()
 
 
 def _frameworks(text: str) -> tuple[str, ...]:
@@ -83,6 +91,13 @@ def _frameworks(text: str) -> tuple[str, ...]:
 
 def _ports(text: str) -> tuple[int, ...]:
     return tuple(whole(0, 65_535)(each.strip()) for each in text.split(","))
+
+
+def _measurements(text: str) -> tuple[bytes, ...]:
+    found = tuple(bytes.fromhex(each.strip()) for each in text.split(",") if each.strip())
+    if any(len(each) != 48 for each in found):
+        raise ValueError("a measurement of a TDX guest has 96 hexadecimal digits")
+    return found
 
 
 MASTER_KEY_OPTIONS: Final[tuple[Option, ...]] = (
@@ -115,6 +130,15 @@ SMS_OPTIONS: Final[tuple[Option, ...]] = (
            "seconds in which the requests of one client are counted"),
     Option("max-secrets", "POOLHAND_SMS_MAX_SECRETS", whole(1), "1000000",
            "secrets that are kept in all"),
+    Option("tee-properties", "POOLHAND_SMS_TEE_PROPERTIES", str, "",
+           "JSON file of what runs before and after apps in each framework, as GET "
+           "/tee/properties/{framework} answers it; empty: no session is opened"),
+    Option("simulated-tee", "POOLHAND_SMS_SIMULATED_TEE", str, "",
+           "file of a SIMULATED root of trust whose quotes are taken: it protects nothing; "
+           "empty: only hardware proves anything"),
+    Option("tdx-guests", "POOLHAND_SMS_TDX_GUESTS", _measurements, "",
+           "measurements (MRTD, 96 hexadecimal digits) of TDX guests in which apps run, with "
+           "commas between them"),
     *chain_options(),
 )  # fmt: skip
 """Every setting of a secret management service."""
@@ -143,6 +167,9 @@ def sms_settings(found: Settings) -> SmsSettings:
         most_changes=found["max-changes"],
         rate_window=Seconds(found["rate-window"]),
         most_secrets=found["max-secrets"],
+        tee_properties=at_home(found["tee-properties"]) if found["tee-properties"] else None,
+        simulated_tee=at_home(found["simulated-tee"]) if found["simulated-tee"] else None,
+        guests=found["tdx-guests"],
     )
 
 

@@ -2,23 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 from starlette.applications import Starlette
 from starlette.middleware.cors import CORSMiddleware
 
 from poolhand.domain.market.rates import RequestRates
+from poolhand.domain.tee.evidence import QuotePolicy
+from poolhand.domain.tee.framework import TeeFramework
+from poolhand.ports.attestation import QuoteVerifier
 from poolhand.ports.chain import Hub
+from poolhand.ports.clock import Clock, Entropy
 from poolhand.settings.sms import SmsSettings
 from poolhand.sms.api import about_routes, secret_routes
+from poolhand.sms.challenges import TaskChallenges
 from poolhand.sms.edge import CallerLimit
+from poolhand.sms.gathering import SecretGathering
 from poolhand.sms.keeper import SecretKeeper
+from poolhand.sms.measuring import ServiceMeasurements
 from poolhand.sms.metrics import SmsMetrics
+from poolhand.sms.sessions import TeeSessions
+from poolhand.sms.tasks_on_chain import TasksOnChain
+from poolhand.sms.tee_api import TeeFace, tee_routes
 from poolhand.store.sms.database import SecretsDatabase
 from poolhand.store.sms.secrets import SecretStore
 from poolhand.transport.clock import passed
 from poolhand.transport.guards import hosts_of
 from poolhand.transport.plain import plain_application
+from poolhand.wire.sms_api import TeeProperties
 
 
 def keepers_of(hub: Hub, database: SecretsDatabase, settings: SmsSettings) -> list[SecretKeeper]:
@@ -33,12 +45,48 @@ def keepers_of(hub: Hub, database: SecretsDatabase, settings: SmsSettings) -> li
     ]
 
 
+@dataclass(frozen=True, slots=True)
+class TeeWorld:
+    """What confidential tasks need of the world.
+
+    Attributes:
+        verifier: Of quotes.
+        clock: Judges them, and ends sessions.
+        entropy: Names sessions.
+        properties: What runs around apps, by framework.
+        accepts_simulated: Whether a simulated root is taken.
+    """
+
+    verifier: QuoteVerifier
+    clock: Clock
+    entropy: Entropy
+    properties: Mapping[str, TeeProperties]
+    accepts_simulated: bool = False
+
+
+def tee_face(
+    hub: Hub, store: SecretStore, settings: SmsSettings, url: str, world: TeeWorld
+) -> TeeFace:
+    """Build what answers for confidential tasks of one store's framework."""
+    framework = TeeFramework(store.name)
+    chain, challenges = TasksOnChain(hub, framework), TaskChallenges(store)
+    gathering = SecretGathering(hub, store, challenges)
+    properties = world.properties.get(store.name)
+    policy = QuotePolicy(accepts_simulated=world.accepts_simulated)
+    measurements = ServiceMeasurements(hub, framework, properties, policy, settings.guests)
+    sessions = TeeSessions(
+        chain, gathering, world.verifier, world.clock, world.entropy, store.note_release
+    )
+    return TeeFace(chain, challenges, gathering, measurements, sessions, properties, url)
+
+
 def assemble(
     hub: Hub,
     keepers: Sequence[SecretKeeper],
     settings: SmsSettings,
     url: str,
     trouble: Callable[[], str] = lambda: "",
+    tee: TeeWorld | None = None,
 ) -> Starlette:
     """Build the service of the first store.
 
@@ -48,11 +96,13 @@ def assemble(
         settings: Of the operator.
         url: Under which it is reached.
         trouble: Tells why the chain cannot be read at present; empty when it can.
+        tee: What confidential tasks need; None: they are not served.
     """
     metrics = SmsMetrics()
     routes = [
         *secret_routes(keepers[0], metrics),
         *about_routes(keepers, hub.facts, metrics, trouble),
+        *(tee_routes(tee_face(hub, keepers[0].store, settings, url, tee)) if tee else ()),
     ]
     app = plain_application("Poolhand secrets", routes, hosts=hosts_of(settings.host, url))
     rates = RequestRates(settings.most_requests, int(settings.rate_window))

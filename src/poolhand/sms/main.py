@@ -15,6 +15,7 @@ from poolhand.ports.chain import Hub
 from poolhand.settings.sms import SmsSettings
 from poolhand.sms.assembly import assemble, keepers_of
 from poolhand.sms.keeping import open_secrets
+from poolhand.sms.tee_world import tee_world
 from poolhand.store.sms.database import SecretsDatabase
 from poolhand.transport.asgi import bind, port_of, serve_on
 from poolhand.transport.clock import SystemClock
@@ -54,13 +55,13 @@ async def _serve(
     trouble: Callable[[], str],
     ready: Callable[[str], None] | None,
 ) -> None:
-    keepers = keepers_of(hub, database, settings)
+    keepers, tee = keepers_of(hub, database, settings), tee_world(settings)
     serving = []
     for number, listener in enumerate(listeners):
         first = keepers[number]
         others = [each for each in keepers if each is not first]
         url = _url(settings, port_of(listener), number)
-        app = assemble(hub, [first, *others], settings, url, trouble)
+        app = assemble(hub, [first, *others], settings, url, trouble, tee)
 
         def announce(_port: int, url: str = url, name: str = first.store.name) -> None:
             _log.info("sms_serving", url=url, framework=name)

@@ -10,7 +10,7 @@ from typing import Final, TypeVar
 
 from sqlalchemy import Connection, insert, select, update
 
-from poolhand.domain.ids import Address
+from poolhand.domain.ids import Address, TaskId
 from poolhand.domain.sms_secret import SecretKind, SecretPlace
 from poolhand.store.sms.database import SecretsDatabase, note_in_audit
 from poolhand.store.sms.errors import NoRoomForSecrets, NoSuchSecret, SecretThere
@@ -121,9 +121,16 @@ class SecretStore:
         """Open a secret; None where there is none."""
         return await self._database.read(lambda connection: self._opened(connection, place))
 
-    def opened_in(self, connection: Connection, place: SecretPlace) -> KeptSecret | None:
-        """Open a secret in a transaction that is under way; None where there is none."""
-        return self._opened(connection, place)
+    async def note_release(
+        self, task_id: TaskId, service: str, worker: Address, caller: str
+    ) -> None:
+        """Note in the audit log that a service of a task is told its secrets, before it is."""
+
+        def work(connection: Connection) -> None:
+            what = (self.name, "session", "0x" + worker.hex(), f"{task_id} {service}")
+            note_in_audit(connection, self._database.now(), "released", *what, caller=caller)
+
+        await self._database.write(work)
 
     def _opened(self, connection: Connection, place: SecretPlace) -> KeptSecret | None:
         row = connection.execute(self._select(place, SECRETS.c.key_id, SECRETS.c.box)).first()

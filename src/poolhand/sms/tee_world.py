@@ -1,0 +1,65 @@
+"""What a service is told of enclaves by its operator's files: properties, and simulated roots."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+import structlog
+from pydantic import TypeAdapter, ValidationError
+
+from poolhand.attestation.roots import SimulatedTrust
+from poolhand.attestation.verifier import DcapVerifier
+from poolhand.domain.errors import Refused
+from poolhand.settings.sms import SmsSettings
+from poolhand.sms.assembly import TeeWorld
+from poolhand.transport.clock import SystemClock, SystemEntropy
+from poolhand.wire.sms_api import TeeProperties
+
+MOST_PROPERTIES: Final = 100_000
+"""Bytes of a file of properties."""
+_PROPERTIES: Final = TypeAdapter(dict[str, TeeProperties])
+log = structlog.get_logger()
+
+
+class UnfitProperties(Refused):
+    """A file of properties does not read."""
+
+
+def tee_world(settings: SmsSettings) -> TeeWorld | None:
+    """Return what confidential tasks need; None where nothing is told of what runs around apps.
+
+    Raises:
+        UnfitProperties: Their file does not read.
+        NoSimulatedRoot: A simulated root's does not.
+    """
+    if settings.tee_properties is None:
+        return None
+    simulated = []
+    if settings.simulated_tee is not None:
+        simulated.append(SimulatedTrust.load(settings.simulated_tee))
+        log.warning(
+            "simulated_tee_root_trusted",
+            tee="simulated",
+            file=str(settings.simulated_tee),
+            acts="operator of the secret management service",
+            next_step="take --simulated-tee away where secrets are real: it protects nothing",
+        )
+    properties = {
+        name: each.model_copy(update={"simulated": bool(simulated)})
+        for name, each in _read(settings.tee_properties).items()
+    }
+    return TeeWorld(
+        DcapVerifier(None, simulated), SystemClock(), SystemEntropy(), properties, bool(simulated)
+    )
+
+
+def _read(file: Path) -> dict[str, TeeProperties]:
+    try:
+        with file.open("rb") as opened:
+            return _PROPERTIES.validate_json(opened.read(MOST_PROPERTIES))
+    except (OSError, ValidationError) as fault:
+        raise UnfitProperties(
+            f"{file} does not tell what runs around apps: it is JSON, by framework what "
+            "GET /tee/properties/{framework} answers"
+        ) from fault
