@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from functools import partial
 
+import httpx
 import pytest
+from fastapi import FastAPI
 from results_world import URL, archive, digest_of, refused
 
 from poolhand.domain.ids import ResultDigest
@@ -13,7 +16,9 @@ from poolhand.domain.result_key import RESULT_KEY_NAME, ResultKey, ResultKeyText
 from poolhand.keys.result_encryption import encrypt_result, make_keypair
 from poolhand.requester import results
 from poolhand.requester.results import ResultForged, open_encrypted
+from poolhand.results.key_relay import key_relay_routes
 from poolhand.results.key_shelf import ResultKeyReplaced, ResultKeyShelf
+from poolhand.transport.faults import install_faults
 from poolhand.transport.results_client import ResultsDown, result_key_at
 
 PRIVATE, PUBLIC = make_keypair(2048)
@@ -180,3 +185,30 @@ async def test_a_download_that_tells_another_digest_than_the_chain_is_not_kept(s
     location = f"{URL}/v1/results/{offer.task_id}"
     with pytest.raises(ResultForged):
         await results.download(told, scene.reader(), location, tmp_path / "down")
+
+
+async def test_a_service_with_an_sms_keeps_no_key_and_passes_all_on(scene):
+    """The SMS answers; what it is asked, and by whose signature, is passed on as it came."""
+    asked = []
+
+    def sms(request: httpx.Request) -> httpx.Response:
+        asked.append((request.method, request.url.path, request.headers.get("authorization")))
+        return httpx.Response(404 if request.method == "HEAD" else 204)
+
+    app = FastAPI()
+    client = partial(httpx.AsyncClient, transport=httpx.MockTransport(sms))
+    app.include_router(key_relay_routes("http://sms.test/", client))
+    install_faults(app)
+    wallet = scene.workers[0]
+    scene.http = httpx.AsyncClient(transport=httpx.ASGITransport(app))
+    async with scene.http:
+        assert await has(scene, wallet.address) == 404
+        assert (await handed(scene, wallet, key_value(PUBLIC))).status_code == 204
+        assert (await has(scene, wallet.address, "another")) == 404
+        await scene.http.get(f"{URL}/v1/result-keys/{wallet.address}")
+    signature = "0x" + wallet.sign_result_key(ResultKeyText(key_value(PUBLIC))).hex()
+    assert asked == [
+        ("HEAD", "/secrets/web2", None),
+        ("POST", "/secrets/web2", signature),
+        ("GET", f"/v1/result-keys/{wallet.address}", None),
+    ]

@@ -355,6 +355,7 @@ def _table(info: DevnetInfo) -> RenderableType:
         ("pages", f"{info.pages_url} (open it in a browser)"),
         ("documentation", info.site_url or "not built here: `make site` builds it"),
         ("results", info.results_url),
+        ("secrets", info.sms_url),
         ("image registry", info.registry),
         ("files", f"{info.files_url} serves {info.files}"),
         *((f"iExec SDK {each}", name) for each, name in info.chain_files.items()),

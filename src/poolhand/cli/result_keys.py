@@ -75,14 +75,16 @@ async def push(command: CommandRun, key: Path, *, change: bool) -> tuple[str, Ad
 
 
 async def _results_url(command: CommandRun) -> str:
-    """Return the results service of the settings, or the one that the pool names."""
-    named: str = command.settings(signing=False).results_url or ""
+    """Return where keys are kept: as the settings say, or as the pool does."""
+    settings = command.settings(signing=False)
+    named: str = settings.sms_url or settings.results_url or ""
     if not named:
         async with command.requester() as requester:
             if requester.pool is not None:
-                named = (await requester.pool.config()).results_url
+                told = await requester.pool.config()
+                named = told.sms_url or told.results_url
     if not named:
-        raise KeyNotTaken("where are results brought? Give --results-url, or --pool-url")
+        raise KeyNotTaken("where are secrets kept? Give --sms-url, or --pool-url")
     return named.rstrip("/")
 
 

@@ -61,6 +61,9 @@ COMMON: Final[Mapping[str, Any]] = {
     "results_url": Annotated[
         str, typer.Option(metavar="URL", help="The results service. [$POOLHAND_RESULTS_URL]")
     ],
+    "sms_url": Annotated[
+        str, typer.Option(metavar="URL", help="Where secrets are kept. [$POOLHAND_SMS_URL]")
+    ],
     "wallet": Annotated[
         str, typer.Option(metavar="FILE|ADDRESS", help="Who signs and pays. [$POOLHAND_WALLET]")
     ],

@@ -243,6 +243,7 @@ def _with_services(settings: RequesterSettings, devnet: DevnetInfo | None) -> Re
         pool_url=settings.pool_url or devnet.pool_url,
         market_url=settings.market_url or devnet.market_url,
         results_url=settings.results_url or devnet.results_url,
+        sms_url=settings.sms_url or devnet.sms_url or None,
         pool_first=settings.pool_url is not None,
     )
 

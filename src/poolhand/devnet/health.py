@@ -52,6 +52,7 @@ async def ask_all(info: DevnetInfo, home: Path) -> list[Health]:
         _http("files", f"{info.files_url}/"),
         _market(info),
         _http("results", f"{info.results_url}/health"),
+        _http("sms", f"{info.sms_url}/health"),
         _pool(info),
     )
     answers = await asyncio.gather(*asked)

@@ -44,7 +44,8 @@ class DevnetInfo:
     ``matcher``, ``worker-1`` and on, and those of simulated adversaries. ``adversaries`` has their
     kinds by name. ``pages_url`` is for a browser, as is ``site_url``, the documentation, which is
     empty where none was built. Whatever lies in the folder ``files`` is served under ``files_url``.
-    ``chain_files`` are what iExec's SDK reads, by its generation (``8``, ``9``).
+    ``sms_url`` is the secret management service; ``sms_urls`` are its stores by framework, the same
+    first. ``chain_files`` are what iExec's SDK reads, by its generation (``8``, ``9``).
     """
 
     rpc_url: str
@@ -64,6 +65,8 @@ class DevnetInfo:
     accounts: Mapping[str, DevnetAccount] = field(default_factory=dict)
     adversaries: Mapping[str, str] = field(default_factory=dict)
     site_url: str = ""
+    sms_url: str = ""
+    sms_urls: Mapping[str, str] = field(default_factory=dict)
 
     def dump(self) -> dict[str, Any]:
         """Return the JSON object of ``devnet info --json``."""

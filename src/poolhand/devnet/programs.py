@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Final
 
 from poolhand.devnet.accounts import MATCHER, POOL_ACCOUNT
@@ -13,7 +14,10 @@ from poolhand.devnet.plan import DevnetPlan
 from poolhand.domain.units import BlockNumber
 from poolhand.wire.session import WORKER_LEASE
 
-PROGRAMS_WITH_PORTS: Final = ("node", "registry", "files", "market", "results", "pool", "site")
+PROGRAMS_WITH_PORTS: Final = (
+    *("node", "registry", "files", "market", "results", "pool", "site"),
+    *("sms", "sms-scone", "sms-gramine"),
+)
 """What has a port that is kept, and is stopped after the workers."""
 VANISHED: Final = WORKER_LEASE + 4.0
 """Seconds that a vanished adversary stays away: the pool is to notice."""
@@ -40,6 +44,7 @@ def programs(plan: DevnetPlan, info: DevnetInfo, grounds: Grounds | None) -> dic
     behind = {} if grounds is None else grounds.environment(info.pool_url, info.results_url)
     services = {
         "market": common | _market(plan, info),
+        "sms": common | _sms(plan, info),
         "results": common | _results(plan, info) | behind,
         "pool": common | _pool(plan, info) | behind,
     }
@@ -92,10 +97,28 @@ def _matcher(plan: DevnetPlan, info: DevnetInfo) -> dict[str, str]:
     }
 
 
+def _sms(plan: DevnetPlan, info: DevnetInfo) -> dict[str, str]:
+    return {
+        "POOLHAND_SMS_FRAMEWORK": ",".join(info.sms_urls),
+        "POOLHAND_SMS_PORT": ",".join(map(_port, info.sms_urls.values())),
+        "POOLHAND_SMS_FOLDER": str(plan.home / "sms"),
+        "POOLHAND_SMS_MASTER_KEY_FILE": str(sms_key_file(plan.home)),
+        "POOLHAND_SMS_MAX_REQUESTS": "0",
+        "POOLHAND_SMS_MAX_CHANGES": "0",
+        **plan.environment,
+    }
+
+
+def sms_key_file(home: Path) -> Path:
+    """Return where a devnet's master key of secrets is: not beside them."""
+    return home / "keys" / "sms-master.key"
+
+
 def _results(plan: DevnetPlan, info: DevnetInfo) -> dict[str, str]:
     return {
         "POOLHAND_RESULTS_PORT": _port(info.results_url),
         "POOLHAND_RESULTS_FOLDER": str(plan.home / "results"),
+        "IEXEC_SMS_URL": info.sms_url,
     }
 
 
@@ -104,6 +127,7 @@ def _pool(plan: DevnetPlan, info: DevnetInfo) -> dict[str, str]:
     return {
         "IEXEC_CORE_PORT": _port(info.pool_url),
         "IEXEC_RESULT_REPOSITORY_URL": info.results_url,
+        "IEXEC_SMS_URL": info.sms_url,
         "POOLHAND_DATABASE": f"sqlite:///{plan.home / 'pool' / 'pool.db'}",
         "POOLHAND_PUBLIC_LOGS": "true",
         "IEXEC_START_BLOCK_NUMBER": str(BlockNumber(0)),

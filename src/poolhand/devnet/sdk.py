@@ -37,16 +37,17 @@ def write_chain_files(info: DevnetInfo) -> None:
 def chain_entry(info: DevnetInfo, generation: str) -> dict[str, Any]:
     """Return the devnet's entry in ``chain.json``.
 
-    Nobody keeps secrets in a devnet yet; results, asked in place of the SMS, takes the key to which
-    results are encrypted, and says of every other secret that it is not there.
+    SDK 8 knows a store of secrets for each framework, SDK 9 the one for TDX alone.
     """
     entry = {
         "id": str(info.chain_id),
         "host": info.rpc_url,
         "hub": info.hub,
-        "sms": info.results_url,
+        "sms": info.sms_url,
         "ipfsGateway": info.results_url,
         "iexecGateway": info.market_url,
         "compass": info.market_url,
     }
-    return entry if generation != "8" else entry | {"resultProxy": info.results_url}
+    if generation != "8":
+        return entry
+    return entry | {"sms": dict(info.sms_urls), "resultProxy": info.results_url}

@@ -34,12 +34,13 @@ from poolhand.devnet.members import write_members
 from poolhand.devnet.node import Anvil
 from poolhand.devnet.plan import DevnetPlan
 from poolhand.devnet.ports import LOOPBACK_ADDRESS, KeptPorts
-from poolhand.devnet.programs import PROGRAMS_WITH_PORTS, programs
+from poolhand.devnet.programs import PROGRAMS_WITH_PORTS, programs, sms_key_file
 from poolhand.devnet.registry import Registry
 from poolhand.devnet.sdk import chain_files, write_chain_files
 from poolhand.domain.errors import Refused
 from poolhand.market.pages.table import ROOT
 from poolhand.observe.private import private_folder
+from poolhand.sms.keeping import make_master_key
 from poolhand.store import lines
 from poolhand.store.errors import JournalLocked
 from poolhand.transport.asgi import serve
@@ -106,10 +107,11 @@ async def devnet(plan: DevnetPlan, progress: Callable[[str], None]) -> AsyncIter
             _info(plan, deployed, funded, registry, ports, files, _rpc_url(node, ports, grounds)),
             site_url=await _serve_site(ports, stack),
         )
+        make_sms_key(plan.home)
         children |= programs(plan, info, grounds)
         progress(
-            f"starting market, matcher, results, pool and {plan.workers} workers; pushing the "
-            "example apps"
+            f"starting market, matcher, secrets, results, pool and {plan.workers} workers; "
+            "pushing the example apps"
         )
         for name, kind in plan.named.items():
             progress(f"starting {name}, a simulated adversary: {ADVERSARIES[kind].does}")
@@ -175,6 +177,13 @@ async def _faults(
     return faults
 
 
+def make_sms_key(home: Path) -> None:
+    """Make the key under which secrets lie, the first time; it stays for the folder's life."""
+    file = sms_key_file(home)
+    if not file.exists():
+        make_master_key(file)
+
+
 def _rpc_url(node: Anvil, ports: KeptPorts, grounds: Grounds | None) -> str:
     return node.url if grounds is None else ports.url("node")
 
@@ -230,6 +239,12 @@ def _info(
         market_url=ports.url("market"),
         pages_url=f"{ports.url('market')}{ROOT}",
         results_url=ports.url("results"),
+        sms_url=ports.url("sms"),
+        sms_urls={
+            "tdx": ports.url("sms"),
+            "scone": ports.url("sms-scone"),
+            "gramine": ports.url("sms-gramine"),
+        },
         registry=registry.host,
         files_url=ports.url("files"),
         files=str(files),

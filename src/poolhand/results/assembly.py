@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from fastapi import FastAPI
+import httpx
+from fastapi import APIRouter, FastAPI
 
 from poolhand.observe.disk_space import free_bytes
 from poolhand.observe.fault_boundary import FaultBoundary
@@ -16,6 +17,7 @@ from poolhand.results.input_api import input_routes
 from poolhand.results.input_shelf import InputShelf
 from poolhand.results.inspect import ArchiveLimits
 from poolhand.results.intake import Intake, IntakeTerms
+from poolhand.results.key_relay import RELAYING_SECONDS, key_relay_routes
 from poolhand.results.key_shelf import ResultKeyShelf, result_key_routes
 from poolhand.results.logins import RESULTS_SERVICE_NAME, login_routes
 from poolhand.results.metrics import ResultsMetrics
@@ -26,12 +28,23 @@ from poolhand.store.kept_secret import kept_secret
 from poolhand.transport.asgi import application, hosts_of
 from poolhand.transport.clock import SystemEntropy
 from poolhand.transport.sign_ins import SignIns
+from poolhand.web.trusted import trusted
 
 
 def public_url(settings: ResultsSettings, port: int) -> str:
     """Return under which URL requesters reach the service."""
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     return (settings.public_url or f"http://{host}:{port}").rstrip("/")
+
+
+def _key_routes(settings: ResultsSettings) -> APIRouter:
+    """Return where keys for results are kept: by the SMS, or here where there is none."""
+    if not settings.sms_url:
+        return result_key_routes(ResultKeyShelf(settings.folder / "result-keys"))
+    return key_relay_routes(
+        settings.sms_url,
+        lambda: httpx.AsyncClient(timeout=RELAYING_SECONDS, verify=trusted(environment=True)),
+    )
 
 
 def assemble(
@@ -63,7 +76,7 @@ def assemble(
         "Poolhand results",
         [
             login_routes(sign_ins, lambda: kept_secret(settings.folder / "login.key")),
-            result_key_routes(ResultKeyShelf(settings.folder / "result-keys")),
+            _key_routes(settings),
             input_routes(shelf, hub.facts, clock, url),
             routes(intake, ResultsMetrics(), hub.facts, trouble),
         ],

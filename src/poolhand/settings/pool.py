@@ -44,6 +44,7 @@ class PoolSettings:
         public_url: Under which workers and requesters reach it; signed into every login; empty:
             where it listens.
         results_url: Under which the results service is reached.
+        sms_url: Under which the secret management service is; empty: there is none.
         database: Where the state is kept: an SQLAlchemy URL.
         retention: Days for which settled tasks are kept after their final deadline; 0: for ever.
         start_block: From which deals are looked for the first time; None: the newest block.
@@ -88,6 +89,7 @@ class PoolSettings:
     port: int = 13000
     public_url: str = ""
     results_url: str = "http://127.0.0.1:13200"
+    sms_url: str = ""
     database: str = "sqlite:///pool.db"
     retention: int = 365
     start_block: BlockNumber | None = None
@@ -176,6 +178,8 @@ POOL_OPTIONS: Final[tuple[Option, ...]] = (
            "URL under which workers and requesters reach the pool; empty: where it listens"),
     Option("results-url", "IEXEC_RESULT_REPOSITORY_URL", web_url, "http://127.0.0.1:13200",
            "URL of the results service"),
+    Option("sms-url", "IEXEC_SMS_URL", web_url, "",
+           "URL of the secret management service; empty: none, and no key for encrypted results"),
     Option("database", "POOLHAND_DATABASE", str, "sqlite:///pool.db",
            "where the state is kept (SQLAlchemy URL: SQLite or PostgreSQL)"),
     Option("retention", "POOLHAND_RETENTION_DAYS", whole(0), "365",
@@ -271,6 +275,7 @@ def pool_settings(found: Settings) -> PoolSettings:
         port=found["port"],
         public_url=found["public-url"],
         results_url=found["results-url"],
+        sms_url=found["sms-url"],
         database=found["database"],
         retention=found["retention"],
         start_block=found["start-block"],

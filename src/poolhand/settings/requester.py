@@ -33,6 +33,7 @@ class RequesterSettings:
         pool_first: Whether the workerpool at ``pool_url`` is the one to buy from; else it is only
             asked where the market has nothing.
         results_url: Where results are downloaded; None asks the pool.
+        sms_url: Where secrets are pushed; None asks the pool.
         state: Folder of the journals: what was signed and sent survives a crash there.
         locks: Where this machine's programs lock the wallets they use.
         platforms: What workers run: an image for none of these is not bought.
@@ -47,6 +48,7 @@ class RequesterSettings:
     market_url: str | None = None
     pool_first: bool = True
     results_url: str | None = None
+    sms_url: str | None = None
     state: Path = DEFAULT_STATE
     locks: Path = DEFAULT_LOCKS
     platforms: tuple[str, ...] = WORKER_PLATFORMS
@@ -57,6 +59,7 @@ REQUESTER_OPTIONS: Final = (
     *chain_options("POOLHAND_RPC"),
     Option("pool-url", "POOLHAND_POOL_URL", web_url, "", "URL of the workerpool to buy from"),
     Option("market", "POOLHAND_MARKET_URL", web_url, "", "URL of the market to buy and sell in"),
+    Option("sms-url", "POOLHAND_SMS_URL", web_url, "", "URL of the secret management service"),
     Option("results-url", "POOLHAND_RESULTS_URL", web_url, "", "URL of the results service"),
     Option("wallet", "POOLHAND_WALLET", str, "", "keystore file, or address in the keystore"),
     KEYSTORE,
@@ -85,6 +88,7 @@ def requester_settings(found: Settings, chain: ChainSettings) -> RequesterSettin
         pool_url=found["pool-url"] or None,
         market_url=found["market"] or None,
         results_url=found["results-url"] or None,
+        sms_url=found["sms-url"] or None,
         state=found["state"],
         locks=found["locks"],
         platforms=found["platforms"],

@@ -37,6 +37,7 @@ class ResultsSettings:
         max_inputs: Bytes of all files that requesters leave for workers; 0: none is taken.
         keep_inputs: How long such a file stays that nobody takes away.
         keep: How long a finalized result stays; None: for ever.
+        sms_url: Of the service that keeps beneficiaries' keys; empty: they are kept here.
         sweep: Between two rounds of tidying up.
     """
 
@@ -57,6 +58,7 @@ class ResultsSettings:
     max_inputs: int = 4 * 1024**3
     keep_inputs: Seconds = Seconds(3 * 24 * 3600)
     keep: Seconds | None = None
+    sms_url: str = ""
     sweep: Seconds = Seconds(600)
 
 
@@ -94,6 +96,9 @@ RESULTS_OPTIONS: Final[tuple[Option, ...]] = (
            "seconds that such a file is kept which nobody takes away"),
     Option("keep", "POOLHAND_KEEP_RESULTS", whole(0), "0",
            "seconds that a finalized result is kept; 0: for ever"),
+    Option("sms-url", "IEXEC_SMS_URL", web_url, "",
+           "URL of the secret management service that keeps the keys of encrypted results; empty: "
+           "they are kept here"),
     *chain_options(),
 )  # fmt: skip
 """Every setting of a results service."""
@@ -121,4 +126,5 @@ def results_settings(found: Settings) -> ResultsSettings:
         max_inputs=found["max-inputs"],
         keep_inputs=Seconds(found["keep-inputs"]),
         keep=Seconds(found["keep"]) or None,
+        sms_url=found["sms-url"],
     )

@@ -45,6 +45,7 @@ class PoolConfig(Told):
     owner: JsonAddress
     url: Words = ""
     results_url: Words
+    sms_url: Words = ""
     prices: Mapping[int, NanoRlc] = Field(default_factory=dict)
     highest_trust: int = 0
     by_signature: SendingTerms | None = None

@@ -36,6 +36,7 @@ def pool_config(settings: PoolSettings, facts: HubFacts, owner: Address, url: st
         owner=owner,
         url=url,
         results_url=settings.results_url,
+        sms_url=settings.sms_url,
         prices=dict(settings.prices),
         highest_trust=settings.highest_trust,
         by_signature=_terms(settings),
