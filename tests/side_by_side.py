@@ -44,6 +44,7 @@ MARKET: Final = frozenset(
         "sdk_limits",
         "sdk_market",
         "sdk_results",
+        "sdk_secrets",
         "trade",
     }
 )

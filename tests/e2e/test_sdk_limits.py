@@ -1,7 +1,5 @@
 """What iExec's SDK 8.24.0 and 9.0.0 cannot do here, in the words that its user reads.
 
-Poolhand has no secret management service yet: whatever asks whether a secret is there is told that
-it is not, and none is taken, but the key to which results are encrypted (``test_sdk_results.py``).
 What needs contracts that stand on iExec's own chains alone is tried
 with 8.24.0, for 9.0.0 dropped it.
 """
@@ -15,37 +13,6 @@ from sdk_trade import address_of
 NO_ENS = "Network does not support ENS"
 NO_VOUCHER = "option not set and no default value for your chain"
 NO_TEE = "No workerpoolorder matching your conditions available in category 0"
-NO_SECRETS = "SMS answered with unexpected status: 404 Not Found"
-
-
-@pytest.mark.iexec("storage check", "storage init", "requester check-secret")
-@pytest.mark.iexec("app check-secret", "dataset check-secret")
-@pytest.mark.iexec("app push-secret", "dataset push-secret", "requester push-secret")
-def test_no_secret_is_there_and_none_is_taken(trades):
-    def check(trade):
-        seller, app, data = trade.seller, trade.app.address, trade.dataset.address
-        (seller.folder / "secret.txt").write_text("a secret", encoding="utf-8")
-        file, value = ("--secret-path", "secret.txt"), ("--secret-value", "a secret")
-        asked = {
-            ("storage", "check", "dropbox"): "isInitialized",
-            ("app", "check-secret", app): "isSecretSet",
-            ("dataset", "check-secret", data): "isSecretSet",
-            ("requester", "check-secret", "key"): "isSet",
-        }
-        told = {words: seller.ok(*words)[member] for words, member in asked.items()}
-        assert told == dict.fromkeys(asked, False)
-        pushed = [
-            ("storage", "init", "dropbox", "--token", "a token"),
-            ("app", "push-secret", app, *value),
-            ("dataset", "push-secret", data, *file),
-            ("requester", "push-secret", "key", *value),
-        ]
-        if trade.generation == "8":  # it logs in for a token of the results' own before it pushes
-            pushed.append(("storage", "init"))
-        refused = {words: seller.refused(*words) for words in pushed}
-        assert refused == dict.fromkeys(pushed, NO_SECRETS)
-
-    trades.each(check)
 
 
 @pytest.mark.iexec("app run")

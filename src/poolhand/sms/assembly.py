@@ -22,7 +22,7 @@ from poolhand.sms.gathering import SecretGathering
 from poolhand.sms.keeper import SecretKeeper
 from poolhand.sms.measuring import ServiceMeasurements
 from poolhand.sms.metrics import SmsMetrics
-from poolhand.sms.sessions import TeeSessions
+from poolhand.sms.sessions import OpenSessions
 from poolhand.sms.tasks_on_chain import TasksOnChain
 from poolhand.sms.tee_api import TeeFace, tee_routes
 from poolhand.store.sms.database import SecretsDatabase
@@ -74,7 +74,7 @@ def tee_face(
     properties = world.properties.get(store.name)
     policy = QuotePolicy(accepts_simulated=world.accepts_simulated)
     measurements = ServiceMeasurements(hub, framework, properties, policy, settings.guests)
-    sessions = TeeSessions(
+    sessions = OpenSessions(
         chain, gathering, world.verifier, world.clock, world.entropy, store.note_release
     )
     return TeeFace(chain, challenges, gathering, measurements, sessions, properties, url)

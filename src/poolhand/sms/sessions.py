@@ -35,7 +35,7 @@ SESSION_SECONDS: Final = 3_600.0
 """For which a session may be used."""
 NONCE_SECONDS: Final = 120.0
 """For which a nonce may be used, once."""
-MOST_SESSIONS: Final = 10_000
+MOST_TEE_SESSIONS: Final = 10_000
 """At a time; the oldest make room."""
 MOST_NONCES: Final = 16
 """Of one session at a time; the oldest make room."""
@@ -78,7 +78,7 @@ class TeeSession:
 
 
 @dataclass(frozen=True, slots=True)
-class Proof:
+class ServiceProof:
     """What a program shows: as it came, unfit parts empty."""
 
     evidence: Evidence
@@ -86,7 +86,7 @@ class Proof:
     nonce: str
 
 
-class TeeSessions:
+class OpenSessions:
     """Opens sessions, and tells their services secrets.
 
     Args:
@@ -129,7 +129,7 @@ class TeeSessions:
         until = self._clock.steady() + SESSION_SECONDS
         self._sessions[name] = TeeSession(task, index, worker, expected, until)
         self._of_task[key] = name
-        while len(self._sessions) > MOST_SESSIONS:
+        while len(self._sessions) > MOST_TEE_SESSIONS:
             self._drop(next(iter(self._sessions)))
         return name
 
@@ -143,7 +143,7 @@ class TeeSessions:
                 session.nonces.popitem(last=False)
         return made
 
-    async def provision(self, name: str, service: str, proof: Proof, caller: str) -> bytes:
+    async def provision(self, name: str, service: str, proof: ServiceProof, caller: str) -> bytes:
         """Return a service's environment, sealed to the key that its quote names.
 
         Whatever is wrong, one quote is verified and the same is answered.
@@ -171,7 +171,7 @@ class TeeSessions:
         except NotSealedForUs as fault:
             raise ProvisionRefused from fault
 
-    async def _is_proved(self, proof: Proof, policy: QuotePolicy, about: bytes) -> bool:
+    async def _is_proved(self, proof: ServiceProof, policy: QuotePolicy, about: bytes) -> bool:
         moment = UnixSeconds(self._clock.now())
         try:
             attested = await self._verifier.verify(proof.evidence, policy, about, moment)

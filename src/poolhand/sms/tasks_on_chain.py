@@ -13,10 +13,8 @@ from poolhand.domain.ids import Address, TaskId
 from poolhand.domain.onchain import ChainTaskStatus, TaskView
 from poolhand.domain.signatures import BadSignature, recover
 from poolhand.domain.tee.framework import TeeFramework, framework_of
-from poolhand.domain.tee.session_errors import SessionError, SessionRefused
+from poolhand.domain.tee.session_errors import E, SessionRefused
 from poolhand.ports.chain import Hub
-
-E = SessionError
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,12 +21,12 @@ from poolhand.domain.tee.evidence import MOST_QUOTE, Evidence
 from poolhand.domain.tee.framework import EvidenceKind, TeeFramework
 from poolhand.domain.tee.sealing import KEY_BYTES
 from poolhand.domain.tee.session import environments
-from poolhand.domain.tee.session_errors import SessionError, SessionRefused
+from poolhand.domain.tee.session_errors import E, SessionRefused
 from poolhand.sms.challenges import TaskChallenges
 from poolhand.sms.edge import caller_of
 from poolhand.sms.gathering import SecretGathering
 from poolhand.sms.measuring import ServiceMeasurements
-from poolhand.sms.sessions import Proof, TeeSessions
+from poolhand.sms.sessions import OpenSessions, ServiceProof
 from poolhand.sms.tasks_on_chain import TasksOnChain, is_of_deal, is_signed_by
 from poolhand.transport.described import DescribedRoute, body_told
 from poolhand.transport.faults import ENDPOINT_FAULT_ANSWERS
@@ -41,7 +41,6 @@ from poolhand.wire.sms_api import (
     ToldSession,
 )
 
-E = SessionError
 M = TypeVar("M", bound=BaseModel)
 MOST_NONCE_TEXT: Final = 64
 log = structlog.get_logger()
@@ -89,7 +88,7 @@ class TeeFace:
         challenges: TaskChallenges,
         gathering: SecretGathering,
         measurements: ServiceMeasurements,
-        sessions: TeeSessions,
+        sessions: OpenSessions,
         properties: TeeProperties | None,
         url: str,
     ) -> None:
@@ -182,7 +181,7 @@ class TeeFace:
         return JsonAnswer(told.model_dump(mode="json"))
 
 
-def _proof(asked: ProvisionAsked, kind: EvidenceKind) -> Proof:
+def _proof(asked: ProvisionAsked, kind: EvidenceKind) -> ServiceProof:
     try:
         told = EvidenceKind(asked.kind)
     except ValueError:
@@ -190,7 +189,7 @@ def _proof(asked: ProvisionAsked, kind: EvidenceKind) -> Proof:
     quote, key = _unhex(asked.quote, MOST_QUOTE), _unhex(asked.publicKey, KEY_BYTES)
     if len(key) != KEY_BYTES or asked.kind != told.value:
         quote = b""
-    return Proof(Evidence(told, quote), key, asked.nonce[:MOST_NONCE_TEXT])
+    return ServiceProof(Evidence(told, quote), key, asked.nonce[:MOST_NONCE_TEXT])
 
 
 def _unhex(text: str, most: int) -> bytes:
