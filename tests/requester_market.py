@@ -84,6 +84,7 @@ class FakePool:
     handed_in: list[MatchOrders] = field(default_factory=list)
     with_fee: list[bool] = field(default_factory=list)
     told_params: list[str] = field(default_factory=list)
+    result_keys: dict[str, dict[str, str]] = field(default_factory=dict)
     on_sale: dict[str, Any] = field(default_factory=lambda: {"markets": [], "orders": []})
 
     def __post_init__(self) -> None:
@@ -159,6 +160,12 @@ class FakePool:
         return JSONResponse([{"worker": str(each), "paused": False} for each in page])
 
     def _of_orders(self, app: FastAPI) -> None:
+        @app.get("/v1/result-keys/{owner}")
+        async def result_key(owner: str) -> Response:
+            """Answer as the results service, which is at the same host."""
+            found = self.result_keys.get(owner)
+            return JSONResponse(found or {}, 200 if found else 404)
+
         @app.get("/v1/orders")
         async def orders() -> dict[str, Any]:
             return self.on_sale

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -198,6 +199,28 @@ def test_json_has_everything(world):
     ]
     assert found["chain"][1]["worker"] == str(WORKER.address)
     assert (found["deal_id"], found["chain_is_whole"]) == (str(world.deal), True)
+
+
+def test_it_says_who_may_read_result_and_output(world, monkeypatch):
+    told = " ".join(world.show(columns=120, monkeypatch=monkeypatch).out.split())
+    buyer = str(world.market.wallet.address)
+    assert "everybody: its link is on chain, not encrypted" in told
+    assert f"{buyer}; everybody, if the pool publishes logs" in told
+    found = world.show("--json").json
+    assert (found["encrypted_to"], found["output_read_by"]) == (None, buyer)
+
+    deals = world.market.chain.state.deals
+    hidden = replace(deals[world.deal], params='{"iexec_result_encryption":true}')
+    deals[world.deal] = hidden
+    assert f"{buyer} alone, encrypted" in world.show(columns=120, monkeypatch=monkeypatch).out
+    assert world.show("--json").json["encrypted_to"] == buyer
+
+
+def test_a_pool_that_names_another_deal_says_nothing_of_who_may_read(world):
+    other = world.cli("run", IMAGE, "--no-wait", "--json", "--args", "another").json["deal_id"]
+    world.tell(deal_id=other)
+    found = world.show("--json").json
+    assert (found["encrypted_to"], found["output_read_by"]) == (None, None)
 
 
 @pytest.mark.parametrize("hint", [(), (10**6,)])

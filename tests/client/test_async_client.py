@@ -12,10 +12,13 @@ from poolhand import AsyncClient, FailedTask, TimedOutTask
 from poolhand.client.errors import NoSuchFile, SeveralTasks, UnknownCategory
 from poolhand.domain.errors import ChainUnreachable, Refused
 from poolhand.domain.onchain import EventKind
+from poolhand.domain.result_key import key_value
 from poolhand.keys.named import NoWalletNamed
+from poolhand.keys.result_encryption import encrypt_result, make_keypair
 from poolhand.requester.archive import TargetExists
 from poolhand.requester.checking import PriceTooHigh
 from poolhand.requester.requester import NoSuchDeal, NoSuchTask, NoWallet
+from poolhand.requester.result_places import NoKeyForResults
 from requester_market import IMAGE
 
 WEEK = 7 * 24 * 3600
@@ -51,6 +54,38 @@ async def test_a_result_is_there_with_its_cost_and_its_proof(client, bazaar, tmp
     assert [each.kind for each in proof.events][-1] is EventKind.TASK_FINALIZE
     assert len(proof.transactions) == len({each.tx_hash for each in proof.events}) > 2
     assert client.budget.spent == PRICE
+
+
+async def test_a_result_is_encrypted_to_whom_it_is_for_and_opened_with_its_key(
+    client, bazaar, tmp_path
+):
+    with pytest.raises(NoKeyForResults, match="has handed in no key"):
+        await client.run(IMAGE, encrypt=True)
+    market = bazaar.market
+    assert market.deals == 0
+    private, public = make_keypair(2048)
+    value = key_value(public)
+    signed = market.wallet.sign_result_key(value).hex()
+    owner = str(market.wallet.address)
+    market.pool.result_keys[owner] = {"value": value, "signature": f"0x{signed}"}
+    bazaar.lazy = True
+    deal = await client.run(IMAGE, encrypt=True)
+    told = market.chain.state.deals[deal.deal_id]
+    assert told.params == '{"iexec_result_encryption":true}'
+    await do(market, told)
+    clear, hidden = tmp_path / "clear.zip", tmp_path / "hidden.zip"
+    clear.write_bytes(market.results.archives[deal.tasks[0].id])
+    digest = (await deal.proof())[0].digest
+    encrypt_result(clear, hidden, public, deal.tasks[0].id, digest)
+    market.results.archives[deal.tasks[0].id] = hidden.read_bytes()
+    result = await deal.result()
+    assert result.is_encrypted
+    (tmp_path / "key.pem").write_bytes(private)
+    opened = result.decrypt(tmp_path / "key.pem")
+    assert not opened.is_encrypted
+    assert (opened.output, opened.digest) == (b"whale 42\n", result.digest)
+    with pytest.raises(TargetExists):
+        result.decrypt(tmp_path / "key.pem")
 
 
 async def test_hosts_are_ordered_as_they_are_named(client, bazaar):

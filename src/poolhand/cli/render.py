@@ -227,6 +227,8 @@ def history_members(found: TaskHistory) -> dict[str, Any]:
         "chain": [_event_members(each) for each in found.events],
         "chain_is_whole": found.is_whole,
         "silence": found.silence or None,
+        "encrypted_to": str(found.encrypted_to) if found.encrypted_to else None,
+        "output_read_by": str(found.deal.requester) if found.deal else None,
     }
 
 

@@ -58,6 +58,16 @@ def task_report(found: TaskHistory, *, lively: bool = False) -> RenderableType:
     return Group(*parts)
 
 
+def _readers(found: TaskHistory) -> tuple[tuple[str, str], ...]:
+    """Say who can read the result, and what the app prints."""
+    if found.deal is None:
+        return ()
+    to = found.encrypted_to
+    result = f"{to} alone, encrypted" if to else "everybody: its link is on chain, not encrypted"
+    output = f"{found.deal.requester}; everybody, if the pool publishes logs"
+    return (("result for", result), ("output for", output))
+
+
 def _head(found: TaskHistory) -> RenderableType:
     task, view = found.task, found.task.view
     ids = (
@@ -67,6 +77,7 @@ def _head(found: TaskHistory) -> RenderableType:
         ("status", f"{task.status} (on chain: {view.status.name})"),
         ("meaning", task.meaning),
         ("result", result_place(view.results)),
+        *_readers(found),
     )
     ends = (
         ("contribute until", _until(view, view.contribution_deadline)),

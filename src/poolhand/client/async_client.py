@@ -121,6 +121,7 @@ class AsyncClient(AsyncFunctionVerbs):
         budget: str | NanoRlc | None = None,
         beneficiary: str | Address | None = None,
         callback: str | Address = ZERO_ADDRESS,
+        encrypt: bool = False,
         deposit: bool = False,
         again: bool = True,
     ) -> AsyncDealHandle:
@@ -143,6 +144,7 @@ class AsyncClient(AsyncFunctionVerbs):
             budget: RLC that all its tasks together may cost; the client's own limit holds as well.
             beneficiary: Whose the result is; else yours.
             callback: A contract that gets the result.
+            encrypt: Whether the result is for the beneficiary alone: see ``TaskResult.decrypt``.
             deposit: Move what the stake lacks from the wallet's RLC first.
             again: Also while the same purchase of this wallet is open.
 
@@ -150,6 +152,7 @@ class AsyncClient(AsyncFunctionVerbs):
             PriceTooHigh: It costs more than a budget allows; nothing was paid.
             StakeTooLow: The stake does not cover it; says how much to deposit.
             SamePurchaseOpen: It is open, and was not to be bought again.
+            NoKeyForResults: It is to be encrypted, and the beneficiary has handed in no key.
             UnknownCategory, BadWish, UnfitParams, NoSuchImage, NothingFits, …: Nobody could do or
                 sell it; nothing was paid.
             PasswordMissing, NoWalletNamed, NoDevnet: Settings are missing; the message says which.
@@ -158,7 +161,7 @@ class AsyncClient(AsyncFunctionVerbs):
         terms = await terms_of(
             requester, args, dataset=dataset, inputs=inputs, hosts=hosts, trust=trust,
             category=category, tasks=tasks, tag=tag, pool=pool, beneficiary=beneficiary,
-            callback=callback,
+            callback=callback, encrypt=encrypt,
         )  # fmt: skip
         bought, name = None, None
         try:

@@ -40,12 +40,14 @@ async def terms_of(
     pool: str | Address = ZERO_ADDRESS,
     beneficiary: str | Address | None = None,
     callback: str | Address = ZERO_ADDRESS,
+    encrypt: bool = False,
 ) -> dict[str, Any]:
     """Return terms as a wish takes them; raises what is wrong with one."""
     return {
         "dataset": address_of(dataset),
         "args": args if isinstance(args, str) else join_arguments(args),
         "inputs": tuple(inputs),
+        "encrypted": encrypt,
         "hosts": read_hosts(hosts, MOST_HOSTS),
         "trust": Trust(trust),
         "tasks": tasks,

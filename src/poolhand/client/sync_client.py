@@ -261,6 +261,7 @@ class Client(FunctionVerbs):
         budget: str | NanoRlc | None = None,
         beneficiary: str | Address | None = None,
         callback: str | Address = ZERO_ADDRESS,
+        encrypt: bool = False,
         deposit: bool = False,
         again: bool = True,
     ) -> DealHandle:
@@ -279,6 +280,7 @@ class Client(FunctionVerbs):
             budget=budget,
             beneficiary=beneficiary,
             callback=callback,
+            encrypt=encrypt,
             deposit=deposit,
             again=again,
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zipfile
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
@@ -11,7 +11,8 @@ from poolhand.client.errors import NoSuchFile
 from poolhand.domain.computed import COMPUTED_FILE, Computed
 from poolhand.domain.ids import ResultDigest, TaskId
 from poolhand.domain.text import shown
-from poolhand.requester.archive import extract
+from poolhand.requester.archive import encrypted_digest, extract
+from poolhand.requester.results import open_encrypted
 
 _MOST_FILES_NAMED: Final = 20
 """Files of a result that are named where another is asked for."""
@@ -39,6 +40,26 @@ class TaskResult:
         """Names of the files that the app left in ``/iexec_out``."""
         with zipfile.ZipFile(self.archive) as opened:
             return tuple(each.filename for each in opened.infolist() if not each.is_dir())
+
+    @property
+    def is_encrypted(self) -> bool:
+        """Whether only its beneficiary can read it: then ``decrypt`` comes first."""
+        return encrypted_digest(self.archive) is not None
+
+    def decrypt(self, key: str | Path) -> TaskResult:
+        """Return the result as it was before it was encrypted, compared to the digest on chain.
+
+        Args:
+            key: File of the private key (PEM), as ``poolhand results keypair`` writes it.
+
+        Raises:
+            UnfitResultKey, ResultNotOpened: The key does not open it.
+            ResultForged: It holds something else than it says; nothing is kept.
+            TargetExists: It was decrypted before: the file beside the archive is there already.
+        """
+        target = self.archive.with_name(f"{self.archive.stem}.decrypted.zip")
+        open_encrypted(self.archive, target, Path(key).read_bytes())
+        return replace(self, archive=target)
 
     def read(self, name: str) -> bytes:
         """Return the content of a file; raises NoSuchFile."""

@@ -5,8 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from poolhand.domain.ids import DealId, TaskId
+from poolhand.domain.deal import Deal
+from poolhand.domain.hashes import task_id as name_task
+from poolhand.domain.ids import Address, DealId, TaskId
 from poolhand.domain.onchain import ChainTaskStatus, EventKind, HubEvent
+from poolhand.domain.params import wants_encryption
 from poolhand.domain.units import BlockNumber
 from poolhand.ports.chain import Hub
 from poolhand.requester.watching import TaskProgress
@@ -23,6 +26,7 @@ class TaskHistory:
 
     ``is_whole`` is False when its beginning is older than ``HISTORY_LOOKBACK`` blocks; ``silence``
     says who was asked and did not answer, and how to name the right pool, where no pool tells it.
+    ``deal`` is the chain's; None where nobody names it, or what a pool names has no such task.
     """
 
     task: TaskProgress
@@ -31,6 +35,14 @@ class TaskHistory:
     events: tuple[HubEvent, ...]
     is_whole: bool
     silence: str = ""
+    deal: Deal | None = None
+
+    @property
+    def encrypted_to(self) -> Address | None:
+        """Who alone can open the result; None: everybody who has its link, or it is not known."""
+        if self.deal is None or not wants_encryption(self.deal.params):
+            return None
+        return self.deal.beneficiary
 
 
 async def history(hub: Hub, task: TaskProgress) -> TaskHistory:
@@ -41,18 +53,25 @@ async def history(hub: Hub, task: TaskProgress) -> TaskHistory:
     """
     news, task_id = task.news, task.task_id
     deal_id = news.deal_id if news else await hub.task_deal(task_id)
-    index = news.index if news else await _index(hub, deal_id, task_id, task.index)
+    deal = await hub.deal(deal_id) if deal_id else None
+    index = news.index if news else _index(deal, task_id, task.index)
+    if deal is not None and not _has(deal, index, task_id):
+        deal = None  # the pool named another's
     if task.view.status is ChainTaskStatus.UNSET:
-        return TaskHistory(task, index, deal_id, (), is_whole=True)
+        return TaskHistory(task, index, deal_id, (), is_whole=True, deal=deal)
     hint = news.first_block if news else None
     events = await hub.task_events(task_id, hint) if hint is not None else ()
     if not _is_whole(events):
         events = await _search(hub, task_id)
-    return TaskHistory(task, index, deal_id, events, _is_whole(events))
+    return TaskHistory(task, index, deal_id, events, _is_whole(events), deal=deal)
 
 
-async def _index(hub: Hub, deal_id: DealId | None, task_id: TaskId, default: int) -> int:
-    deal = await hub.deal(deal_id) if deal_id else None
+def _has(deal: Deal, index: int, task_id: TaskId) -> bool:
+    """Whether a deal has a task; the number of it may be a stranger's word."""
+    return 0 <= index < 2**63 and name_task(deal.deal_id, index) == task_id
+
+
+def _index(deal: Deal | None, task_id: TaskId, default: int) -> int:
     tasks = deal.tasks() if deal else ()
     return next((index for index, each in tasks if each == task_id), default)
 

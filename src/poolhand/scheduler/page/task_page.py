@@ -43,7 +43,9 @@ sends no transaction.</p>
 <p>Without a wallet in this browser, type <code>poolhand task logs {task} --follow</code>.</p>
 </section>
 <div id="workers"></div></main>
-<footer><p>For programs: <a href="/docs">the pool’s API</a>. Lines are shown without colours, the \
+<footer><p>What it prints is its requester’s, unless the pool publishes it. Its result can be read \
+by everybody who knows its link, which is on chain, unless it was bought encrypted.</p>
+<p>For programs: <a href="/docs">the pool’s API</a>. Lines are shown without colours, the \
 last 2,000 of each worker.</p></footer>
 </body></html>
 """
