@@ -29,6 +29,17 @@ ChecksumOption = Annotated[
     typer.Option("--checksum", metavar="SHA256", help="If known; else the URL is downloaded."),
 ]
 
+ClearArgument = Annotated[Path, typer.Argument(metavar="FILE", help="What is to be hidden.")]
+EncryptedOption = Annotated[
+    Path | None, typer.Option("--to", metavar="FILE", help="Where to. [<file>.enc]")
+]
+DatasetKeyOption = Annotated[
+    Path | None, typer.Option("--key", metavar="FILE", help="Where the key goes. [<file>.key]")
+]
+PushedKeyOption = Annotated[
+    Path, typer.Option("--key", metavar="FILE", help="The key that `dataset encrypt` made.")
+]
+
 
 @verb(app, "deploy", example="poolhand dataset deploy https://example.com/moby-dick.txt")
 async def deploy(
@@ -65,6 +76,58 @@ async def show(command: CommandRun, address: AddressArgument) -> Answer:
         "checksum": "0x" + found.checksum.hex(),
     }
     return Answer(members, lambda: pairs(members.items()))
+
+
+@verb(app, "encrypt", example="poolhand dataset encrypt moby-dick.txt", local=True)
+def encrypt(
+    command: CommandRun,
+    file: ClearArgument,
+    to: EncryptedOption = None,
+    key: DatasetKeyOption = None,
+) -> Answer:
+    """Encrypt a file as iExec's SDK does, under a new key that stays here: keep a copy of it."""
+    from poolhand.cli.dataset_keys import encrypted
+    from poolhand.cli.render import pairs
+
+    del command
+    made = encrypted(file, to, key)
+    members = {"encrypted": str(made.file), "key": str(made.key), "checksum": made.checksum}
+    return Answer(members, lambda: pairs(members.items()))
+
+
+@verb(
+    app,
+    "push-secret",
+    example="poolhand dataset push-secret 0x4f1c3a7b9d2e8f60514233241506f7e8d9cabbcd "
+    "--key moby-dick.txt.key",
+)
+async def push_secret(
+    command: CommandRun, address: AddressArgument, key: PushedKeyOption
+) -> Answer:
+    """Push the key of a dataset of yours, once: enclaves that may read it are told it."""
+    from poolhand.cli.dataset_keys import read_key
+    from poolhand.cli.render import pairs
+    from poolhand.requester.own_secrets import dataset_place
+
+    value, dataset = read_key(key), address
+    async with command.requester(signing=True) as requester:
+        url = await requester.secrets.push(dataset_place(dataset), value, requester.wallet.signer)
+    members = {"dataset": str(dataset), "sms": url}
+    return Answer(members, lambda: pairs(members.items()))
+
+
+@verb(
+    app,
+    "check-secret",
+    example="poolhand dataset check-secret 0x4f1c3a7b9d2e8f60514233241506f7e8d9cabbcd",
+)
+async def check_secret(command: CommandRun, address: AddressArgument) -> Answer:
+    """Tell whether the key of a dataset was pushed; exit code 1 where it was not."""
+    from poolhand.requester.own_secrets import dataset_place
+
+    async with command.requester() as requester:
+        found = await requester.secrets.has(dataset_place(address))
+    return Answer({"is_there": found}, lambda: "there" if found else "not there", int(not found))
 
 
 add_selling(app, OrderSort.DATASET)

@@ -41,6 +41,7 @@ NOUNS: Final[Mapping[str, tuple[str, str]]] = {
     "account": ("account", "Look at a stake, deposit RLC, withdraw it."),
     "app": ("app", "Build an app's image, register it, and sell runs of it."),
     "dataset": ("dataset", "Register a dataset, and sell its use."),
+    "secret": ("secret", "Push secrets to apps and runs, and ask whether they are there."),
     "order": ("order", "Sign orders, sell by them, take them back, cancel them."),
     "pool": ("pool", "Create a workerpool, serve it, and see how it is."),
     "join": ("join", "Turn this computer into a worker of a pool, in one command."),

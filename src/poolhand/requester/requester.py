@@ -45,6 +45,7 @@ from poolhand.requester.image_labels import ImageLabels
 from poolhand.requester.listing import Bought, bought_by
 from poolhand.requester.named_urls import UrlRule
 from poolhand.requester.output import OutputReader
+from poolhand.requester.own_secrets import OwnSecrets
 from poolhand.requester.registry import demand_runnable
 from poolhand.requester.remembered import RememberedDeals
 from poolhand.requester.result_places import NoResultsService, ResultPlaces
@@ -96,6 +97,7 @@ class Requester:
     Attributes:
         offered: Told of each offer what it would cost, before anything is signed.
         labels: What images say of themselves.
+        secrets: Where secrets are, and whether they are there.
     """
 
     def __init__(
@@ -124,6 +126,7 @@ class Requester:
         self._market = MarketClient(http, url, domain) if url else None
         self.offered: Signal[Bundle, Wish] = Signal()
         self._places = ResultPlaces(self._rule, settings.results_url, self.pool)
+        self.secrets = OwnSecrets(self._rule, http, settings.sms_url, self.pool)
         self._finder = PoolFinder(chain.hub, http, self.pool, self._market, self._rule)
         self.labels = ImageLabels(http, chain.hub, self._logins.of, self._rule.allows)
 
@@ -241,6 +244,7 @@ class Requester:
         """Buy computation, see ``Buyer.buy``; ``by_signature`` as in ``Sellers``."""
         await self._demand_runnable(wish.app)
         await self._places.demand_key(self._http, wish, self.wallet.address)
+        await self.secrets.demand(wish)
         return await self._buyer(by_signature=by_signature).buy(wish, deposit=deposit, again=again)
 
     async def deal(self, deal_id: DealId) -> Deal:
