@@ -25,7 +25,7 @@ from poolhand.observe.private import sync_folder
 DATASET_KEY_SIZE: Final = 32
 """Bytes."""
 _BLOCK: Final = 16
-_AT_ONCE: Final = 1024**2
+_BYTES_ENCRYPTED_AT_ONCE: Final = 1024**2
 
 
 class UnfitDatasetKey(Refused):
@@ -61,7 +61,7 @@ def encrypt_dataset(source: Path, target: Path, key: str) -> bytes:
                 into.write(piece)
 
             write(first)
-            while len(piece := clear.read(_AT_ONCE)) == _AT_ONCE:
+            while len(piece := clear.read(_BYTES_ENCRYPTED_AT_ONCE)) == _BYTES_ENCRYPTED_AT_ONCE:
                 write(cipher.encrypt(piece))
             write(cipher.encrypt(pad(piece, _BLOCK)))
             into.flush()

@@ -68,9 +68,13 @@ def _routes_of(
     async def look(request: Request) -> Response:
         """Tell whether there is such a secret: 204, else 404."""
         metrics.looks.inc()
-        if not await keeper.has(_place_or_none(place, request)):
-            raise NoSecretHere
-        return Response(status_code=204)
+        try:
+            found = await keeper.has(place(request))
+        except MissingParameter:
+            raise
+        except Refused:
+            found = False  # what cannot be is not there
+        return Response(status_code=204 if found else 404)  # bare: there is no body to HEAD
 
     async def post(request: Request) -> Response:
         """Put a secret where none is, signed by whoever may."""
@@ -89,16 +93,6 @@ def _routes_of(
     if place is _account:
         routes.append(DescribedRoute(path, put, "PUT", partial(_about, put, written)))
     return routes
-
-
-def _place_or_none(place: PlaceReader, request: Request) -> SecretPlace:
-    """Read what is asked after; where nothing can be is nothing."""
-    try:
-        return place(request)
-    except MissingParameter:
-        raise
-    except Refused as fault:
-        raise NoSecretHere from fault
 
 
 def _about(handler: Callable[..., Any], extra: dict[str, Any]) -> dict[str, Any]:
