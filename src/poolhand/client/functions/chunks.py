@@ -37,7 +37,7 @@ class Chunk:
         terms: On which it is bought.
         shared: The function that it has in common with others; ``NOTHING`` where it brings its own.
         blob: Its calls, pickled.
-        futures: One for each call.
+        futures: One for each call; none once these have their values.
         place: Bag and index in which it is computed; None before that is known, and when nobody
             waits any more.
         is_left: Nobody waits any more.
@@ -84,6 +84,7 @@ class Chunk:
         """Tell who waits what each call has returned, or raised."""
         for future, (value, fault) in zip(self.futures, found, strict=True):
             _settle(future, value, fault)
+        self.futures = ()  # the values are whose they are
 
 
 def _settle(future: CallFuture, value: Any, fault: BaseException | None) -> None:

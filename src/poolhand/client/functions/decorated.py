@@ -103,9 +103,9 @@ class NetworkFunction(OnNetwork[P, R]):
 
     def remote(self, *args: P.args, **named: P.kwargs) -> R:
         """Call it on the network, and wait; raises what it raises, and as ``Client.run``."""
-        chunk = self._begun(args, named)
+        chunk, future = self._begun(args, named)
         try:
-            found: R = chunk.futures[0].result()
+            found: R = future.result()
         except KeyboardInterrupt:
             self._leave(self._calls.leave, [chunk])
             raise
@@ -113,7 +113,7 @@ class NetworkFunction(OnNetwork[P, R]):
 
     def spawn(self, *args: P.args, **named: P.kwargs) -> CallFuture:
         """Call it on the network, and return what it will come to."""
-        return self._begun(args, named).futures[0]
+        return self._begun(args, named)[1]
 
     def map(
         self, items: Iterable[Any], *, chunk: int | None = None, timeout: float | None = None
@@ -127,13 +127,15 @@ class NetworkFunction(OnNetwork[P, R]):
         """
         kept = self._loop, self._calls
         run = MapRun(self._calls, self.function, _each(items), self.terms, chunk, kept)
+        found = run.values(lambda: self._leave(run.leave), timeout)
         self._loop.soon(run.start)
-        return run.values(lambda: self._leave(run.leave), timeout)
+        return found
 
-    def _begun(self, args: tuple[Any, ...], named: dict[str, Any]) -> Chunk:
+    def _begun(self, args: tuple[Any, ...], named: dict[str, Any]) -> tuple[Chunk, CallFuture]:
         chunk = one_call(self.terms, self.function, args, named, (self._loop, self._calls))
+        (future,) = chunk.futures
         self._loop.soon(self._calls.add, [chunk])
-        return chunk
+        return chunk, future
 
     def _leave(self, how: Callable[..., object], *args: Any) -> None:
         with suppress(ClientClosed):

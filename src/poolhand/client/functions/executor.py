@@ -50,8 +50,9 @@ class NetworkExecutor(Executor):
             RuntimeError: The executor was shut down.
         """
         chunk = one_call(self._terms, fn, args, kwargs, self._loop)
-        self._begin(chunk.futures, self._calls.add, [chunk])
-        return chunk.futures[0]
+        (future,) = chunk.futures
+        self._begin([future], self._calls.add, [chunk])
+        return future
 
     def submit_together(self, calls: Sequence[RemoteCall]) -> Future[list[Any]]:
         """Make calls in one task, and return what all come to, or what the first raises.
@@ -96,8 +97,9 @@ class NetworkExecutor(Executor):
         arguments = zip(*iterables, strict=False)
         run = MapRun(self._calls, fn, arguments, self._terms, chunksize, self._loop)
         end = None if timeout is None else time.monotonic() + timeout
+        futures = list(reversed(run.futures))
         self._begin(run.futures, run.start)
-        return _in_order(list(run.futures), end, lambda: self._soon(run.leave))
+        return _in_order(futures, end, lambda: self._soon(run.leave))
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
         """Take no call any more; repeatable.
@@ -180,23 +182,29 @@ class _Together:
 def _in_order(
     futures: list[CallFuture], end: float | None, leave: Callable[[], object]
 ) -> Iterator[Any]:
-    """Yield values in order; who leaves early, or waits too long, cancels what is not bought."""
-    futures.reverse()
+    """Yield values, of the last first; who leaves early, or waits too long, cancels the rest.
+
+    What is bought is not cancelled. Nothing is kept of what was yielded.
+    """
     is_over = False
     try:
         while futures:
             left = None if end is None else end - time.monotonic()
-            future = futures.pop()
-            try:
-                yield future.result(left)
-            finally:
-                future.cancel()
+            yield _result_of(futures.pop(), left)
         is_over = True
     finally:
         for each in futures:
             each.cancel()
         if not is_over:
             leave()
+
+
+def _result_of(future: CallFuture, left: float | None) -> Any:
+    try:
+        return future.result(left)
+    finally:
+        future.cancel()
+        del future  # an exception's traceback would keep it
 
 
 def _wait_for(futures: Iterable[Future[Any]]) -> None:

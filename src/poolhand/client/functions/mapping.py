@@ -50,7 +50,7 @@ class MapRun:
         keeps: What lasts as long as anybody has a future.
 
     Attributes:
-        futures: One for each item, in order.
+        futures: One for each item, in order; none once all are on their way, or left.
 
     Raises:
         Unpicklable, NoCloudpickle: Nothing was paid.
@@ -70,7 +70,7 @@ class MapRun:
         shared = pickled(function, f"the function {_name(function)}")
         every = modules_of(self._items, "an item")
         self._shared = replace(shared, modules=shared.modules | every)
-        self.futures = tuple(CallFuture(keeps) for _ in self._items)
+        self.futures: tuple[CallFuture, ...] = tuple(CallFuture(keeps) for _ in self._items)
         self._chunks: list[Chunk] = []
         self._feeding: asyncio.Task[None] | None = None
 
@@ -98,6 +98,8 @@ class MapRun:
             for each in self.futures:
                 if not each.done():
                     each.set_exception(fault)
+        finally:
+            self.futures = ()  # whoever waits has them
 
     def _known(self, items: int) -> int | None:
         """Return the calls of a chunk, where something is known of their time."""
@@ -124,25 +126,38 @@ class MapRun:
             leave: Called where whoever iterates goes before the end.
             timeout: Seconds for each; None: as long as it takes.
         """
-        is_over = False
-        try:
-            for each in self.futures:
-                yield each.result(timeout)
-            is_over = True
-        finally:
-            if not is_over:
-                leave()
+        return _values(list(reversed(self.futures)), leave, timeout)
 
-    async def values_here(self) -> AsyncGenerator[Any]:
+    def values_here(self) -> AsyncGenerator[Any]:
         """Yield what each item came to, in order."""
-        is_over = False
-        try:
-            for each in self.futures:
-                yield await asyncio.wrap_future(each)
-            is_over = True
-        finally:
-            if not is_over:
-                self.leave()
+        return _values_here(list(reversed(self.futures)), self.leave)
+
+
+def _values(
+    futures: list[CallFuture], leave: Callable[[], object], timeout: float | None
+) -> Iterator[Any]:
+    """Yield what futures come to, the last first; nothing is kept of what was yielded."""
+    is_over = False
+    try:
+        while futures:
+            yield futures.pop().result(timeout)
+        is_over = True
+    finally:
+        if not is_over:
+            leave()
+
+
+async def _values_here(
+    futures: list[CallFuture], leave: Callable[[], object]
+) -> AsyncGenerator[Any]:
+    is_over = False
+    try:
+        while futures:
+            yield await asyncio.wrap_future(futures.pop())
+        is_over = True
+    finally:
+        if not is_over:
+            leave()
 
 
 def _name(function: object) -> str:
