@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 
 import pytest
@@ -32,6 +33,25 @@ def test_what_joblib_runs_in_parallel_runs_on_the_network(client, bazaar):
 def test_what_a_call_raises_ends_the_parallel(client):
     with parallel_config(backend="poolhand", n_jobs=2), pytest.raises(ZeroDivisionError):
         Parallel()(delayed(divmod)(1, each) for each in (1, 0, 2))
+
+
+@pytest.mark.parametrize(("seconds", "largest"), [(60.0, 1), (0.001, 4)])
+def test_batches_grow_by_what_they_compute_and_not_by_what_they_wait(
+    client, bazaar, seconds, largest
+):
+    made = []
+
+    def says(files):
+        told = json.loads(files["measured.json"])
+        made.append(len(told["seconds"]))
+        told["seconds"] = [seconds] * made[-1]
+        return {**files, "measured.json": json.dumps(told).encode()}
+
+    bazaar.does.alter = says
+    with parallel_config(backend="poolhand", n_jobs=2):
+        Parallel(pre_dispatch=1)(delayed(abs)(each) for each in range(15))
+    assert max(made) == largest
+    assert sum(made) == 15
 
 
 def test_terms_come_from_the_config(client, bazaar):

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import Future
 from functools import partial
+from threading import local
 from typing import TYPE_CHECKING, Any, Final
 
 from joblib.parallel import (  # type: ignore[import-untyped]
@@ -20,12 +21,15 @@ from joblib.parallel import (  # type: ignore[import-untyped]
 )
 
 if TYPE_CHECKING:
+    from poolhand.client.functions.chunks import Chunk
     from poolhand.client.functions.executor import NetworkExecutor
     from poolhand.client.sync_client import Client
 
 JOBLIB_NAME: Final = "poolhand"
 JOBS_AT_ONCE: Final = 16
 """Batches under way where ``n_jobs`` is -1: the network does not say how many workers it has."""
+MOST_CALLS_OF_A_BATCH: Final = 1_000
+"""However short their workers say that calls were."""
 
 
 def register_joblib(client: Client, **terms: Any) -> None:
@@ -39,7 +43,9 @@ def register_joblib(client: Client, **terms: Any) -> None:
 
 
 class JoblibBackend(AutoBatchingMixin, ParallelBackendBase):  # type: ignore[misc]
-    """Runs joblib's batches as tasks; joblib sizes them by the time that they take.
+    """Runs joblib's batches as tasks; joblib sizes them by the time that they compute.
+
+    That they wait for the network does not count: it is the same for a batch of any size.
 
     Args:
         client: That buys.
@@ -50,6 +56,8 @@ class JoblibBackend(AutoBatchingMixin, ParallelBackendBase):  # type: ignore[mis
     supports_retrieve_callback = True
     supports_inner_max_num_threads = False
     default_n_jobs = -1
+    MIN_IDEAL_BATCH_DURATION = 5.0
+    MAX_IDEAL_BATCH_DURATION = 30.0
 
     def __init__(
         self,
@@ -62,6 +70,7 @@ class JoblibBackend(AutoBatchingMixin, ParallelBackendBase):  # type: ignore[mis
         super().__init__(nesting_level=nesting_level, inner_max_num_threads=inner_max_num_threads)
         self._client, self._terms = client, {**terms, **more}
         self._executor: NetworkExecutor | None = None
+        self._told = local()
 
     def effective_n_jobs(self, n_jobs: int | None) -> int:
         """Return how many batches are under way at once; raises ValueError of none."""
@@ -92,8 +101,29 @@ class JoblibBackend(AutoBatchingMixin, ParallelBackendBase):  # type: ignore[mis
             raise RuntimeError("the backend is not configured: use joblib.Parallel")
         future = self._executor.submit_together(list(func.items))
         if callback is not None:
-            future.add_done_callback(callback)
+            future.add_done_callback(partial(self._ended, callback, future.chunk))
         return future
+
+    def _ended(
+        self,
+        callback: Callable[[Future[list[Any]]], object],
+        chunk: Chunk | None,
+        future: Future[list[Any]],
+    ) -> None:
+        """Let joblib know of a batch, and ``batch_completed``, which it calls, what that took."""
+        self._told.seconds = chunk.seconds if chunk is not None else 0.0
+        callback(future)
+
+    def batch_completed(self, batch_size: int, _duration: float) -> None:
+        """Learn how long a batch has computed, where its worker tells."""
+        if seconds := getattr(self._told, "seconds", 0.0):
+            super().batch_completed(batch_size, seconds)
+
+    def compute_batch_size(self) -> int:
+        """Return how many calls the next batch has."""
+        size = min(int(super().compute_batch_size()), MOST_CALLS_OF_A_BATCH)
+        self._effective_batch_size = size
+        return size
 
     apply_async = submit
     """What joblib before 1.5 calls it."""

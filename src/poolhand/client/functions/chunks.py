@@ -41,6 +41,7 @@ class Chunk:
         place: Bag and index in which it is computed; None before that is known, and when nobody
             waits any more.
         is_left: Nobody waits any more.
+        seconds: That its calls have computed; 0 before that is known.
     """
 
     terms: FunctionTerms
@@ -49,6 +50,7 @@ class Chunk:
     futures: tuple[CallFuture, ...]
     place: tuple[str, int] | None = field(default=None)
     is_left: bool = field(default=False)
+    seconds: float = field(default=0.0)
 
     def __post_init__(self) -> None:
         for each in self.futures:

@@ -54,7 +54,7 @@ class NetworkExecutor(Executor):
         self._begin([future], self._calls.add, [chunk])
         return future
 
-    def submit_together(self, calls: Sequence[RemoteCall]) -> Future[list[Any]]:
+    def submit_together(self, calls: Sequence[RemoteCall]) -> CallFuture:
         """Make calls in one task, and return what all come to, or what the first raises.
 
         Args:
