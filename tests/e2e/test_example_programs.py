@@ -19,6 +19,7 @@ import nbformat
 import notebooks
 import pytest
 from PIL import Image as Picture
+from sklearn.model_selection import validation_curve
 
 from poolhand.devnet.examples import example_apps
 
@@ -98,6 +99,22 @@ def test_four_workers_agree_on_what_the_app_finds_here(place, capsys):
     assert len(set(found["proof"].workers)) == 4
     assert "4 workers agreed on 0x" in capsys.readouterr().out
     painted((place / "text_mining.png").read_bytes())
+
+
+def test_scikit_learn_finds_the_same_by_the_network_as_by_itself(place, capsys):
+    found = run(smaller(place / "cross_validation.py", WIDTHS=1, FOLDS=2))
+    same = validation_curve(
+        found["model"],
+        *found["flowers"],
+        param_name="svc__gamma",
+        param_range=found["widths"],
+        cv=2,
+        n_jobs=1,
+    )
+    assert found["learnt"].tolist() == same[0].tolist()
+    assert found["right"].tolist() == same[1].tolist()
+    assert re.search(r"^2 fits cost \d+ RLC$", capsys.readouterr().out, re.MULTILINE)
+    painted((place / "cross_validation.png").read_bytes())
 
 
 async def test_a_notebook_shows_an_estimate_that_gets_better(place, monkeypatch):
