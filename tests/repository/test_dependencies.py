@@ -30,6 +30,7 @@ FORBIDDEN = re.compile("|".join(PLACES).encode())
 OTHERWISE = {
     "Crypto": "pycryptodome",
     "PIL": "pillow",
+    "sklearn": "scikit-learn",
     "xdist": "pytest-xdist",
     "yaml": "pyyaml",
 }

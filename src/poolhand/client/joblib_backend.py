@@ -42,6 +42,15 @@ def register_joblib(client: Client, **terms: Any) -> None:
     register_parallel_backend(JOBLIB_NAME, partial(JoblibBackend, client, terms))
 
 
+class _BatchSeconds(local):
+    """What the batch has computed that this thread is telling of."""
+
+    seconds = 0.0
+
+    def tell(self, seconds: float) -> None:
+        self.seconds = seconds
+
+
 class JoblibBackend(AutoBatchingMixin, ParallelBackendBase):  # type: ignore[misc]
     """Runs joblib's batches as tasks; joblib sizes them by the time that they compute.
 
@@ -70,7 +79,7 @@ class JoblibBackend(AutoBatchingMixin, ParallelBackendBase):  # type: ignore[mis
         super().__init__(nesting_level=nesting_level, inner_max_num_threads=inner_max_num_threads)
         self._client, self._terms = client, {**terms, **more}
         self._executor: NetworkExecutor | None = None
-        self._told = local()
+        self._told = _BatchSeconds()
 
     def effective_n_jobs(self, n_jobs: int | None) -> int:
         """Return how many batches are under way at once; raises ValueError of none."""
@@ -111,12 +120,12 @@ class JoblibBackend(AutoBatchingMixin, ParallelBackendBase):  # type: ignore[mis
         future: Future[list[Any]],
     ) -> None:
         """Let joblib know of a batch, and ``batch_completed``, which it calls, what that took."""
-        self._told.seconds = chunk.seconds if chunk is not None else 0.0
+        self._told.tell(chunk.seconds if chunk is not None else 0.0)
         callback(future)
 
     def batch_completed(self, batch_size: int, _duration: float) -> None:
         """Learn how long a batch has computed, where its worker tells."""
-        if seconds := getattr(self._told, "seconds", 0.0):
+        if seconds := self._told.seconds:
             super().batch_completed(batch_size, seconds)
 
     def compute_batch_size(self) -> int:

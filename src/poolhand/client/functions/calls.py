@@ -359,7 +359,7 @@ class FunctionCalls:
         except Exception as fault:  # noqa: BLE001 - the futures tell it; the same call asks again
             self._give_up([chunk], fault)
             return
-        chunk.seconds = sum(seconds_of(result))
+        chunk.computed(seconds_of(result))
         self._measure(chunk, seconds_of(result))
         is_value = all(fault is None for _, fault in found)
         if not (is_value and chunk.is_left):  # what nobody has is had by the same call

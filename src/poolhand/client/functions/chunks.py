@@ -77,6 +77,10 @@ class Chunk:
         """Whether a call has come to nothing yet."""
         return not all(each.done() for each in self.futures)
 
+    def computed(self, seconds: Sequence[float]) -> None:
+        """Tell what each call took."""
+        self.seconds = sum(seconds)
+
     def fail(self, fault: BaseException) -> None:
         """Tell who waits that nothing will come; what has come already stays."""
         for each in self.futures:
