@@ -14,6 +14,7 @@ from poolhand.domain.function_image import FUNCTIONS_LABEL, FunctionImage
 from poolhand.domain.platforms import GO_NAMES
 
 MANIFEST = b'{"schemaVersion": 2}'
+SCIENCE = ("cloudpickle", "joblib", "numpy", "scipy", "sklearn")
 FUNCTIONS_IMAGE = "127.0.0.1:5000/poolhand/functions:1.0"
 
 
@@ -33,12 +34,14 @@ def function_image(about: FunctionImage) -> tuple[bytes, bytes]:
 def registry() -> FastAPI:
     """A registry with three images of one content, which does not know HEAD's digest header for tag ``bare``.
 
-    Two more run functions: ``functions:1.0``, and ``functions:old`` of another Python.
+    Three more run functions: ``functions:1.0``, ``functions:old`` of another Python, and
+    ``functions:science`` with scikit-learn.
     """
     app = FastAPI()
     digest = "sha256:" + sha256(MANIFEST).hexdigest()
     images = {
         "1.0": function_image(FunctionImage(sys.version_info[:2], ("cloudpickle",))),
+        "science": function_image(FunctionImage(sys.version_info[:2], SCIENCE)),
         "old": function_image(FunctionImage((3, 1), ("cloudpickle",))),
     }
     images |= {f"sha256:{sha256(each[0]).hexdigest()}": each for each in images.values()}

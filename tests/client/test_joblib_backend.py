@@ -13,6 +13,8 @@ from asked_registry import FUNCTIONS_IMAGE
 from poolhand import Client, register_joblib
 from poolhand.client.joblib_backend import JOBS_AT_ONCE, JoblibBackend
 
+SCIENCE_IMAGE = FUNCTIONS_IMAGE.replace(":1.0", ":science")
+
 
 @pytest.fixture
 def client(named, bazaar, tmp_path):
@@ -28,6 +30,25 @@ def test_what_joblib_runs_in_parallel_runs_on_the_network(client, bazaar):
     assert found == [float(each) for each in range(12)]
     assert 1 <= bazaar.market.deals <= 12
     assert client.budget.spent > 0
+
+
+def test_scikit_learns_grid_search_computes_on_the_network_what_it_does_here(client, bazaar):
+    from sklearn.datasets import load_iris
+    from sklearn.linear_model import RidgeClassifier
+    from sklearn.model_selection import GridSearchCV, cross_val_score
+
+    flowers, kinds = load_iris(return_X_y=True)
+    wanted = {"alpha": [0.1, 10.0, 1000.0]}
+    here = GridSearchCV(RidgeClassifier(), wanted, cv=3).fit(flowers, kinds)
+    assert client.submit(abs, -1).result() == 1  # the market is open
+    bazaar.market.leave_inputs()
+    with parallel_config(backend="poolhand", n_jobs=4, image=SCIENCE_IMAGE):
+        there = GridSearchCV(RidgeClassifier(), wanted, cv=3).fit(flowers, kinds)
+        scores = cross_val_score(RidgeClassifier(), flowers, kinds, cv=3)
+    assert there.best_params_ == here.best_params_
+    assert list(there.cv_results_["mean_test_score"]) == list(here.cv_results_["mean_test_score"])
+    assert list(scores) == list(cross_val_score(RidgeClassifier(), flowers, kinds, cv=3))
+    assert bazaar.market.deals > 1
 
 
 def test_what_a_call_raises_ends_the_parallel(client):
