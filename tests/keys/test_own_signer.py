@@ -18,6 +18,7 @@ from poolhand.domain.eip712 import Domain
 from poolhand.domain.errors import Malformed
 from poolhand.domain.ids import ZERO_ADDRESS, Address, TaskId
 from poolhand.domain.messages import Nonce, PoolProof, WorkerLogin, pool_domain
+from poolhand.domain.signatures import check_authorization
 from poolhand.domain.transaction import UnsignedTransaction
 from poolhand.domain.units import Gas, NanoRlc, UnixSeconds, Wei
 from poolhand.keys.keystore import import_wallet
@@ -84,6 +85,15 @@ def test_it_signs_as_the_wallet_itself_does(shared):
     assert shared.sign_message(made := login()) == wallet.sign_message(made)
     for built in (NOTHING, replace(NOTHING, priority_fee=None)):
         assert shared.sign_transaction(built) == wallet.sign_transaction(built)
+
+
+def test_it_signs_for_sessions_of_its_own_wallet_alone(shared):
+    wallet, task_id, enclave = Wallet.parse(KEY), TaskId(bytes([1]) * 32), POOL
+    signed = shared.sign_session(task_id, enclave)
+    assert signed == wallet.sign_session(task_id, enclave)
+    check_authorization(signed, wallet.address, wallet.address, task_id, enclave)
+    with pytest.raises(SignerRefused, match="enclave"):
+        shared.sign_session(task_id, ZERO_ADDRESS)
 
 
 def test_what_is_outside_its_policy_it_refuses_by_name_and_goes_on(shared):

@@ -135,6 +135,20 @@ def check_message(policy: SigningPolicy, message: WorkerMessage, now: UnixSecond
         _refuse(Rule.LIFE, f"it would be good for more than {LONGEST_LIFE} seconds")
 
 
+def check_session(policy: SigningPolicy, enclave: Address) -> None:
+    """Check that a worker asks for the session of a confidential task, in its own name.
+
+    What is signed is also how a pool's owner lets a worker contribute: where both have one wallet,
+    it lets that worker contribute what the enclave signs, which it may anyway.
+
+    Raises:
+        OutsidePolicy: There is no enclave.
+    """
+    _check_met(policy)
+    if enclave.is_zero:
+        _refuse(Rule.MESSAGE, "a session is asked for in the name of an enclave")
+
+
 def check_transaction(
     policy: SigningPolicy, transaction: UnsignedTransaction, deposits: Mapping[int, NanoRlc]
 ) -> NanoRlc:

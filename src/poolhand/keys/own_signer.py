@@ -25,6 +25,7 @@ from poolhand.wire.signer_api import (
     MessageSigned,
     NotSigned,
     SignerMessage,
+    SignSession,
     SignTransaction,
     TransactionSigned,
     UnlockWallet,
@@ -259,6 +260,15 @@ class OwnSigner:
         """Refuse: a worker authorizes nobody."""
         del worker, task_id, enclave
         raise NoSuchSignature("authorization")
+
+    def sign_session(self, task_id: TaskId, enclave: Address) -> bytes:
+        """Have it signed that this wallet asks for a session, see ``Signer.sign_session``.
+
+        Raises:
+            SignerRefused: It is outside the signer's policy.
+            SignerGone: No answer came.
+        """
+        return self._ask(MessageSigned, SignSession(task_id, enclave)).signature
 
     async def ended(self) -> None:
         """Wait until the signer has ended; raises SignerGone then."""

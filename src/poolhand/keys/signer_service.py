@@ -6,7 +6,12 @@ import time
 
 from poolhand.domain.errors import BrokenPrecondition, PoolhandError
 from poolhand.domain.ids import Address
-from poolhand.domain.signing_policy import SigningPolicy, check_message, check_transaction
+from poolhand.domain.signing_policy import (
+    SigningPolicy,
+    check_message,
+    check_session,
+    check_transaction,
+)
 from poolhand.domain.units import NanoRlc, UnixSeconds
 from poolhand.keys.signer_line import SignerLine
 from poolhand.keys.wallet import Wallet
@@ -17,6 +22,7 @@ from poolhand.wire.signer_api import (
     NotSigned,
     SignerMessage,
     SignLogin,
+    SignSession,
     SignTransaction,
     SignUpload,
     TransactionSigned,
@@ -56,6 +62,9 @@ class SignerService:
         if isinstance(asked, (SignLogin, SignUpload)):
             check_message(self._policy, asked.message, UnixSeconds(int(time.time())))
             return MessageSigned(self._wallet.sign_message(asked.message))
+        if isinstance(asked, SignSession):
+            check_session(self._policy, asked.enclave)
+            return MessageSigned(self._wallet.sign_session(asked.task_id, asked.enclave))
         if isinstance(asked, SignTransaction):
             deposited = check_transaction(self._policy, asked.transaction, self._deposits)
             signed = self._wallet.sign_transaction(asked.transaction)

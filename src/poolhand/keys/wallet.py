@@ -99,6 +99,10 @@ class Wallet:
         checked = authorization_hash(Address(worker), TaskId(task_id), Address(enclave))
         return self.__sign(eip191_hash(checked))
 
+    def sign_session(self, task_id: TaskId, enclave: Address) -> bytes:
+        """As worker, ask for the session of a confidential task (EIP-191, services-api.md 4.4)."""
+        return self.sign_authorization(self.__address, task_id, enclave)
+
     def sign_result_key(self, value: ResultKeyText) -> bytes:
         """As beneficiary, hand in a key for results (EIP-191, ``domain.result_key``).
 

@@ -27,6 +27,9 @@ class Signer(Protocol):
     def sign_authorization(self, worker: Address, task_id: TaskId, enclave: Address) -> bytes:
         """As pool owner, let a worker contribute (EIP-191 over the authorization hash)."""
 
+    def sign_session(self, task_id: TaskId, enclave: Address) -> bytes:
+        """As worker, ask for the session of a confidential task (EIP-191 over the same hash)."""
+
 
 class TransactionSigner(Protocol):
     """The same wallet, for the chain adapter alone."""

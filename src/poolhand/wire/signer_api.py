@@ -133,6 +133,14 @@ class SignUpload:
 
 
 @dataclass(frozen=True, slots=True)
+class SignSession:
+    """Sign that the wallet asks for the session of a confidential task."""
+
+    task_id: Annotated[TaskId, fixed(TaskId)]
+    enclave: Annotated[Address, _ADDRESS]
+
+
+@dataclass(frozen=True, slots=True)
 class MessageSigned:
     """A message's signature."""
 
@@ -191,6 +199,7 @@ SignerMessage: TypeAlias = (
     | Agreed
     | SignLogin
     | SignUpload
+    | SignSession
     | MessageSigned
     | SignTransaction
     | TransactionSigned
@@ -206,6 +215,7 @@ SIGNER_LINE: Final[LineCodec[SignerMessage]] = LineCodec(
         Agreed,
         SignLogin,
         SignUpload,
+        SignSession,
         MessageSigned,
         SignTransaction,
         TransactionSigned,
