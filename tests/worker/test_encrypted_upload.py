@@ -98,6 +98,31 @@ async def test_of_a_deal_that_asks_for_no_encryption_nobody_is_asked(shop):
 
 
 @pytest.mark.parametrize("pem", [b"no key", PRIVATE])
+async def test_a_task_whose_key_cannot_be_used_is_not_taken(shop, pem):
+    deal = await shop.deal(params=PARAMS)
+    hand_in(shop, deal, pem)
+    brief = await shop.worker.briefs.of(shop.offer(deal))
+    keys = BeneficiaryKeys(lambda: asyncio.sleep(0, shop.world.results.client(shop.address)))
+    told = await refusal_of(UnfitTask, keys.check(brief))
+    assert "cannot be used" in told
+    assert "--change" in told
+
+
+async def test_a_key_that_is_away_when_a_result_is_computed_is_waited_for(shop):
+    replicate = await computed(shop, key=False)
+    (deal,) = shop.world.deals
+    stage = asyncio.create_task(shop.stages.perform(replicate, A.UPLOAD))
+    await shop.settle()
+    assert not stage.done()
+    hand_in(shop, deal)
+    while not stage.done():
+        await asyncio.wait([stage], timeout=0.01)
+        shop.world.clock.advance(1)
+        await shop.settle()
+    assert stage.result().outcome is S.RESULT_UPLOADED
+
+
+@pytest.mark.parametrize("pem", [b"no key", PRIVATE])
 async def test_a_key_that_is_none_ends_the_upload_with_the_reason(shop, pem):
     replicate = await computed(shop, key=False)
     hand_in(shop, next(each for each in shop.world.deals), pem)

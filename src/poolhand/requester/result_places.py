@@ -9,8 +9,10 @@ import httpx
 from poolhand.domain.errors import PeerFault, Refused, Unavailable
 from poolhand.domain.ids import Address
 from poolhand.domain.onchain import TaskView
+from poolhand.domain.result_key import ResultKey
 from poolhand.domain.result_link import link_location, location_at
 from poolhand.domain.text import shown
+from poolhand.keys.result_encryption import UnfitResultKey, read_public_key
 from poolhand.requester.named_urls import UrlRule, is_web_address
 from poolhand.requester.wish import Wish
 from poolhand.transport.pool_client import PoolClient
@@ -67,7 +69,7 @@ class ResultPlaces:
 
         Raises:
             NoResultsService: Nobody says where it would be.
-            NoKeyForResults: There is none.
+            NoKeyForResults: There is none, or none that can be used.
             ResultsDown: The results service does not answer.
         """
         if not wish.encrypted:
@@ -78,7 +80,10 @@ class ResultPlaces:
                 "where results are encrypted, the results service is asked for the key before: "
                 "give --results-url, or --pool-url"
             )
-        if await result_key_at(http, told, owner) is None:
+        key = await result_key_at(http, told, owner)
+        if key is not None:
+            _check_usable(key)
+        else:
             raise NoKeyForResults(
                 f"the result is to be encrypted to {owner}, who has handed in no key: run "
                 f"`poolhand results push-key --results-url {told}` with that wallet"
@@ -93,3 +98,14 @@ class ResultPlaces:
         except (Unavailable, PeerFault, Refused):
             return None  # the chain may know
         return told if await self.rule.allows_beside(told, self.pool.url) else None
+
+
+def _check_usable(key: ResultKey) -> None:
+    """Check that workers can encrypt to a key; whoever keeps it has not looked into it."""
+    try:
+        read_public_key(key.pem)
+    except (ValueError, UnfitResultKey) as fault:
+        raise NoKeyForResults(
+            f"the result is to be encrypted to {key.owner}, whose key cannot be used ({fault}): "
+            "run `poolhand results push-key --change` with that wallet"
+        ) from fault

@@ -81,15 +81,15 @@ class UploadStage:
         """Return what is uploaded: the archive, encrypted once and for all where it is to be.
 
         Raises:
-            UnfitTask, UnfitResultKey, ResultTooLargeToEncrypt: It cannot be.
-            Unavailable: The key cannot be asked for now.
+            UnfitResultKey, ResultTooLargeToEncrypt: It cannot be.
+            Unavailable: The key is not there, or cannot be asked for, now.
         """
         offer = replicate.offer
         folder, brief = self._folders.of(offer.task_id), await self._briefs.of(offer)
         if not brief.params.result_encryption:
             return folder.archive
         if not folder.encrypted.exists():  # the same after a crash: it was made whole
-            key = await self._keys.of(brief)
+            key = await self._keys.at_upload(brief)
             if key is None or replicate.digest is None:
                 raise BrokenPrecondition("nothing is computed that could be encrypted")
             from poolhand.keys.result_encryption import encrypt_result  # noqa: PLC0415 - for few
