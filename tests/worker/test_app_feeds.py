@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 
 import pytest
@@ -237,6 +238,32 @@ async def test_how_far_it_is_is_told_when_it_changes_and_now_and_then(running):
     count = len(running.heard(WorkProgress))
     await pass_time(running, 11)
     assert 1 <= len(running.heard(WorkProgress)) - count <= 3
+
+
+class StuckLooks:
+    """Looks at an engine that does not answer."""
+
+    def __init__(self) -> None:
+        self.looks, self.answer = 0, asyncio.Event()
+
+    async def look(self, task_id):
+        self.looks += 1
+        await self.answer.wait()
+        return WorkProgress(task_id, None, 0, 0, 0, 0, None, "")
+
+
+async def test_an_engine_that_tells_of_no_progress_holds_up_no_lines(running):
+    stuck = running.node.worker.feeds._looks = StuckLooks()
+    await running.says(FollowTask(running.task, 0))
+    await pass_time(running, 3)
+    running.node.runtime.prints(running.container, b"one")
+    await pass_time(running, 1)
+    assert (1, "one") in output(running)
+    assert stuck.looks == 1
+    stuck.answer.set()
+    await pass_time(running, 2)
+    assert running.heard(WorkProgress)
+    assert stuck.looks > 1
 
 
 async def test_how_much_of_its_image_has_come_is_told(running):

@@ -121,6 +121,7 @@ class AppFeeds:
         self._looks, self._send, self._waiting = looks, send, waiting
         self._clock, self._tasks, self._boundary = clock, tasks, boundary
         self._feeds: dict[TaskId, _AppFeed] = {}
+        self._looked_at: set[TaskId] = set()
         self._pump: asyncio.Task[None] | None = None
 
     def follow(self, task_id: TaskId, after: int | None) -> None:
@@ -220,10 +221,10 @@ class AppFeeds:
             for feed in tuple(self._feeds.values()):
                 if feed.is_followed:
                     with self._boundary.around("app-feed", task_id=str(feed.task_id)):
-                        await self._tell(feed)
+                        self._tell(feed)
             await self._clock.sleep(BETWEEN_TELLINGS)
 
-    async def _tell(self, feed: _AppFeed) -> None:
+    def _tell(self, feed: _AppFeed) -> None:
         prints, is_read = self._prints(feed), feed.reading is None or feed.reading.done()
         if not self._waiting():
             run = feed.window.take(feed.told, MOST_OUTPUT_LINES, BYTES_TOLD_AT_ONCE)
@@ -235,12 +236,21 @@ class AppFeeds:
                 self._leave(feed)
                 return
         now = self._clock.steady()
-        if prints and now >= feed.looked_at + PROGRESS_LOOK_EVERY:
+        is_due = now >= feed.looked_at + PROGRESS_LOOK_EVERY
+        if prints and is_due and feed.task_id not in self._looked_at:
             feed.looked_at = now
-            await self._tell_progress(feed, now)
+            self._looked_at.add(feed.task_id)
+            self._tasks.create_task(self._tell_progress(feed, now))
 
     async def _tell_progress(self, feed: _AppFeed, now: UnixSeconds) -> None:
-        found = await self._looks.look(feed.task_id)
+        """Look how far a task is, beside the telling: a slow engine holds up nobody's lines."""
+        try:
+            with self._boundary.around("app-feed", task_id=str(feed.task_id)):
+                self._tell_found(feed, await self._looks.look(feed.task_id), now)
+        finally:
+            self._looked_at.discard(feed.task_id)
+
+    def _tell_found(self, feed: _AppFeed, found: WorkProgress, now: UnixSeconds) -> None:
         if feed.is_followed and (found != feed.progress or now >= feed.beaten_at + PROGRESS_BEAT):
             feed.progress, feed.beaten_at = found, now
             self._send(found)
