@@ -44,11 +44,11 @@ def test_it_fits_both_ports(wallet):
 def test_no_public_method_signs_bytes_of_the_callers_choice():
     """Each parameter is a typed struct or an id of fixed meaning; none is bytes or text."""
     allowed = {"Domain", "Order", "TypedMessage", "UnsignedTransaction", "Address", "TaskId"}
-    allowed |= {"ResultKeyText"}
+    allowed |= {"ResultKeyText", "PushedSecret"}
     signing = {name for name in vars(Wallet) if name.startswith("sign")}
     assert signing == {
         *("sign_order", "sign_message", "sign_authorization", "sign_transaction"),
-        "sign_result_key",
+        *("sign_result_key", "sign_secret", "sign_session"),
     }
     for name in signing:
         parameters = list(inspect.signature(getattr(Wallet, name)).parameters.values())[1:]
@@ -65,6 +65,8 @@ def test_what_is_no_message_is_not_signed(wallet, smuggled):
         wallet.sign_order(pool_domain(1, POOL), smuggled)
     with pytest.raises(BrokenPrecondition):
         wallet.sign_result_key(smuggled)
+    with pytest.raises(BrokenPrecondition):
+        wallet.sign_secret(smuggled)
 
 
 def test_a_subclass_of_a_message_is_not_signed(wallet):

@@ -15,7 +15,7 @@ import httpx
 from hub_world import Market, World
 
 from poolhand.chain.fake import FakeChain
-from poolhand.domain.sms_secret import SecretKind, SecretPlace
+from poolhand.domain.sms_secret import PushedSecret, SecretKind, SecretPlace
 from poolhand.domain.units import NanoRlc
 from poolhand.keys.wallet import Wallet
 from poolhand.settings.chain import ChainSettings
@@ -116,7 +116,8 @@ class SmsScene:
         """Push a secret; ``said`` is the place that is signed instead, ``signature`` all of it."""
         path, query = PATHS[place.kind](place)
         raw = value if isinstance(value, bytes) else value.encode()
-        told = signature if signature is not None else signer.sign_secret(said or place, raw).hex()
+        claim = PushedSecret(said or place, raw)
+        told = signature if signature is not None else signer.sign_secret(claim).hex()
         headers = {"Content-Type": "text/plain;charset=UTF-8"}
         if signature != "":
             headers["Authorization"] = told if told.startswith("0x") else "0x" + told

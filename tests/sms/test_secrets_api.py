@@ -10,7 +10,7 @@ from sms_world import SmsScene, named
 
 from poolhand.domain.ids import Address
 from poolhand.domain.result_key import RESULT_KEY_NAME
-from poolhand.domain.sms_secret import SecretKind, SecretPlace
+from poolhand.domain.sms_secret import PushedSecret, SecretKind, SecretPlace
 from poolhand.keys.wallet import Wallet
 
 KINDS = tuple(each for each in SecretKind if each is not SecretKind.CHALLENGE)
@@ -53,7 +53,7 @@ async def test_all_who_may_not_are_refused_with_the_same_words(scene, kind):
 async def test_a_signature_is_of_one_value_in_one_place(scene):
     requester = scene.world.requester
     place = SecretPlace(SecretKind.REQUESTER, requester.address, "a")
-    signature = "0x" + requester.sign_secret(place, b"one").hex()
+    signature = "0x" + requester.sign_secret(PushedSecret(place, b"one")).hex()
     assert (await scene.push(place, "two", requester, signature=signature)).status_code == 401
     other = named(place, name="b")
     assert (await scene.push(other, "one", requester, signature=signature)).status_code == 401

@@ -6,7 +6,7 @@ Source: iExec's SMS as SDKs 8 and 9 use it, services-api.md 4.1 to 4.3.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
@@ -99,6 +99,14 @@ def secret_challenge(place: SecretPlace, value: bytes) -> bytes:
     name = place.name.encode() if name is None else name
     named = keccak(name) if place.kind is not SecretKind.WEB3 else b""
     return keccak(_DOMAIN + place.owner + named + keccak(value))
+
+
+@dataclass(frozen=True, slots=True)
+class PushedSecret:
+    """A secret as it is put into its place; ``value`` is told in no message."""
+
+    place: SecretPlace
+    value: bytes = field(repr=False)
 
 
 def pushed_secret_hash(place: SecretPlace, value: bytes) -> bytes:

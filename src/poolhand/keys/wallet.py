@@ -15,7 +15,7 @@ from poolhand.domain.messages import TypedMessage
 from poolhand.domain.orders.eip712 import order_hash
 from poolhand.domain.orders.model import Order
 from poolhand.domain.result_key import ResultKeyText, pushed_hash
-from poolhand.domain.sms_secret import SecretPlace, pushed_secret_hash
+from poolhand.domain.sms_secret import PushedSecret, pushed_secret_hash
 from poolhand.domain.transaction import UnsignedTransaction
 from poolhand.keys.errors import NotAKey
 from poolhand.keys.transactions import fields_of, signed_by, to_sign
@@ -113,9 +113,15 @@ class Wallet:
             raise BrokenPrecondition(f"{type(value).__name__} is not a key for results")
         return self.__sign(pushed_hash(self.address, value))
 
-    def sign_secret(self, place: SecretPlace, value: bytes) -> bytes:
-        """Put a secret into its place at a secret management service (EIP-191)."""
-        return self.__sign(pushed_secret_hash(place, value))
+    def sign_secret(self, secret: PushedSecret) -> bytes:
+        """Put a secret into its place at a secret management service (EIP-191).
+
+        Raises:
+            BrokenPrecondition: Not one.
+        """
+        if type(secret) is not PushedSecret:
+            raise BrokenPrecondition(f"{type(secret).__name__} is no secret in its place")
+        return self.__sign(pushed_secret_hash(secret.place, secret.value))
 
     def sign_transaction(self, transaction: UnsignedTransaction) -> tuple[bytes, TxHash]:
         """Return the signed bytes to broadcast and their hash (type 2, or legacy with EIP-155)."""

@@ -8,6 +8,7 @@ from poolhand.domain.errors import PeerFault, Refused, Unavailable
 from poolhand.domain.ids import Address
 from poolhand.domain.sms_secret import (
     MOST_SECRET,
+    PushedSecret,
     SecretKind,
     SecretPlace,
     check_requester_name,
@@ -65,7 +66,7 @@ class OwnSecrets:
         if place.kind is SecretKind.REQUESTER:
             check_requester_name(place.name)
         client = await self._client()
-        await client.push(place, raw, wallet.sign_secret(place, raw), change=change)
+        await client.push(place, raw, wallet.sign_secret(PushedSecret(place, raw)), change=change)
         return client.url
 
     async def demand(self, wish: Wish) -> None:
