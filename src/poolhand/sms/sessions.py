@@ -21,7 +21,7 @@ from poolhand.domain.ids import Address, TaskId
 from poolhand.domain.tee.evidence import Evidence, QuotePolicy
 from poolhand.domain.tee.framework import EvidenceKind
 from poolhand.domain.tee.measurement import ExpectedMeasurement
-from poolhand.domain.tee.refusal import AttestationRefused
+from poolhand.domain.tee.refusal import AttestationRefused, CollateralMissing
 from poolhand.domain.tee.sealing import KEY_BYTES, NotSealedForUs, report_data, seal
 from poolhand.domain.tee.session import Service, environments
 from poolhand.domain.tee.session_errors import SessionRefused
@@ -150,7 +150,7 @@ class OpenSessions:
 
         Raises:
             ProvisionRefused: It is not told.
-            CollateralMissing, ChainUnreachable, SecretsUnwritable: Not now; a nonce is used up.
+            ChainUnreachable, SecretsUnwritable: Not now; a nonce is used up.
         """
         session, now = self._sessions.get(name), self._clock.steady()
         wanted = _service(service)
@@ -177,6 +177,14 @@ class OpenSessions:
             attested = await self._verifier.verify(proof.evidence, policy, about, moment)
         except AttestationRefused as fault:
             log.warning("quote_refused", reason=str(fault.reason))
+            return False
+        except CollateralMissing as fault:  # told as any refusal: nobody learns what is at hand
+            log.warning(
+                "quote_not_judged",
+                cause=str(fault),
+                acts="operator of the secret management service",
+                next_step="have it trust that root, or give it what its quotes are judged by",
+            )
             return False
         if attested.is_simulated:
             log.warning("simulated_tee_service_proved", tee="simulated")
