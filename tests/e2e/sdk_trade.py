@@ -30,17 +30,21 @@ POOL_VOLUME = 50
 """Tasks that the pool's order is for."""
 HUB_OWNER: Final = threading.Lock()
 """One of two at a time sends with the wallet that owns the hub."""
+POOL_OWNER: Final = threading.Lock()
+"""The same for the pool's: the market forgets a wallet's challenge when it gives it another."""
 DATA: Final = b"what the dataset says\n"
 INPUT: Final = b"what the input file says\n"
 APP: Final = """
-import hashlib, json, os, sys
+import hashlib, json, os, sys, time
 out, told = os.environ["IEXEC_OUT"], os.environ["IEXEC_IN"]
 count = int(os.environ.get("IEXEC_INPUT_FILES_NUMBER") or 0)
 names = [os.environ.get("IEXEC_DATASET_FILENAME")]
 names += [os.environ[f"IEXEC_INPUT_FILE_NAME_{n}"] for n in range(1, count + 1)]
 paths = [f"{told}/{name}" for name in names if name and name.strip("0x")]
 read = [hashlib.sha256(open(path, "rb").read()).hexdigest() for path in paths]
-print("args:", *sys.argv[1:])
+print("args:", *sys.argv[1:], flush=True)
+if sys.argv[1:2] == ["--seconds"]:
+    time.sleep(int(sys.argv[2]))
 with open(f"{out}/result.json", "w") as file:
     json.dump({"args": sys.argv[1:], "read": read}, file)
 computed = {"deterministic-output-path": f"{out}/result.json"}
@@ -182,7 +186,8 @@ class Trade:
         """Hash of an order of the pool that runs, published by its owner with the SDK."""
         terms = ("--price", str(POOL_PRICE), "--volume", str(POOL_VOLUME), "--trust", "10")
         words = (self.network.info.workerpool, *terms, "--category", "0", "--force")
-        found = self.pool_owner.ok("workerpool", "publish", *words)
+        with POOL_OWNER:
+            found = self.pool_owner.ok("workerpool", "publish", *words)
         return str(found["orderHash"])
 
     @made_once
@@ -229,7 +234,9 @@ def lock_stake(trade: Trade) -> None:
     owner = address_of(trade.pool_owner)
     place = trade.another("workerpool", {"description": "never served", "owner": owner})
     terms = (place, "--price", str(POOL_PRICE), "--category", "0", "--force")
-    trade.fill(str(trade.pool_owner.ok("workerpool", "publish", *terms)["orderHash"]))
+    with POOL_OWNER:
+        order = str(trade.pool_owner.ok("workerpool", "publish", *terms)["orderHash"])
+    trade.fill(order)
 
 
 def key_of(name: str) -> str:

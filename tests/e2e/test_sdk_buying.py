@@ -28,6 +28,8 @@ from poolhand.domain.hashes import task_id as name_task
 from poolhand.domain.ids import Address, DealId
 from typed_lines import program, ran, typed_lines
 
+RUNS = "--seconds 60"
+"""Arguments of an app that is looked at while it runs; nobody waits for its end."""
 KEEPS_TASK = "0x60043560005500"
 """``sstore(0, calldataload(4))``: the first argument of ``receiveResult(bytes32,bytes)``."""
 
@@ -77,6 +79,24 @@ def test_it_buys_sees_completed_downloads_and_debugs(trades):
         assert done["worker"] in str(shown["contributors"])
         said = {"worker": done["worker"], "stdout": "args: one two\n", "stderr": ""}
         assert said in told["appLogs"]
+
+    trades.each(check)
+
+
+@pytest.mark.iexec("app run", "deal show", "task debug")
+def test_it_shows_what_a_running_app_has_printed(trades):
+    def check(trade):
+        (deal,) = run(trade, "--args", RUNS, "--trust", "1")["deals"]
+        (task_id,) = trade.buyer.ok("deal", "show", deal["dealid"])["deal"]["tasks"]
+        url = f"{trade.network.info.pool_url}/tasks/{task_id}"
+        wait_until(lambda: "COMPUTING" in WEB.get(url).text)
+        told = trade.buyer.ok("task", "debug", task_id, "--logs")
+        assert told["offchainData"]["task"]["status"] == "RUNNING"
+        runs = {each["worker"]: each["status"] for each in told["offchainData"]["replicates"]}
+        said = {each["worker"]: each["stdout"] for each in told["appLogs"]}
+        assert said
+        for worker, printed in said.items():
+            assert (runs[worker], printed) == ("COMPUTING", f"args: {RUNS}\n")
 
     trades.each(check)
 
