@@ -38,6 +38,7 @@ from poolhand.domain.replicate.status import Status
 from poolhand.domain.task.idle import IdleReason
 from poolhand.domain.task.model import Attempt, Task
 from poolhand.domain.task.rules import is_open, is_working
+from poolhand.domain.tee.framework import framework_of
 from poolhand.domain.trust import Weight
 from poolhand.domain.units import NanoRlc, UnixSeconds
 
@@ -286,7 +287,7 @@ def _hindrance(task: Task, deal: Deal, room: _Room, rules: PlacementRules) -> Id
         (connected.paused, IdleReason.PAUSED),
         (task.attempt(connected.worker) is not None, IdleReason.HAD_IT),
         (deal.tag.needs_gpu and not connected.gpus, IdleReason.NEEDS_GPU),
-        (deal.tag.needs_tee and not connected.tee, IdleReason.NEEDS_TEE),
+        (framework_of(deal.tag) not in (None, *connected.tee), IdleReason.NEEDS_TEE),
         (_is_too_long(task, connected), IdleReason.TOO_LONG),
         (not {*hosts_of(deal.params)} <= connected.hosts, IdleReason.HOSTS_NOT_ALLOWED),
         (_reward(deal) < connected.least_reward, IdleReason.REWARD_TOO_LOW),

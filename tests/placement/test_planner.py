@@ -32,6 +32,7 @@ from poolhand.domain.tag import NO_TAG, Tag
 from poolhand.domain.task import machine
 from poolhand.domain.task.idle import stake_missing, tasks_seen
 from poolhand.domain.task.machine import Lost
+from poolhand.domain.tee.framework import TeeFramework
 from poolhand.domain.trust import Weight
 from poolhand.domain.units import UnixSeconds
 
@@ -134,6 +135,27 @@ def test_tags_are_respected():
     assert idle[plain.worker] == Counter({"task needs a GPU": 1, "task needs a TEE": 1})
     made, _ = planned(tasks, [gpu, tee], [plain, able])
     assert [(each.task_id, each.worker) for each in made] == [(tasks[0].facts.task_id, able.worker)]
+
+
+@pytest.mark.parametrize("framework", TeeFramework)
+def test_a_confidential_task_is_given_to_who_has_proved_its_framework(framework):
+    deal = deal_of(1, tag=framework.tag)
+    tasks = tasks_of(deal)
+    others = tuple(each for each in TeeFramework if each is not framework)
+    other, able = connected(1, slots=4, tee=others), connected(2, slots=4, tee=(framework.value,))
+    made, idle = planned(tasks, [deal], [other])
+    assert not made
+    assert idle[other.worker] == Counter({"task needs a TEE": 1})
+    made, _ = planned(tasks, [deal], [other, able])
+    assert [each.worker for each in made] == [able.worker]
+
+
+def test_a_confidential_task_without_one_framework_is_given_to_nobody():
+    deal = deal_of(1, tag=Tag.of(["tee"]))
+    every = connected(1, slots=4, tee=tuple(TeeFramework))
+    made, idle = planned(tasks_of(deal), [deal], [every])
+    assert not made
+    assert idle[every.worker] == Counter({"task needs a TEE": 1})
 
 
 def test_as_many_tasks_that_need_a_gpu_are_given_as_there_are_gpus_and_plain_ones_beside():

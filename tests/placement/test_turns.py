@@ -9,15 +9,17 @@ from many import examples
 from placement.pool_model import address
 from poolhand.domain.placement.turns import Ability, Demand, WorkerTurns
 from poolhand.domain.ranking import Ranking
+from poolhand.domain.tee.framework import TeeFramework
 from poolhand.domain.units import NanoRlc, Seconds
 
 SOURCES = ("", "a", "b", "c")
 Worker = st.tuples(
-    st.integers(0, 9), st.booleans(), st.booleans(), st.integers(0, 5), st.sampled_from(SOURCES),
+    st.integers(0, 9), st.booleans(), st.frozensets(st.sampled_from(TeeFramework)),
+    st.integers(0, 5), st.sampled_from(SOURCES),
     st.integers(0, 3), st.integers(0, 3),
 )  # fmt: skip
 Ask = st.tuples(
-    st.booleans(), st.booleans(), st.integers(0, 5),
+    st.booleans(), st.none() | st.sampled_from(TeeFramework), st.integers(0, 5),
     st.sets(st.integers(0, 9), max_size=3), st.sets(st.sampled_from(SOURCES[1:])),
 )  # fmt: skip
 
@@ -39,7 +41,7 @@ def test_the_first_that_fits_is_found(workers, asks):
         fit = [
             (turn, name)
             for number, (turn, name, able) in known.items()
-            if (able.gpu or not gpu) and (able.tee or not tee) and able.stake >= stake
+            if (able.gpu or not gpu) and (tee is None or tee in able.tee) and able.stake >= stake
             if number not in but and able.source not in not_from
         ]
         found = tree.first(demand, {address(each) for each in but}, not_from)
@@ -48,7 +50,8 @@ def test_the_first_that_fits_is_found(workers, asks):
 
 
 Conditioned = st.tuples(
-    st.booleans(), st.integers(0, 4), st.none() | st.integers(1, 12), st.integers(0, 12),
+    st.booleans(), st.frozensets(st.sampled_from(TeeFramework)),
+    st.integers(0, 4), st.none() | st.integers(1, 12), st.integers(0, 12),
     st.frozensets(st.sampled_from("abcdef"), max_size=4),
 )  # fmt: skip
 
@@ -59,6 +62,7 @@ Conditioned = st.tuples(
     st.lists(
         st.tuples(
             st.booleans(),
+            st.none() | st.sampled_from(TeeFramework),
             st.integers(0, 4),
             st.integers(0, 13),
             st.integers(0, 13),
@@ -70,15 +74,15 @@ Conditioned = st.tuples(
 )
 def test_the_first_is_found_whose_conditions_a_task_meets(workers, asks):
     tree = WorkerTurns()
-    for number, (gpu, stake, longest, least, hosts) in enumerate(workers):
-        able = Ability(gpu, False, NanoRlc(stake), "", longest, NanoRlc(least), hosts)
+    for number, (gpu, tees, stake, longest, least, hosts) in enumerate(workers):
+        able = Ability(gpu, frozenset(tees), NanoRlc(stake), "", longest, NanoRlc(least), hosts)
         tree.put(address(number), (False, False, 0.0, float(number)), able)
-    for gpu, stake, time, reward, wanted in asks:
-        demand = Demand(gpu, False, NanoRlc(stake), Seconds(time), NanoRlc(reward), wanted)
+    for gpu, tee, stake, time, reward, wanted in asks:
+        demand = Demand(gpu, tee, NanoRlc(stake), Seconds(time), NanoRlc(reward), wanted)
         fit = [
             address(number)
-            for number, (has_gpu, owns, longest, least, hosts) in enumerate(workers)
-            if has_gpu >= gpu and owns >= stake and least <= reward
+            for number, (has_gpu, has, owns, longest, least, hosts) in enumerate(workers)
+            if has_gpu >= gpu and (tee is None or tee in has) and owns >= stake and least <= reward
             if wanted <= hosts and (longest is None or time <= longest)
         ]
         found = tree.first(demand)
@@ -91,12 +95,12 @@ def test_a_crowd_from_one_address_is_passed_by_as_a_whole():
     for crowd in (200, 2000):
         tree = WorkerTurns()
         for number in range(crowd):
-            able = Ability(gpu=False, tee=False, stake=NanoRlc(1), source="one lab")
+            able = Ability(gpu=False, tee=frozenset(), stake=NanoRlc(1), source="one lab")
             tree.put(address(number), (False, False, 0.0, float(number)), able)
-        stranger = Ability(gpu=False, tee=False, stake=NanoRlc(1), source="another")
+        stranger = Ability(gpu=False, tee=frozenset(), stake=NanoRlc(1), source="another")
         tree.put(address(crowd), (False, False, 1.0, 0.0), stranger)
         before = tree.looks
-        found = tree.first(Demand(gpu=False, tee=False, stake=NanoRlc(1)), (), {"one lab"})
+        found = tree.first(Demand(gpu=False, tee=None, stake=NanoRlc(1)), (), {"one lab"})
         assert found is not None
         assert found[1] == address(crowd)
         looks.append(tree.looks - before)

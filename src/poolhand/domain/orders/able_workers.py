@@ -55,7 +55,9 @@ class Able:
     @property
     def ability(self) -> Ability:
         """As placement sees it."""
-        return Ability(self.gpu, False, self.stake, "", self.longest, self.least_reward, self.hosts)
+        none: frozenset[str] = frozenset()
+        least, hosts = self.least_reward, self.hosts
+        return Ability(self.gpu, none, self.stake, "", self.longest, least, hosts)
 
 
 class AbleWorkers:
@@ -133,7 +135,7 @@ class AbleWorkers:
         out = {worker: self._known[worker] for worker in without if worker in self._known}
         fit = [able for able in out.values() if able.gpu or not tag.needs_gpu]
         brings, wanted = _ANY_REWARD if reward is None else reward, frozenset(hosts)
-        demand = Demand(tag.needs_gpu, False, stake, time, brings, wanted)
+        demand = Demand(tag.needs_gpu, None, stake, time, brings, wanted)
         self._check_hosts(wanted)
         weights = list(self._willing(demand, ENOUGH_WORKERS + spare, out))
         reach = JointReach(
@@ -158,7 +160,7 @@ class AbleWorkers:
 
     def _check_hosts(self, hosts: frozenset[NetworkHost]) -> None:
         """Check that somebody's apps can reach all of some hosts, whatever else is asked."""
-        anything = Demand(False, False, NanoRlc(0), Seconds(0), _ANY_REWARD, hosts)
+        anything = Demand(False, None, NanoRlc(0), Seconds(0), _ANY_REWARD, hosts)
         if hosts and len(self) and not self._reaching.has(anything):
             raise NoWorkerForIt(
                 f"no worker of this pool lets apps through to {' and '.join(sorted(hosts))}: ask "

@@ -18,10 +18,11 @@ from poolhand.domain.placement.board import Board
 from poolhand.domain.placement.room import WorkerRoom
 from poolhand.domain.placement.turns import Demand
 from poolhand.domain.task.idle import IdleReason
+from poolhand.domain.tee.framework import TeeFramework
 from poolhand.domain.units import NanoRlc, Seconds
 
-MachineKind: TypeAlias = tuple[int, bool, int, int, frozenset[NetworkHost]]
-"""Of a machine, or what a task needs of one: GPU, TEE, longest time, least reward, hosts.
+MachineKind: TypeAlias = tuple[int, frozenset[str], int, int, frozenset[NetworkHost]]
+"""Of a machine, or what a task needs: GPU, frameworks of a TEE, longest time, least reward, hosts.
 
 A machine has no GPU, none that is free (``_GPUS_BUSY``), or one (``_GPU_FREE``), as a task asks.
 
@@ -55,7 +56,7 @@ class WaitingWork:
                 continue
             asked = key.demand
             gpu = asked.gpu * _GPU_FREE
-            kind = gpu, asked.tee, asked.time, asked.reward, asked.hosts
+            kind = gpu, _one_of(asked.tee), asked.time, asked.reward, asked.hosts
             least[kind] = min(key.demand.stake, least.get(kind, key.demand.stake))
         if is_shut:
             return cls(least, IdleReason.POOL_OUT_OF_GAS)
@@ -130,14 +131,19 @@ def _class_of(room: WorkerRoom) -> tuple[MachineKind, bool]:
     known = room.worker
     longest = ANY_TIME if known.longest is None else known.longest
     gpu = _GPU_FREE if room.free_gpus else _GPUS_BUSY * bool(known.gpus)
-    kind = gpu, bool(known.tee), longest, known.least_reward, known.hosts
+    kind = gpu, frozenset(known.tee), longest, known.least_reward, known.hosts
     return kind, room.is_resting
+
+
+def _one_of(framework: TeeFramework | None) -> frozenset[str]:
+    return frozenset(() if framework is None else (framework,))
 
 
 def _demand(asked: MachineKind) -> Demand:
     """Return what is asked, but for stake."""
     gpu, tee, time, reward, hosts = asked
-    return Demand(bool(gpu), tee, NanoRlc(0), Seconds(time), NanoRlc(reward), hosts)
+    framework = next((TeeFramework(each) for each in tee), None)
+    return Demand(bool(gpu), framework, NanoRlc(0), Seconds(time), NanoRlc(reward), hosts)
 
 
 def _runs(machine: MachineKind, asked: MachineKind) -> bool:
@@ -148,7 +154,7 @@ def _lacks(machine: MachineKind, asked: MachineKind) -> IdleReason | None:
     """Say what a machine lacks for what is asked, None where it is only stake, if anything."""
     if asked[0] and not machine[0]:
         return IdleReason.NEEDS_GPU
-    if asked[1] and not machine[1]:
+    if not asked[1] <= machine[1]:
         return IdleReason.NEEDS_TEE
     if machine[2] < asked[2]:
         return IdleReason.TOO_LONG

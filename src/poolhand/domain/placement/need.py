@@ -17,6 +17,7 @@ from poolhand.domain.reward import worker_reward
 from poolhand.domain.task.idle import IdleReason
 from poolhand.domain.task.model import Task
 from poolhand.domain.task.rules import is_open
+from poolhand.domain.tee.framework import NoOneFramework, TeeFramework, framework_of
 from poolhand.domain.trust import Weight
 
 
@@ -79,7 +80,8 @@ def need_of(task: Task, deal: Deal | None, rules: PlacementRules, *, sure: bool)
         sure: Whether all is known of it: the chain is not being asked, and it has no trouble.
     """
     sure = sure and deal is not None
-    obstacle = _obstacle(task, rules, sure=sure)
+    framework, has_one = _framework(deal)
+    obstacle = _obstacle(task, rules, sure=sure) or (None if has_one else IdleReason.NEEDS_TEE)
     level = _level(task, rules, obstacle) if sure else None
     queue = None
     if level is not None and deal is not None:
@@ -87,7 +89,7 @@ def need_of(task: Task, deal: Deal | None, rules: PlacementRules, *, sure: bool)
         period = task.facts.period
         demand = Demand(
             deal.tag.needs_gpu,
-            deal.tag.needs_tee,
+            framework,
             deal.worker_stake,
             period,
             reward,
@@ -95,6 +97,14 @@ def need_of(task: Task, deal: Deal | None, rules: PlacementRules, *, sure: bool)
         )
         queue = QueueKey(level, demand, task.chain_status is ChainTaskStatus.UNSET)
     return Need(task, deal, tuple(holds(task, deal)), queue, obstacle)
+
+
+def _framework(deal: Deal | None) -> tuple[TeeFramework | None, bool]:
+    """Return the framework that a deal asks for; False behind it where no machine can have it."""
+    try:
+        return framework_of(deal.tag) if deal is not None else None, True
+    except NoOneFramework:
+        return None, False
 
 
 def _obstacle(task: Task, rules: PlacementRules, *, sure: bool) -> IdleReason | None:

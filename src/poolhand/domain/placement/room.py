@@ -151,7 +151,7 @@ class WorkerRoom:
         known = self.worker
         return Ability(
             self.free_gpus > 0,
-            bool(known.tee),
+            frozenset(known.tee),
             self.stake,
             known.source,
             known.longest,
@@ -194,7 +194,7 @@ class WorkerRoom:
             (worker.paused, IdleReason.PAUSED),
             (worker.drained, IdleReason.DRAINED),
             (demand.gpu and not worker.gpus, IdleReason.NEEDS_GPU),
-            (demand.tee and not worker.tee, IdleReason.NEEDS_TEE),
+            (demand.tee is not None and demand.tee not in worker.tee, IdleReason.NEEDS_TEE),
             (is_too_long(worker.longest, demand.time), IdleReason.TOO_LONG),
             (not demand.hosts <= worker.hosts, IdleReason.HOSTS_NOT_ALLOWED),
             (worker.least_reward > demand.reward, IdleReason.REWARD_TOO_LOW),

@@ -6,13 +6,15 @@ few that differ, and where its workers connect from, as long as that is few plac
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from typing import Final, TypeAlias
 
 from poolhand.domain.ids import Address
 from poolhand.domain.network_hosts import NetworkHost
 from poolhand.domain.placement.rank_tree import RankTree
+from poolhand.domain.tee.framework import TeeFramework
 from poolhand.domain.units import NanoRlc, Seconds
 
 Turn: TypeAlias = tuple[bool, bool, float, float]
@@ -26,8 +28,18 @@ HOST_SETS_COUNTED: Final = 8
 """Sets of hosts of which a branch keeps account."""
 _ANY_TIME: Final = 1 << 62
 """Seconds for which anything is done."""
-WorkerMeans: TypeAlias = tuple[int, int, int, int, int]
-"""GPU, TEE, stake, longest time, and least reward as a negative number: more of each fits more."""
+WorkerMeans: TypeAlias = tuple[int, ...]
+"""GPU, each framework of a TEE, stake, longest time, and least reward as a negative number: more of
+each fits more."""
+_FRAMEWORKS: Final = tuple(TeeFramework)
+_TEE_KINDS: Final[Mapping[TeeFramework | None, int]] = {
+    None: 0,
+    **{each: 2 * number for number, each in enumerate(_FRAMEWORKS, start=1)},
+}
+_ASKED: Final = {
+    each: tuple(each is framework for framework in _FRAMEWORKS) for each in (None, *_FRAMEWORKS)
+}
+_KINDS: Final = 2 * len(_TEE_KINDS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +47,8 @@ class Ability:
     """What decides whether a worker fits a task; ``source`` may be ''.
 
     Attributes:
-        gpu, tee: Of the machine.
+        gpu: Of the machine.
+        tee: Frameworks of which the machine has proved that they work.
         stake: Free (nRLC).
         source: Where it connects from.
         longest: For which it takes a task; None: for any time.
@@ -44,7 +57,7 @@ class Ability:
     """
 
     gpu: bool
-    tee: bool
+    tee: frozenset[str]
     stake: NanoRlc
     source: str = ""
     longest: Seconds | None = None
@@ -60,7 +73,8 @@ class Ability:
     def means(self) -> WorkerMeans:
         """What it has to offer."""
         longest = _ANY_TIME if self.longest is None else self.longest
-        return self.gpu, self.tee, self.stake, longest, -self.least_reward
+        tee = (each in self.tee for each in _FRAMEWORKS)
+        return self.gpu, *tee, self.stake, longest, -self.least_reward
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +82,8 @@ class Demand:
     """What a task asks of a worker, and brings it.
 
     Attributes:
-        gpu, tee: Whether the machine must have one.
+        gpu: Whether the machine must have one.
+        tee: The framework that it must have proved; None: any machine will do.
         stake: That it locks (nRLC).
         time: For which it may compute.
         reward: That it brings a worker (nRLC).
@@ -76,7 +91,7 @@ class Demand:
     """
 
     gpu: bool
-    tee: bool
+    tee: TeeFramework | None
     stake: NanoRlc
     time: Seconds = Seconds(0)
     reward: NanoRlc = NanoRlc(0)
@@ -85,12 +100,12 @@ class Demand:
     @property
     def kind(self) -> int:
         """Number of the kind of machine."""
-        return self.gpu + 2 * self.tee
+        return self.gpu + _TEE_KINDS[self.tee]
 
     @property
     def least(self) -> WorkerMeans:
         """What who is given it must have to offer."""
-        return self.gpu, self.tee, self.stake, self.time, -self.reward
+        return self.gpu, *_ASKED[self.tee], self.stake, self.time, -self.reward
 
 
 _HostSets: TypeAlias = tuple[frozenset[NetworkHost], ...]
@@ -104,6 +119,7 @@ there are such, of those with conditions: the best means, of which none has more
 another; where they are many it is the most of each, which nobody may have together. And of those
 whose apps can reach hosts: the widest sets, none within another, or all in one where they are many.
 """
+_NONE_OF_ANY: Final = (-1,) * _KINDS
 _NO_TERMS: Final[_Terms] = ((), ())
 
 
@@ -126,9 +142,12 @@ def _of_one(able: Ability) -> _Abilities:
     sources = frozenset((able.source,)) if able.source else None
     hosts = (able.hosts,) if able.hosts else ()
     if able.has_conditions:
-        return (-1, -1, -1, -1), sources, ((able.means,), hosts)
-    gpu, tee, stake = able.gpu, able.tee, able.stake
-    most = stake, stake if gpu else -1, stake if tee else -1, stake if gpu and tee else -1
+        return _NONE_OF_ANY, sources, ((able.means,), hosts)
+    stake, on_gpu = able.stake, able.stake if able.gpu else -1
+    most: tuple[int, ...] = (stake, on_gpu, *_NONE_OF_ANY[2:])
+    if able.tee:
+        tees = ((stake, on_gpu) if each in able.tee else (-1, -1) for each in _FRAMEWORKS)
+        most = (stake, on_gpu, *chain.from_iterable(tees))
     return most, sources, ((), hosts) if hosts else None
 
 
@@ -152,8 +171,7 @@ def _better(
     every = {*some, *others}
     best = [a for a in every if not any(a != b and _has(b, a) for b in every)]
     if len(best) > MEANS_COUNTED:
-        gpu, tee, stake, longest, least = (max(each) for each in zip(*best, strict=True))
-        return ((gpu, tee, stake, longest, least),)
+        return (tuple(max(each) for each in zip(*best, strict=True)),)
     return tuple(sorted(best))
 
 

@@ -23,7 +23,9 @@ class ConnectedWorker:
     each for one task at a time. ``source`` names where it
     connects from, as far as that tells one owner from another; empty where it does not.
     ``drained``: the pool's owner gives it nothing new. ``protocol`` is the version that is spoken.
-    ``sandbox``: in what it says that apps run; empty where it has not told. Nothing rests on it.
+    ``tee``: frameworks of which it has proved that they work; ``tee_simulated`` where a simulated
+    root vouched for that. ``sandbox``: in what it says that apps run; empty where it has not told.
+    Nothing rests on it.
     """
 
     worker: Address
@@ -46,6 +48,7 @@ class ConnectedWorker:
     drained: bool = False
     protocol: int = 0
     sandbox: str = ""
+    tee_simulated: bool = False
 
     @property
     def takes_part(self) -> bool:
