@@ -5,6 +5,8 @@ One file, for each plays a session from its first message on.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from pool_world import RIGHT, TO_COMPUTED, TO_CONTRIBUTED, S, first_task
 
@@ -64,6 +66,14 @@ async def test_an_offer_carries_the_owners_authorization_for_this_worker_and_tas
     offer = worker.last(OfferTask)
     assert (offer.task_id, offer.deal_id, offer.index) == (first_task(deal), deal.deal_id, 0)
     check_authorization(offer.authorization, world.owner.address, worker.address, offer.task_id)
+
+
+async def test_what_a_worker_says_of_its_enclaves_counts_for_nothing(pool):
+    world = await pool()
+    worker = world.hire()
+    worker.claims = lambda can: replace(can, tee=("tdx", "scone"))
+    await worker.arrives()
+    assert world.scheduler.directory.get(worker.address).tee == ()
 
 
 async def test_score_and_stake_are_read_when_a_worker_comes(pool):

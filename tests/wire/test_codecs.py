@@ -18,6 +18,7 @@ from poolhand.domain.ids import Address, DealId, ResultDigest, TaskId, TxHash
 from poolhand.domain.messages import Nonce
 from poolhand.domain.replicate.machine import Action, Finished, Flow
 from poolhand.domain.replicate.status import Status
+from poolhand.domain.tee.framework import EvidenceKind, TeeFramework
 from poolhand.domain.text import is_plain, repaired, shown
 from poolhand.domain.units import UnixSeconds
 from poolhand.wire.fields import MAX_INT, WIDEST_CHARACTER, clip, cost, tail
@@ -35,6 +36,7 @@ from poolhand.wire.messages import (
     About,
     AcknowledgeReports,
     AskReveal,
+    AskTeeProof,
     AskUpload,
     Capabilities,
     Capacity,
@@ -57,6 +59,8 @@ from poolhand.wire.messages import (
     StatusReport,
     TaskActivated,
     TaskOutput,
+    TeeProof,
+    TeeProofJudged,
     Upload,
     Welcome,
     WorkProgress,
@@ -124,6 +128,18 @@ MESSAGES = {
     About: st.builds(About, word, small),
     Conditions: st.builds(Conditions, st.none() | count, count, some(host, 64)),
     Declined: st.builds(Declined, task),
+    AskTeeProof: st.builds(AskTeeProof, nonce),
+    TeeProofJudged: st.builds(
+        TeeProofJudged, st.sampled_from(TeeFramework), st.none() | sentence, st.booleans()
+    ),
+    TeeProof: st.builds(
+        TeeProof,
+        st.sampled_from(TeeFramework),
+        nonce,
+        st.sampled_from(EvidenceKind),
+        st.binary(max_size=64),
+        st.booleans(),
+    ),
     FollowTask: st.builds(FollowTask, task, st.none() | count),
     OfferConfidentialTask: st.builds(
         OfferConfidentialTask,

@@ -144,6 +144,7 @@ def worker_report(worker: WorkerNews) -> RenderableType:
         ("worker", worker.worker),
         ("name", worker.name or None),
         ("version", worker.version or None),
+        ("confidential", worker.tee_told or None),
         ("slots", worker.slots),
         ("replicates", worker.replicates),
         ("score", worker.score),

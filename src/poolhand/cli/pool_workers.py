@@ -113,7 +113,7 @@ def workers_report(found: OwnedWorkers) -> RenderableType:
             each.name,
             worker_state(each),
             each.version,
-            each.sandbox,
+            _within(each),
             each.slots,
             each.gpus,
             each.replicates,
@@ -124,6 +124,11 @@ def workers_report(found: OwnedWorkers) -> RenderableType:
         for each in found.workers
     ]
     return Group(grid(columns, rows), *_more(len(rows), found.connected, found.after))
+
+
+def _within(worker: OwnedWorker) -> str:
+    """Say in what its apps run, and in which enclaves."""
+    return ", ".join(filter(None, (worker.sandbox, worker.tee_told)))
 
 
 def worker_state(worker: OwnedWorker) -> str:

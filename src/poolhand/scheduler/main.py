@@ -12,6 +12,8 @@ from typing import Final, NoReturn, Protocol, TypeAlias
 import httpx
 import structlog
 
+from poolhand.attestation.roots import SimulatedTrust
+from poolhand.attestation.verifier import DcapVerifier
 from poolhand.chain import connect
 from poolhand.domain.deal import Workerpool
 from poolhand.domain.errors import Refused
@@ -26,6 +28,7 @@ from poolhand.observe.fault_boundary import FaultBoundary
 from poolhand.observe.groups import unwrapped
 from poolhand.observe.recursion import guard_recursion
 from poolhand.observe.retry import ChainRetry, chain_outage
+from poolhand.ports.attestation import QuoteVerifier
 from poolhand.ports.chain import Hub, HubFacts, PostingSender, Watcher
 from poolhand.ports.journal import DurableLog
 from poolhand.ports.lead import UNFENCED, Fence
@@ -164,6 +167,7 @@ async def run(
             tally_log=LogSection(events, "tally"),
             earning_log=LogSection(events, "earning"),
             spool=spool,
+            verifier=_verifier(settings),
         )
         facts = PoolFacts(chain.facts.chain_id, chain.facts.hub, settings.workerpool, url)
         await _serve(scheduler, wallet, lock, facts, listener, ready, front, lead.fence)
@@ -175,6 +179,18 @@ def logs_url(settings: PoolSettings) -> str:
     if settings.logs_database or file is None:
         return settings.logs_database or settings.database
     return f"sqlite:///{file.with_name(f'{file.stem}-output{file.suffix}')}"
+
+
+def _verifier(settings: PoolSettings) -> QuoteVerifier | None:
+    """Return who verifies workers' quotes; None where nothing is set that says by which root.
+
+    Raises:
+        NoSimulatedRoot: The file that was named is none.
+    """
+    if settings.simulated_tee is None:
+        return None
+    log.warning("simulated_tee_accepted", file=str(settings.simulated_tee))
+    return DcapVerifier(None, [SimulatedTrust.load(settings.simulated_tee)])
 
 
 def _faults(database: str) -> Path:

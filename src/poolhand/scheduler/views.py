@@ -209,6 +209,8 @@ def show_worker(connected: ConnectedWorker, replicates: int) -> PoolWorker:
         stake=connected.stake,
         paused=connected.paused,
         reason=connected.reason,
+        tee=connected.tee,
+        tee_simulated=connected.tee_simulated,
     )
 
 

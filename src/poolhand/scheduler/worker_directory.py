@@ -12,6 +12,7 @@ from poolhand.domain.network_hosts import NetworkHost
 from poolhand.domain.placement.worker import ConnectedWorker
 from poolhand.domain.reputation import Reputation
 from poolhand.domain.signal import Signal
+from poolhand.domain.tee.framework import TeeFramework
 from poolhand.domain.trust import Score
 from poolhand.domain.units import NanoRlc, Seconds
 
@@ -67,6 +68,13 @@ class WorkerDirectory:
         known = self._workers.get(worker)
         if known is not None:
             self.join(replace(known, sandbox=sandbox, gpus=gpus))
+
+    def proves(self, worker: Address, tee: Collection[TeeFramework], *, simulated: bool) -> None:
+        """Note which frameworks of a TEE a worker has proved, and whether by a simulated root."""
+        known = self._workers.get(worker)
+        if known is not None:
+            named = tuple(sorted(each.value for each in tee))
+            self.join(replace(known, tee=named, tee_simulated=simulated and bool(named)))
 
     def drain(self, worker: Address, *, drained: bool) -> None:
         """Note that the pool's owner gives a worker nothing new, or tasks again."""

@@ -55,6 +55,7 @@ from poolhand.wire.messages import (
     SchedulerBound,
     TaskActivated,
     TaskOutput,
+    TeeProof,
     Upload,
     WorkerBound,
     WorkProgress,
@@ -86,6 +87,9 @@ class WorkerSessions:
         arrived: Tells of each worker that has come.
         adopted: Tells of tasks to which a replicate was added that is on chain already.
         printed: Tells what apps print, of tasks that the worker was given.
+        claimed: Tells of each worker that has come and says that it has frameworks of a TEE.
+        proved: Tells of evidence that a worker has sent.
+        gone: Tells of a worker whose lease has ended.
         declines: Tells who takes a task not because its operator so chooses.
     """
 
@@ -108,6 +112,9 @@ class WorkerSessions:
         self.arrived: Signal[[Address]] = Signal()
         self.adopted: Signal[[Iterable[TaskId]]] = Signal()
         self._leaps: OrderedDict[tuple[Address, TaskId], int] = OrderedDict()
+        self.claimed: Signal[[Arrival]] = Signal()
+        self.proved: Signal[[Address, TeeProof]] = Signal()
+        self.gone: Signal[[Address]] = Signal()
         self.declines: Signal[[Address, TaskId]] = Signal()
         self.printed: Signal[[Address, Logs | TaskOutput | WorkProgress]] = Signal()
 
@@ -149,7 +156,7 @@ class WorkerSessions:
     def connected(self, arrival: Arrival) -> None:
         """Note that a worker is there, and tell it all that holds: it may know nothing."""
         can, worker = arrival.capabilities, arrival.worker
-        told = ConnectedWorker(worker, can.name, can.version, can.cpus, can.slots, 0, can.tee)
+        told = ConnectedWorker(worker, can.name, can.version, can.cpus, can.slots, 0, ())
         known, source = self._reputation(worker), source_of(arrival.address)
         told = replace(told, reputation=known, source=source, paused=True, reason=WORK_UNTOLD)
         told = replace(told, protocol=arrival.version)
@@ -161,6 +168,7 @@ class WorkerSessions:
             self._engine.feed(task.facts.task_id, Found(now, worker))
             self._retell(self._engine.tasks[task.facts.task_id], worker)
         self._release(arrival)
+        self.claimed(arrival)
         log.info("worker_connected", worker=str(worker), slots=can.slots)
         self._wake()
 
@@ -222,6 +230,7 @@ class WorkerSessions:
     def lost(self, worker: Address) -> None:
         """Take a worker's lease away: its replicates no longer count."""
         self._directory.leave(worker)
+        self.gone(worker)
         self._lose(worker)
 
     def _lose(self, worker: Address) -> None:
@@ -254,8 +263,14 @@ class WorkerSessions:
             case Conditions(longest, least_reward, hosts):
                 self._directory.agree(worker, longest, least_reward, hosts)
                 self._wake()
-            case Declined(task_id):
-                self.declines(worker, task_id)
+            case Declined() | TeeProof():
+                self._heard(worker, message)
+
+    def _heard(self, worker: Address, message: Declined | TeeProof) -> None:
+        if isinstance(message, Declined):
+            self.declines(worker, message.task_id)
+        else:
+            self.proved(worker, message)
 
     def _reported(self, worker: Address, message: ReportBatch) -> None:
         task_id = message.task_id

@@ -20,6 +20,7 @@ from poolhand.domain.session_limits import (
     LOGINS_PER_ADDRESS,
     LOGINS_TOGETHER,
 )
+from poolhand.domain.tee.evidence import QuotePolicy
 from poolhand.domain.text import checked
 from poolhand.domain.trust import Trust
 from poolhand.domain.units import BlockNumber, NanoRlc, Seconds, parse_rlc
@@ -28,6 +29,7 @@ from poolhand.settings.chain import ChainSettings
 from poolhand.settings.chains import chain_options, chain_settings
 from poolhand.settings.load import Option, Settings, address, flag, fraction, web_url, whole, words
 from poolhand.settings.locks import DEFAULT_LOCKS, LOCKS
+from poolhand.settings.tee import POOL_TEE_OPTIONS, quote_policy_of, simulated_tee_file
 from poolhand.settings.wallets import wallet_options, wallet_path
 
 
@@ -78,6 +80,8 @@ class PoolSettings:
         logs_days: For which it is kept.
         logs_database: Where: an SQLAlchemy URL; empty: beside ``database``.
         logs_size: MiB of all that is kept at most; the oldest goes.
+        simulated_tee: File of a simulated root by which workers may prove enclaves.
+        quotes: What is asked of workers' quotes.
         locks: Folder of this machine's wallet locks.
     """
 
@@ -121,6 +125,8 @@ class PoolSettings:
     logs_days: int = 3
     logs_database: str = ""
     logs_size: int = 1024
+    simulated_tee: Path | None = None
+    quotes: QuotePolicy = QuotePolicy()
     locks: Path = DEFAULT_LOCKS
 
 
@@ -254,6 +260,7 @@ POOL_OPTIONS: Final[tuple[Option, ...]] = (
            "PostgreSQL itself"),
     Option("logs-size", "POOLHAND_LOGS_SIZE", whole(1), "1024",
            "MiB of what apps print that are kept at most; the oldest goes first"),
+    *POOL_TEE_OPTIONS,
     LOCKS,
     *chain_options(),
 )  # fmt: skip
@@ -313,5 +320,7 @@ def pool_settings(found: Settings) -> PoolSettings:
         logs_days=found["logs-days"],
         logs_database=found["logs-database"],
         logs_size=found["logs-size"],
+        simulated_tee=simulated_tee_file(found),
+        quotes=quote_policy_of(found),
         locks=found["locks"],
     )

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from poolhand.domain.doctor.findings import CheckOutcome
 from poolhand.domain.doctor.machine import judge_cpus, usual_slots
 from poolhand.domain.ids import Address
+from poolhand.domain.tee.framework import TeeFramework
 from poolhand.domain.units import NanoRlc, Seconds, parse_rlc
 from poolhand.settings.app_network import APP_NETWORK_OPTIONS, AppNetworkSettings, app_network_of
 from poolhand.settings.chain import ChainSettings
@@ -38,6 +39,7 @@ from poolhand.settings.preferences import (
 )
 from poolhand.settings.registries import DOCKER_CONFIG, DOCKER_CONFIG_OPTION, RegistryLogin
 from poolhand.settings.sandbox import SANDBOX_OPTIONS, sandbox_wanted, vm_kernel
+from poolhand.settings.tee import WORKER_TEE_OPTIONS, simulated_tee_file
 from poolhand.settings.wallets import wallet_options, wallet_path
 
 DISKS: Final = ("auto", "loop", "tmpfs", "watch")
@@ -59,6 +61,8 @@ class WorkerSettings:
         signer: Unix socket of a signer that runs apart; None: the worker starts its own.
         cpus: Tasks computed at once (one CPU each); 0, on a cluster: as many as it has CPUs.
         are_usual_slots: Nobody said how many: an engine with fewer CPUs gets fewer.
+        tee: Frameworks of confidential tasks that are shown to the pool to work.
+        simulated_tee: File of a simulated machine that quotes for them; None: this machine does.
         gpus: Which of this computer's GPUs tasks are given: numbers and names, or ``ALL_GPUS``.
         memory: For one container (bytes).
         tmp, output: Largest /tmp and /iexec_out of a container (bytes).
@@ -105,6 +109,8 @@ class WorkerSettings:
     cpus: int
     are_usual_slots: bool
     gpus: tuple[str, ...]
+    tee: tuple[TeeFramework, ...]
+    simulated_tee: Path | None
     memory: int
     tmp: int
     output: int
@@ -223,6 +229,7 @@ WORKER_OPTIONS: Final[tuple[Option, ...]] = (
     Option("oversubscribe", "POOLHAND_OVERSUBSCRIBE", flag, "false",
            "let there be more tasks at once than CPUs: they share them, and may run out of time"),
     *GPU_OPTIONS,
+    *WORKER_TEE_OPTIONS,
     Option("memory", "POOLHAND_TASK_MEMORY", size, "1g", "memory of one task"),
     Option("tmp", "POOLHAND_TASK_TMP", size, "256m", "size of a task's /tmp"),
     Option("output", "POOLHAND_TASK_OUTPUT", size, "1g", "largest result of a task"),
@@ -328,6 +335,8 @@ def worker_settings(
         cpus=slots,
         are_usual_slots=not (found["cpus"] or cluster),
         gpus=worker_gpu_names(found, is_here=is_here),
+        tee=found["tee"],
+        simulated_tee=simulated_tee_file(found),
         memory=found["memory"],
         tmp=found["tmp"],
         output=found["output"],

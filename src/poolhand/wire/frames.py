@@ -36,6 +36,8 @@ _BY_NAME: Final[Mapping[str, type[SessionMessage]]] = {
     "idle": messages.Idle,
     "owner-message": messages.OwnerMessage,
     "follow": messages.FollowTask,
+    "tee-proof-asked": messages.AskTeeProof,
+    "tee-proof-judged": messages.TeeProofJudged,
     "reported": messages.ReportBatch,
     "logs": messages.Logs,
     "output": messages.TaskOutput,
@@ -44,6 +46,7 @@ _BY_NAME: Final[Mapping[str, type[SessionMessage]]] = {
     "about": messages.About,
     "conditions": messages.Conditions,
     "declined": messages.Declined,
+    "tee-proof": messages.TeeProof,
     "close": messages.Close,
 }
 """What a message is called on the wire, whatever its class is called here."""

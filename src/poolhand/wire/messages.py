@@ -17,6 +17,7 @@ from poolhand.domain.ids import Address, DealId, ResultDigest, TaskId, TxHash
 from poolhand.domain.messages import Nonce
 from poolhand.domain.network_hosts import MOST_ALLOWED_HOSTS, NetworkHost
 from poolhand.domain.replicate.machine import Flow
+from poolhand.domain.tee.framework import EvidenceKind, TeeFramework
 from poolhand.domain.units import BlockNumber, NanoRlc, Seconds, UnixSeconds
 from poolhand.wire.fields import (
     APP_LINE_FIELD,
@@ -47,6 +48,8 @@ LIVE_OUTPUT: Final = 4
 """The version since which a pool may ask a worker for what an app prints while it runs."""
 CONFIDENTIAL_OFFERS: Final = 5
 """The version since which a pool may offer confidential tasks."""
+TEE_PROOFS: Final = 5
+"""The version since which a pool may ask a worker for evidence of its enclaves."""
 MAX_WORD: Final = 64
 MAX_SENTENCE: Final = 512
 DETAIL: Final = 2_048
@@ -54,6 +57,8 @@ LOG: Final = 24_576
 CALLBACK: Final = 16_384
 MOST_HELD: Final = 256
 MOST_REPORTS: Final = 8
+PROOF_QUOTE: Final = 16_384
+"""Bytes of a quote in a message; those of today's machines have about 5,000."""
 MOST_OUTPUT_LINES: Final = 256
 """Of an app's, in one message."""
 MOST_LINE_NUMBER: Final = 10**12
@@ -240,6 +245,31 @@ class FollowTask:
 
 
 @dataclass(frozen=True, slots=True)
+class AskTeeProof:
+    """Show that the frameworks work of which the login told, since version 5.
+
+    The report data of each quote is ``domain.tee.report_data.worker_report_data`` of ``nonce``.
+    """
+
+    nonce: Annotated[Nonce, _NONCE]
+
+
+@dataclass(frozen=True, slots=True)
+class TeeProofJudged:
+    """What came of a ``TeeProof``, since version 5.
+
+    Attributes:
+        framework: Of which it was.
+        refused: Why it proves nothing; None: it does, until the pool asks again.
+        simulated: Whether a simulated root vouched for it.
+    """
+
+    framework: Annotated[TeeFramework, choice(TeeFramework)]
+    refused: Annotated[str | None, optional(_SENTENCE)]
+    simulated: Annotated[bool, FLAG_FIELD]
+
+
+@dataclass(frozen=True, slots=True)
 class StatusReport:
     """One status a replicate entered, when, and with which transaction."""
 
@@ -364,6 +394,25 @@ class Conditions:
 
 
 @dataclass(frozen=True, slots=True)
+class TeeProof:
+    """Evidence that a framework works here, since version 5.
+
+    Attributes:
+        framework: SCONE, Gramine or TDX.
+        nonce: Of the ``AskTeeProof`` that it answers.
+        kind: Of the quote.
+        quote: As the processor's maker formats it.
+        simulated: Whether a simulated root vouches for it; the pool believes its own roots.
+    """
+
+    framework: Annotated[TeeFramework, choice(TeeFramework)]
+    nonce: Annotated[Nonce, _NONCE]
+    kind: Annotated[EvidenceKind, choice(EvidenceKind)]
+    quote: Annotated[bytes, blob(PROOF_QUOTE)]
+    simulated: Annotated[bool, FLAG_FIELD]
+
+
+@dataclass(frozen=True, slots=True)
 class Declined:
     """The worker does not take an offer because its operator so chooses; its report follows."""
 
@@ -390,10 +439,20 @@ WorkerBound: TypeAlias = (
     | Idle
     | OwnerMessage
     | FollowTask
+    | AskTeeProof
+    | TeeProofJudged
 )
 """Scheduler to worker, after the handshake."""
 SchedulerBound: TypeAlias = (
-    ReportBatch | Logs | TaskOutput | WorkProgress | Capacity | About | Conditions | Declined
+    ReportBatch
+    | Logs
+    | TaskOutput
+    | WorkProgress
+    | Capacity
+    | About
+    | Conditions
+    | Declined
+    | TeeProof
 )
 """Worker to scheduler, after the handshake."""
 Handshaking: TypeAlias = Hello | Login | Welcome | Reject
@@ -408,6 +467,9 @@ _SINCE: Final[Mapping[type[SessionMessage], int]] = {
     TaskOutput: LIVE_OUTPUT,
     WorkProgress: LIVE_OUTPUT,
     OfferConfidentialTask: CONFIDENTIAL_OFFERS,
+    AskTeeProof: TEE_PROOFS,
+    TeeProofJudged: TEE_PROOFS,
+    TeeProof: TEE_PROOFS,
 }
 """Messages that the first version does not have, and that which brought them."""
 

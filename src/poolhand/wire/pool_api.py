@@ -186,7 +186,11 @@ class OrdersOnSale(Told):
 
 
 class PoolWorker(Told):
-    """``GET /v1/workers``, each: a connected worker; ``reason`` is its own for a pause."""
+    """``GET /v1/workers``, each: a connected worker; ``reason`` is its own for a pause.
+
+    ``tee``: frameworks of confidential tasks that it has proved to work; ``tee_simulated``: by a
+    simulated root, so that nothing is kept secret there.
+    """
 
     worker: JsonAddress
     name: Words = ""
@@ -198,6 +202,13 @@ class PoolWorker(Told):
     stake: NanoRlc | None = None
     paused: bool
     reason: Words | None = None
+    tee: tuple[Words, ...] = ()
+    tee_simulated: bool = False
+
+    @property
+    def tee_told(self) -> str:
+        """The frameworks for a person; empty where there are none."""
+        return ", ".join(self.tee) + " (simulated)" * (self.tee_simulated and bool(self.tee))
 
 
 class PassedOver(Told):

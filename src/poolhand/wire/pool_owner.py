@@ -37,7 +37,6 @@ class OwnedWorker(PoolWorker):
     sandbox: Words = ""
     gpu: bool
     gpus: int = 0
-    tee: tuple[Words, ...] = ()
     locked: NanoRlc | None = None
     source: Words = ""
     settled: int = 0

@@ -24,7 +24,7 @@ def capabilities_of(settings: WorkerSettings, instance: Nonce, gpus: int) -> Cap
         cpus=settings.cpus if settings.cluster else psutil.cpu_count() or 1,
         slots=settings.cpus,
         memory=psutil.virtual_memory().total,
-        tee=(),
+        tee=tuple(each.value for each in settings.tee),
         gpu=gpus > 0,
         instance=instance,
     )

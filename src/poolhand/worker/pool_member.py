@@ -61,6 +61,7 @@ class PoolMember:
     Attributes:
         joined: Tells of each new session, once the pool knows whether work is taken.
         followed: Tells what the pool wants to hear of a task: see ``wire.messages.FollowTask``.
+        told_of_tee: Tells what the pool asks and says of enclaves.
     """
 
     def __init__(
@@ -79,6 +80,7 @@ class PoolMember:
         self._boundary, self._tasks = boundary, tasks
         self.joined: Signal[[]] = Signal()
         self.followed: Signal[[TaskId, int | None]] = Signal()
+        self.told_of_tee: Signal[[messages.AskTeeProof | messages.TeeProofJudged]] = Signal()
         self.shell, self.chain_watch = held.shell, held.chain_watch
         self.standing = offers.standing
 
@@ -159,13 +161,21 @@ class PoolMember:
                 self._abort(task_id, cause)
             case messages.AcknowledgeReports(task_id, count):
                 self.shell.acknowledged(task_id, machine.Acknowledged(now, count))
-            case messages.Idle() | messages.OwnerMessage() | messages.FollowTask():
+            case _:
                 self._hear_word(message)
 
     def _hear_word(
-        self, message: messages.Idle | messages.OwnerMessage | messages.FollowTask
+        self,
+        message: messages.Idle
+        | messages.OwnerMessage
+        | messages.FollowTask
+        | messages.AskTeeProof
+        | messages.TeeProofJudged,
     ) -> None:
-        """Keep what the operator is to know, and pass on what a reader at the pool wants."""
+        """Keep what the operator is to know, and pass on what others see to."""
+        if isinstance(message, messages.AskTeeProof | messages.TeeProofJudged):
+            self.told_of_tee(message)
+            return
         if isinstance(message, messages.FollowTask):
             self.followed(message.task_id, message.after)
             return

@@ -116,7 +116,6 @@ class OwnersWorkers:
             sandbox=here.sandbox,
             gpu=here.gpus > 0,
             gpus=here.gpus,
-            tee=here.tee,
             locked=here.locked,
             source=here.source,
             settled=tally.settled,

@@ -43,6 +43,7 @@ from poolhand.domain.ids import Address, DealId
 from poolhand.domain.market.profiles import PoolProfile
 from poolhand.domain.messages import pool_domain
 from poolhand.observe.fault_boundary import FaultBoundary
+from poolhand.ports.attestation import QuoteVerifier
 from poolhand.ports.chain import Hub, PostingSender, Watcher
 from poolhand.ports.clock import Clock, Entropy
 from poolhand.ports.files import ResultsShelf
@@ -84,6 +85,7 @@ from poolhand.scheduler.composition.sale import SaleParts, market_sale
 from poolhand.scheduler.composition.sending import SendingParts
 from poolhand.scheduler.composition.sessions import SessionParts
 from poolhand.scheduler.composition.start import start_up
+from poolhand.scheduler.composition.tee import tee_proofs
 from poolhand.scheduler.database_disk import disk_of
 from poolhand.scheduler.effects import Effects
 from poolhand.scheduler.exclusions import Exclusions
@@ -128,6 +130,7 @@ class Scheduler:
         tally_log: What each worker has done; None forgets at a restart.
         earning_log: What the owner earned; None reads all of it again at a restart.
         spool: What apps printed; None forgets at a restart.
+        verifier: Of workers' quotes; None: there are no confidential tasks.
     """
 
     def __init__(
@@ -154,6 +157,7 @@ class Scheduler:
         tally_log: EventLog | None = None,
         earning_log: EventLog | None = None,
         spool: OutputSpool | None = None,
+        verifier: QuoteVerifier | None = None,
     ) -> None:
         self._settings, self._facts, self._owner = settings, hub.facts, owner
 
@@ -169,6 +173,7 @@ class Scheduler:
         sessions = SessionParts.of(
             owner, settings, common, proved, hub, clock, entropy, fence, tell, exclusions
         )
+        proofs = tee_proofs(verifier, settings, common, sessions, hub.facts, clock, entropy)
         outputs = OutputParts.of(common, sessions, clock, spool)
         owners = OwnerParts.of(
             exclusions, common, proved, sessions, clock, tally_log, simulated=tell is not None
@@ -212,6 +217,7 @@ class Scheduler:
             clock,
             owners,
             outputs,
+            proofs,
         )
 
         # what the API shows, and whoever serves or simulates the pool takes by name

@@ -19,6 +19,7 @@ from poolhand.scheduler.composition.sending import SendingParts
 from poolhand.scheduler.composition.sessions import SessionParts
 from poolhand.scheduler.market_sale import MarketSale
 from poolhand.scheduler.start_up import StartUp
+from poolhand.scheduler.tee_proofs import TeeProofs
 from poolhand.settings.pool import PoolSettings
 
 
@@ -38,6 +39,7 @@ def start_up(
     clock: Clock,
     owners: OwnerParts,
     outputs: OutputParts,
+    proofs: TeeProofs,
 ) -> StartUp:
     """Return it; what runs for ever is begun in the order in which it stands here."""
     return StartUp(
@@ -84,6 +86,8 @@ def start_up(
             partial(common.settled.keep_pruning, clock, settings.retention),
             partial(outputs.logs.keep_pruning, settings.logs_days),
             sessions.returns.wait,
+            proofs.verify,
+            proofs.keep_asking,
         ),
         resume=(common.engine.resume, placing.placement.open),
     )

@@ -158,6 +158,11 @@ def _gpus(count: int) -> str:
     return f"<br>{count} GPU{'' if count == 1 else 's'}" if count else ""
 
 
+def _within(worker: OwnedWorker) -> str:
+    found = text(worker.sandbox) or NOT_KNOWN
+    return f"{found}<br>TEE: {text(worker.tee_told)}" if worker.tee else found
+
+
 def workers(told: OwnedWorkers) -> str:
     """Write a page of the connected workers, each with what can be decided of it."""
     rows = [
@@ -165,7 +170,7 @@ def workers(told: OwnedWorkers) -> str:
             f"{text(each.name)}<br>{short(each.worker)}",
             _standing(each),
             text(each.version),
-            text(each.sandbox) or NOT_KNOWN,
+            _within(each),
             str(each.replicates),
             f"{each.slots}{_gpus(each.gpus)}",
             NOT_KNOWN if each.mean_seconds is None else f"{each.mean_seconds:,g}{GLUE}s",
