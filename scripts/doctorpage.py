@@ -16,7 +16,7 @@ from reached import link
 from poolhand.containers.disks import PROMISES, DiskKind
 from poolhand.containers.engine import answering
 from poolhand.domain.deal import Account
-from poolhand.domain.doctor import engine, machine, network, wallet
+from poolhand.domain.doctor import enclaves, engine, machine, network, wallet
 from poolhand.domain.doctor.engine import DOCKER_CHECK, EngineFacts
 from poolhand.domain.doctor.findings import Check, Finding, of_message
 from poolhand.domain.errors import RuntimeDown
@@ -163,8 +163,8 @@ def mistakes() -> Mapping[str, Mistake]:
         "port-taken": ("another program has the port", network.judge_port(
             13100, _port_busy(), runs_here=False)),
         "no-gpu": ("--gpu without a GPU", machine.judge_gpus(FoundGpus(), (ALL_GPUS,))),
-        "no-sgx-driver": ("SGX without its driver", machine.judge_tee(
-            machine.TeeFacts(sgx_processor=True))),
+        "no-sgx-driver": ("SGX without its driver", enclaves.judge_tee(
+            enclaves.TeeFacts(sgx_processor=True))),
         "no-virtualization": ("a virtual machine where there is no virtualization",
                               machine.judge_virtualization(machine.VirtualFacts())),
     }  # fmt: skip

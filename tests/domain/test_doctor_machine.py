@@ -8,7 +8,6 @@ from poolhand.domain.doctor.findings import CheckOutcome
 from poolhand.domain.doctor.machine import (
     LEAST_DISK,
     NamespaceFacts,
-    TeeFacts,
     VirtualFacts,
     judge_cpus,
     judge_disk,
@@ -17,7 +16,6 @@ from poolhand.domain.doctor.machine import (
     judge_memory,
     judge_namespaces,
     judge_system_limits,
-    judge_tee,
     judge_virtualization,
     show_bytes,
 )
@@ -91,17 +89,6 @@ def test_a_gpu_is_needed_by_whoever_tells_of_one():
     assert judge_gpus(found, ["0"]).fix == ""
     assert judge_gpus(found, ["1"]).outcome is FAIL
     assert judge_gpus(found, []).fix == "--gpu offers it"
-
-
-@pytest.mark.mistake("no-sgx-driver")
-def test_sgx_is_never_needed_and_its_steps_are_told():
-    bare = judge_tee(TeeFacts(sgx_processor=True))
-    assert bare.outcome is PASS
-    assert "BIOS" in bare.fix
-    assert "driver" in bare.fix
-    there = judge_tee(TeeFacts(sgx_processor=True, sgx_devices=("/dev/sgx_enclave",)))
-    assert (there.outcome, there.fix) == (PASS, "")
-    assert "/dev/tdx_guest" in judge_tee(TeeFacts(tdx_devices=("/dev/tdx_guest",))).found
 
 
 @pytest.mark.mistake("no-namespaces")

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from poolhand.domain.doctor.machine import NamespaceFacts, TeeFacts, VirtualFacts
+from poolhand.domain.doctor.enclaves import TeeFacts
+from poolhand.domain.doctor.machine import NamespaceFacts, VirtualFacts
 from poolhand.domain.gpu import FoundGpus
 from poolhand.worker.doctor.examining import LONGEST_CHECK
 from poolhand.worker.doctor.machine_look import (

@@ -6,6 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final
 
+from poolhand.domain.doctor.enclaves import TeeFacts
 from poolhand.domain.doctor.findings import (
     Check,
     Finding,
@@ -172,16 +173,6 @@ def judge_gpus(found: FoundGpus, wanted: Collection[str]) -> Finding:
 
 
 @dataclass(frozen=True, slots=True)
-class TeeFacts:
-    """What a machine has of trusted execution: what its processor says, and devices of drivers."""
-
-    sgx_processor: bool = False
-    sgx_devices: tuple[str, ...] = ()
-    tdx_devices: tuple[str, ...] = ()
-    tdx_host: bool = False
-
-
-@dataclass(frozen=True, slots=True)
 class VirtualFacts:
     """What a machine has of virtualization; ``is_guest``: it is a virtual machine itself."""
 
@@ -227,25 +218,6 @@ class MachineFacts:
     gpus: FoundGpus = FoundGpus()
     tee: TeeFacts = TeeFacts()
     virtual: VirtualFacts = VirtualFacts()
-
-
-SGX_STEPS: Final = (
-    "enable SGX in the BIOS if it has that option, then install Intel's driver (Linux has had it "
-    "as /dev/sgx_enclave since 5.11); no TEE task is computed by this version yet"
-)
-"""The seed's two steps, and what holds today."""
-
-
-def judge_tee(facts: TeeFacts) -> Finding:
-    """Judge SGX and TDX, which no worker needs."""
-    if facts.sgx_devices or facts.tdx_devices:
-        found = ", ".join((*facts.sgx_devices, *facts.tdx_devices))
-        return passed(Check.TEE, f"found {found}; this version computes no TEE task yet")
-    if facts.tdx_host:
-        return passed(Check.TEE, "the processor offers TDX to virtual machines; none is needed")
-    if facts.sgx_processor:
-        return passed(Check.TEE, "the processor has SGX and no driver is found", SGX_STEPS)
-    return passed(Check.TEE, "neither SGX nor TDX is found; none is needed", SGX_STEPS)
 
 
 def judge_namespaces(facts: NamespaceFacts) -> Finding:

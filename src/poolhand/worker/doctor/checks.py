@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from poolhand.domain.doctor import engine, machine, network, wallet
+from poolhand.domain.doctor.enclaves import judge_tee
 from poolhand.domain.doctor.findings import Check, Examination, Finding
 from poolhand.domain.errors import Malformed, Refused
 from poolhand.domain.ids import Address
@@ -154,7 +155,7 @@ class Doctor:
         return machine.judge_gpus((await self._machine.own()).gpus, self._settings.gpus)
 
     async def _look_at_tee(self) -> Finding:
-        return machine.judge_tee((await self._machine.own()).tee)
+        return judge_tee((await self._machine.own()).tee)
 
     async def _look_at_virtualization(self) -> Finding:
         return machine.judge_virtualization((await self._machine.own()).virtual)

@@ -17,11 +17,12 @@ from typing import Final
 
 import psutil
 
-from poolhand.domain.doctor.machine import MachineFacts, NamespaceFacts, TeeFacts, VirtualFacts
+from poolhand.domain.doctor.machine import MachineFacts, NamespaceFacts, VirtualFacts
 from poolhand.domain.text import shown
 from poolhand.observe.descriptors import MOST_DESCRIPTORS
 from poolhand.observe.gpus import find_gpus
 from poolhand.observe.processors import usable_cpus
+from poolhand.worker.doctor.enclave_look import look_at_enclaves
 
 _MEMORY_LIMITS: Final = (
     "sys/fs/cgroup/memory.max",
@@ -51,8 +52,6 @@ _REFUSALS: Final = (
     ),
 )
 """Files below ``/proc/sys``, what they say where they refuse namespaces, and what allows them."""
-_SGX: Final = ("sgx_enclave", "sgx/enclave", "isgx")
-_TDX: Final = ("tdx_guest", "tdx-guest")
 
 
 def look_at_machine(root: Path = Path("/")) -> MachineFacts:
@@ -68,12 +67,7 @@ def look_at_machine(root: Path = Path("/")) -> MachineFacts:
         memory=min((psutil.virtual_memory().total, *_limits(root))),
         files=_files(),
         gpus=find_gpus(root),
-        tee=TeeFacts(
-            sgx_processor="sgx" in words,
-            sgx_devices=_devices(dev, *_SGX),
-            tdx_devices=_devices(dev, *_TDX),
-            tdx_host="tdx_host_platform" in words,
-        ),
+        tee=look_at_enclaves(root, words),
         virtual=VirtualFacts(
             processor=bool(words & {"vmx", "svm"}),
             device=kvm.exists(),
@@ -143,8 +137,3 @@ def _says(root: Path, name: str, told: str) -> bool:
 def _files() -> int:
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     return MOST_DESCRIPTORS if hard == resource.RLIM_INFINITY else hard
-
-
-def _devices(dev: Path, *patterns: str) -> tuple[str, ...]:
-    found = (each for pattern in patterns for each in sorted(dev.glob(pattern)))
-    return tuple(f"/dev/{each.relative_to(dev)}" for each in found)
