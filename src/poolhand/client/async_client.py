@@ -28,6 +28,7 @@ from poolhand.client.functions.verbs import AsyncFunctionVerbs
 from poolhand.client.handles import AsyncDealHandle, AsyncTaskHandle
 from poolhand.client.purchase_terms import amount_of, terms_of
 from poolhand.client.purchases import BudgetedPurchases, begun_purchase
+from poolhand.client.secret_places import secret_place
 from poolhand.domain.budget import SpendingBudget
 from poolhand.domain.ids import ZERO_ADDRESS, Address, DealId, TaskId
 from poolhand.domain.units import NanoRlc
@@ -273,6 +274,27 @@ class AsyncClient(AsyncFunctionVerbs):
         requester = await self.spender()
         copy = Path(file) if file else None
         return await requester.deploy_dataset(url, name, file=copy, checksum=checksum)
+
+    async def push_secret(
+        self, value: str, name: str = "", *, app: str | Address = "", dataset: str | Address = ""
+    ) -> None:
+        """Push a secret, once: of this requester's runs by name, of an app, or a dataset's key.
+
+        Raises:
+            OneSecretMeant, BadSecretName, UnfitSecret: It is none, and was sent nowhere.
+            NoSecretsService, SecretNotTaken, SecretsDown: See ``requester.own_secrets``.
+        """
+        requester = await self.spender()
+        place = secret_place(name, app, dataset, requester.wallet.address)
+        await requester.secrets.push(place, value, requester.wallet.signer)
+
+    async def has_secret(
+        self, name: str = "", *, app: str | Address = "", dataset: str | Address = ""
+    ) -> bool:
+        """Tell whether a secret is there, named as ``push_secret`` does; raises as that."""
+        requester = await (self.spender() if name else self.requester())
+        owner = requester.wallet.address if name else ZERO_ADDRESS
+        return await requester.secrets.has(secret_place(name, app, dataset, owner))
 
     async def requester(self) -> Requester:
         """Return what everything is done with; connects where it has not yet."""

@@ -316,6 +316,18 @@ class Client(FunctionVerbs):
         """Register a dataset with its checksum, once; see ``AsyncClient.deploy_dataset``."""
         return self._loop.run(self._client.deploy_dataset(url, name, file=file, checksum=checksum))
 
+    def push_secret(
+        self, value: str, name: str = "", *, app: str | Address = "", dataset: str | Address = ""
+    ) -> None:
+        """Push a secret, once; see ``AsyncClient.push_secret``."""
+        self._loop.run(self._client.push_secret(value, name, app=app, dataset=dataset))
+
+    def has_secret(
+        self, name: str = "", *, app: str | Address = "", dataset: str | Address = ""
+    ) -> bool:
+        """Tell whether a secret is there; see ``AsyncClient.has_secret``."""
+        return self._loop.run(self._client.has_secret(name, app=app, dataset=dataset))
+
     def close(self) -> None:
         """Close the connections now. Deals go on; handles of this client end with it."""
         self._client.calls.close()
