@@ -12,6 +12,7 @@ from typing import Final, NoReturn, Protocol, TypeAlias
 import httpx
 import structlog
 
+from poolhand.attestation.pcs import PcsCollateral
 from poolhand.attestation.roots import SimulatedTrust
 from poolhand.attestation.verifier import DcapVerifier
 from poolhand.chain import connect
@@ -167,7 +168,7 @@ async def run(
             tally_log=LogSection(events, "tally"),
             earning_log=LogSection(events, "earning"),
             spool=spool,
-            verifier=_verifier(settings),
+            verifier=_verifier(settings, http),
         )
         facts = PoolFacts(chain.facts.chain_id, chain.facts.hub, settings.workerpool, url)
         await _serve(scheduler, wallet, lock, facts, listener, ready, front, lead.fence)
@@ -181,16 +182,19 @@ def logs_url(settings: PoolSettings) -> str:
     return f"sqlite:///{file.with_name(f'{file.stem}-output{file.suffix}')}"
 
 
-def _verifier(settings: PoolSettings) -> QuoteVerifier | None:
+def _verifier(settings: PoolSettings, http: httpx.AsyncClient) -> QuoteVerifier | None:
     """Return who verifies workers' quotes; None where nothing is set that says by which root.
 
     Raises:
         NoSimulatedRoot: The file that was named is none.
     """
-    if settings.simulated_tee is None:
-        return None
-    log.warning("simulated_tee_accepted", file=str(settings.simulated_tee))
-    return DcapVerifier(None, [SimulatedTrust.load(settings.simulated_tee)])
+    roots = []
+    if settings.simulated_tee is not None:
+        log.warning("simulated_tee_accepted", file=str(settings.simulated_tee))
+        roots.append(SimulatedTrust.load(settings.simulated_tee))
+    kept = _faults(settings.database).with_name("collateral")
+    intel = PcsCollateral(http, kept, settings.pccs_url) if settings.pccs_url else None
+    return DcapVerifier(intel, roots) if roots or intel else None
 
 
 def _faults(database: str) -> Path:

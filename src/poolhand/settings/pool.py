@@ -80,6 +80,7 @@ class PoolSettings:
         logs_days: For which it is kept.
         logs_database: Where: an SQLAlchemy URL; empty: beside ``database``.
         logs_size: MiB of all that is kept at most; the oldest goes.
+        pccs_url: Service that gives what Intel's quotes are judged by; empty: none of them counts.
         simulated_tee: File of a simulated root by which workers may prove enclaves.
         quotes: What is asked of workers' quotes.
         locks: Folder of this machine's wallet locks.
@@ -125,6 +126,7 @@ class PoolSettings:
     logs_days: int = 3
     logs_database: str = ""
     logs_size: int = 1024
+    pccs_url: str = ""
     simulated_tee: Path | None = None
     quotes: QuotePolicy = QuotePolicy()
     locks: Path = DEFAULT_LOCKS
@@ -320,6 +322,7 @@ def pool_settings(found: Settings) -> PoolSettings:
         logs_days=found["logs-days"],
         logs_database=found["logs-database"],
         logs_size=found["logs-size"],
+        pccs_url=found["pccs-url"],
         simulated_tee=simulated_tee_file(found),
         quotes=quote_policy_of(found),
         locks=found["locks"],

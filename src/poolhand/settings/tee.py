@@ -9,7 +9,7 @@ from typing import Final
 from poolhand.domain.tee.evidence import QuotePolicy, TcbStatus
 from poolhand.domain.tee.framework import TeeFramework
 from poolhand.settings.home import at_home
-from poolhand.settings.load import Option, words
+from poolhand.settings.load import Option, web_url, words
 
 _LEVELS: Final = {each.value.lower(): each for each in TcbStatus if each is not TcbStatus.REVOKED}
 
@@ -48,6 +48,9 @@ POOL_TEE_OPTIONS: Final[tuple[Option, ...]] = (
     Option("simulated-tee", "POOLHAND_SIMULATED_TEE", str, "",
            "file of a simulated root, by which workers may prove enclaves that keep nothing "
            "secret; empty: hardware alone counts"),
+    Option("pccs-url", "POOLHAND_PCCS_URL", web_url, "",
+           "service that gives what Intel's quotes are judged by: Intel's own "
+           "(https://api.trustedservices.intel.com) or a cache of it; empty: none counts"),
     Option("tcb-levels", "POOLHAND_TCB_LEVELS", _levels, "UpToDate",
            "how a machine with enclaves may stand, in Intel's words, separated by commas"),
     Option("tcb-advisories", "POOLHAND_TCB_ADVISORIES", _advisories, "",

@@ -1,0 +1,145 @@
+"""Collateral from a provisioning service: fetched, kept, refreshed, and told when it cannot be had."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from urllib.parse import quote
+
+import httpx
+import pytest
+
+from poolhand.attestation.collateral import CollateralKey, QuoteCollateral
+from poolhand.attestation.pcs import COLLATERAL_FRESH_SECONDS, PCS_RETRY_SECONDS, PcsCollateral
+from poolhand.attestation.roots import SimulatedTrust
+from poolhand.attestation.simulated_root import COLLATERAL_SECONDS, MODEL, SimulatedRoot
+from poolhand.attestation.verifier import DcapVerifier
+from poolhand.domain.tee.evidence import QuotePolicy
+from poolhand.domain.tee.framework import EvidenceKind, TeeFramework
+from poolhand.domain.tee.measurement import measure_service
+from poolhand.domain.tee.refusal import CollateralMissing
+from poolhand.domain.units import UnixSeconds
+
+NOW = UnixSeconds(1_800_000_000)
+ROOT = SimulatedRoot(NOW)
+KEY = CollateralKey(EvidenceKind.TDX, MODEL, "platform")
+URL = "https://pccs.example"
+
+
+@dataclass
+class Service:
+    """A PCCS in memory."""
+
+    asked: list[str] = field(default_factory=list)
+    down: bool = False
+    odd: bytes | None = None
+
+    def answer(self, request: httpx.Request) -> httpx.Response:
+        path = request.url.path.split("/v4/")[1]
+        self.asked.append(path)
+        if self.down:
+            return httpx.Response(503)
+        if self.odd is not None:
+            return httpx.Response(200, content=self.odd)
+        parts = ROOT.trust().collateral[KEY.kind].parsed
+        chains = {
+            "pckcrl": ("SGX-PCK-CRL-Issuer-Chain", parts.pck_crl_issuer_chain),
+            "tcb": ("TCB-Info-Issuer-Chain", parts.tcb_info_issuer_chain),
+            "qe/identity": ("SGX-Enclave-Identity-Issuer-Chain", parts.qe_identity_issuer_chain),
+            "rootcacrl": ("Other", ""),
+        }
+        bodies = {
+            "pckcrl": parts.pck_crl,
+            "tcb": _signed("tcbInfo", parts.tcb_info, parts.tcb_info_signature),
+            "qe/identity": _signed(
+                "enclaveIdentity", parts.qe_identity, parts.qe_identity_signature
+            ),
+            "rootcacrl": parts.root_ca_crl.hex().encode(),
+        }
+        name, chain = chains[path]
+        return httpx.Response(200, content=bodies[path], headers={name: quote(chain)})
+
+
+def _signed(name: str, text: str, signature: bytes) -> bytes:
+    return f'{{"{name}":{text},"signature":"{signature.hex()}"}}'.encode()
+
+
+@pytest.fixture
+def service() -> Service:
+    return Service()
+
+
+@pytest.fixture
+async def http(service):
+    async with httpx.AsyncClient(transport=httpx.MockTransport(service.answer)) as client:
+        yield client
+
+
+async def test_what_the_service_gives_verifies_a_quote(service, http, tmp_path):
+    source = PcsCollateral(http, tmp_path, URL)
+    found = await source.collateral(KEY, NOW)
+    trust = SimulatedTrust(ROOT.trust().root, {KEY.kind: found})
+    measured = measure_service(TeeFramework.TDX, "image")
+    evidence = ROOT.machine().evidence(measured, b"d" * 64)
+    policy = QuotePolicy(accepts_simulated=True)
+    await DcapVerifier(None, [trust]).verify(evidence, policy, b"d" * 64, NOW)
+
+
+async def test_it_is_asked_once_a_day_and_a_restart_asks_nothing(service, http, tmp_path):
+    source = PcsCollateral(http, tmp_path, URL)
+    await source.collateral(KEY, NOW)
+    await source.collateral(KEY, NOW)
+    await PcsCollateral(http, tmp_path, URL).collateral(KEY, UnixSeconds(NOW + 1))
+    assert len(service.asked) == 4
+    await source.collateral(KEY, UnixSeconds(NOW + COLLATERAL_FRESH_SECONDS))
+    assert len(service.asked) == 8
+
+
+async def test_a_service_that_is_away_leaves_what_is_known(service, http, tmp_path):
+    source = PcsCollateral(http, tmp_path, URL)
+    known = await source.collateral(KEY, NOW)
+    service.down = True
+    late = UnixSeconds(NOW + COLLATERAL_SECONDS)
+    assert await source.collateral(KEY, late) == known
+
+
+async def test_a_service_that_fails_is_not_asked_for_every_quote(service, http, tmp_path):
+    source = PcsCollateral(http, tmp_path, URL)
+    service.down = True
+    for _ in range(3):
+        with pytest.raises(CollateralMissing):
+            await source.collateral(KEY, NOW)
+    assert len(service.asked) == 1
+    service.down = False
+    assert isinstance(
+        await source.collateral(KEY, UnixSeconds(NOW + PCS_RETRY_SECONDS)), QuoteCollateral
+    )
+
+
+@pytest.mark.parametrize("odd", [b"", b"{}", b"[1]", b"x" * 2_000_000, b'{"tcbInfo":"{"}'])
+async def test_odd_answers_are_no_collateral(service, http, tmp_path, odd):
+    service.odd = odd
+    with pytest.raises(CollateralMissing, match="pccs-url"):
+        await PcsCollateral(http, tmp_path, URL).collateral(KEY, NOW)
+    assert not list(tmp_path.iterdir())
+
+
+async def test_a_kept_file_that_is_damaged_is_fetched_anew(service, http, tmp_path):
+    await PcsCollateral(http, tmp_path, URL).collateral(KEY, NOW)
+    (file,) = tmp_path.iterdir()
+    file.write_text(json.dumps({"at": "x"}))
+    await PcsCollateral(http, tmp_path, URL).collateral(KEY, NOW)
+    assert len(service.asked) == 8
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        CollateralKey(EvidenceKind.SGX, "../../x", "platform"),
+        CollateralKey(EvidenceKind.SGX, MODEL, "other"),
+    ],
+)
+async def test_a_strangers_model_names_no_file(service, http, tmp_path, key):
+    with pytest.raises(CollateralMissing):
+        await PcsCollateral(http, tmp_path, URL).collateral(key, NOW)
+    assert not service.asked
