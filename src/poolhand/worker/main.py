@@ -53,7 +53,7 @@ from poolhand.worker.capabilities import capabilities_of
 from poolhand.worker.composition import HONEST, Worker
 from poolhand.worker.composition.cluster import cluster_watch, engine_disk_watch, hosts_watch
 from poolhand.worker.composition.live import LiveParts, identity_of
-from poolhand.worker.composition.tee import tee_quoters
+from poolhand.worker.composition.tee import confidential_terms, tee_quoters
 from poolhand.worker.composition.terms import rules_of
 from poolhand.worker.composition.transfers import downloads_of, results_of
 from poolhand.worker.composition.upgrading import keep_new, ready_of, upgrader_of
@@ -73,6 +73,7 @@ from poolhand.worker.reports import PoolReports
 from poolhand.worker.results_place import ResultsPlace
 from poolhand.worker.settings_page import settings_routes
 from poolhand.worker.status import OPEN_PATHS, left_behind, routes
+from poolhand.worker.tee.computing import TeeTerms
 from poolhand.worker.tee_proofs import OwnTeeProofs
 
 FAULTS_FOLDER: Final = "faults"
@@ -99,6 +100,7 @@ class World:
     live: LiveSettings = field(default_factory=LiveSettings.usual)
     tunnels: Tunnels = NO_TUNNELS
     gpus: tuple[Gpu, ...] = ()
+    tee: TeeTerms | None = None
 
 
 async def run(
@@ -164,8 +166,9 @@ async def _find_world(
             raise NoSuchPool(no_such_pool(settings.pool, chain.facts.chain_id))
         examine = running_doctor(settings, chain, wallet.address)
         asked = lock.take_orders, examine
+        tee = await asyncio.to_thread(confidential_terms, settings, wallet)
         found = downloads, gpus
-        world = World(chain, pool, wallet, journal, engine, downloads, *asked, live, *found)
+        world = World(chain, pool, wallet, journal, engine, downloads, *asked, live, *found, tee)
         looking = asyncio.create_task(tell_at_start(examine))
         try:
             await work(settings, world, ready, parts)
@@ -308,6 +311,7 @@ def _worker(
         images=world.engine.images,
         kept=settings.base,
         gpus=world.gpus,
+        tee=world.tee,
         waiting=lambda: client.waiting if client.is_ready else 1,
         parts=parts,
     )
