@@ -19,7 +19,7 @@ from poolhand.scheduler.joining.docker_files import docker_archive, docker_files
 from poolhand.scheduler.joining.join_files import JoinPlace
 from poolhand.scheduler.joining.join_page import NAME_COMMAND, START_COMMAND, WALLET_COMMAND
 from poolhand.scheduler.joining.own_wheel import own_wheel
-from poolhand.settings import market, pool, results, signer, sms, worker
+from poolhand.settings import market, pool, results, signer, worker
 from poolhand.settings.chains import KNOWN_CHAINS
 
 ROOT = Path(__file__).parents[2]
@@ -33,7 +33,6 @@ OPTIONS = {
     "pool": pool.POOL_OPTIONS,
     "market": market.MARKET_OPTIONS,
     "results": results.RESULTS_OPTIONS,
-    "sms": sms.SMS_OPTIONS,
 }
 SERVICES = [
     (file, name)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 
 from poolhand.domain.errors import Refused
 from poolhand.domain.sms_secret import MOST_SECRET
+from poolhand.settings.home import at_home
 
 
 class UnreadableSecret(Refused):
@@ -23,7 +23,7 @@ def secret_text(file: str) -> str:
         if file == "-":
             raw = sys.stdin.buffer.read(MOST_SECRET + 2)
         else:
-            with Path(file).expanduser().open("rb") as opened:
+            with at_home(file).open("rb") as opened:
                 raw = opened.read(MOST_SECRET + 2)
         return raw.decode().removesuffix("\n").removesuffix("\r")
     except (OSError, UnicodeDecodeError) as fault:
