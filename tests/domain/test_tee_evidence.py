@@ -14,6 +14,7 @@ from poolhand.domain.tee.evidence import (
     check_report,
 )
 from poolhand.domain.tee.framework import EvidenceKind, NoOneFramework, TeeFramework, framework_of
+from poolhand.domain.tee.known_breaks import enclave_notes
 from poolhand.domain.tee.measurement import (
     BadMeasurement,
     ExpectedMeasurement,
@@ -22,6 +23,7 @@ from poolhand.domain.tee.measurement import (
 )
 from poolhand.domain.tee.refusal import AttestationRefused, RefusalReason
 from poolhand.domain.tee.report_data import bound_report_data, worker_report_data
+from poolhand.domain.trust import Trust
 from poolhand.domain.units import UnixSeconds
 
 SGX = Measurement(EvidenceKind.SGX, b"e" * 32, (), b"s" * 32, product=3, security_version=7)
@@ -173,6 +175,15 @@ def test_a_service_is_measured_by_image_command_and_framework() -> None:
     ]
     assert len({each.code for each in every}) == len(every)
     assert measure_service(TeeFramework.TDX, image) == measure_service(TeeFramework.TDX, image)
+
+
+@pytest.mark.parametrize("framework", TeeFramework)
+def test_whoever_buys_is_told_what_enclaves_do_not_keep(framework: TeeFramework) -> None:
+    alone, together = (enclave_notes(framework.tag, Trust(each)) for each in (1, 2))
+    assert all(each in alone[0] for each in ("WireTap", "Battering RAM", "TEE.fail"))
+    assert "--trust 2" in alone[1]
+    assert together == alone[:1]
+    assert enclave_notes(Tag.of(("gpu",)), Trust(1)) == ()
 
 
 def test_report_data_of_one_purpose_serves_no_other() -> None:

@@ -327,9 +327,7 @@ async def test_an_unknown_app_or_dataset_is_named(market):
         await market.requester().buy(await market.wish(dataset=nowhere))
 
 
-@pytest.mark.parametrize(
-    "terms", [{"tasks": 0}, {"trust": Trust(5), "tag": Tag.of(["tee", "tdx"])}, {"category": -1}]
-)
+@pytest.mark.parametrize("terms", [{"tasks": 0}, {"tag": Tag.of(["tee"])}, {"category": -1}])
 def test_a_senseless_wish_is_refused(terms):
     with pytest.raises(BadWish):
         Wish(ZERO_ADDRESS, **terms)

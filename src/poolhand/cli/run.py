@@ -21,6 +21,7 @@ from poolhand.domain.ids import ZERO_ADDRESS, Address
 from poolhand.domain.network_hosts import MOST_HOSTS, read_hosts
 from poolhand.domain.orders.model import AppOrder, DatasetOrder, WorkerpoolOrder
 from poolhand.domain.params import join_arguments
+from poolhand.domain.tee.known_breaks import enclave_notes
 from poolhand.domain.trust import Trust
 from poolhand.domain.units import parse_rlc
 
@@ -82,7 +83,7 @@ RunTagOption = Annotated[
     typer.Option(
         "--tag",
         metavar="NAME",
-        help="A demand on the workers (gpu; pools refuse tee so far); repeatable.",
+        help="A demand on the workers: gpu, or tee with scone, gramine or tdx; repeatable.",
     ),
 ]
 Callback = Annotated[str, typer.Option(metavar="ADDRESS", help="A contract that gets the result.")]
@@ -223,7 +224,7 @@ async def _wish(
     wished = await session.wish(Address.parse(target) if known else command.image(target), **terms)
     if wished.registered and wished.registered.is_new:
         command.note(f"registered {target} as app {wished.registered.address}")
-    for line in given_lines(wished):
+    for line in (*given_lines(wished), *enclave_notes(wished.wish.tag, wished.wish.trust)):
         command.note(line)
     return wished
 

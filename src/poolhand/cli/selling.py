@@ -24,7 +24,7 @@ SellingTagOption = Annotated[
     typer.Option(
         "--tag",
         metavar="NAME",
-        help="What workers must have (gpu; pools refuse tee so far); repeatable.",
+        help="What workers must have (gpu, or tee with scone, gramine or tdx); repeatable.",
     ),
 ]
 OnlyApp = Annotated[str, typer.Option(metavar="ADDRESS", help="The one app it may be used with.")]

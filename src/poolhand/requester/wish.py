@@ -20,6 +20,7 @@ from poolhand.domain.orders.model import (
 )
 from poolhand.domain.params import DealParams
 from poolhand.domain.tag import NO_TAG, Tag
+from poolhand.domain.tee.framework import NoOneFramework, framework_of
 from poolhand.domain.trust import Trust
 from poolhand.domain.units import NanoRlc
 from poolhand.requester.spending_wallet import Fingerprint
@@ -81,8 +82,10 @@ class Wish:
             raise BadWish(f"{self.tasks} tasks cannot be bought: ask for one at least")
         if self.trust < 0 or self.category < 0:
             raise BadWish("trust and category are whole numbers from 0 on")
-        if self.tag.needs_tee and self.trust > 1:
-            raise BadWish("TEE tasks are computed once: ask for trust 1")
+        try:
+            framework_of(self.tag)
+        except NoOneFramework as fault:
+            raise BadWish(str(fault)) from fault
         DealParams.parse(self.params)
 
     @property
