@@ -20,6 +20,8 @@ OTHERS = {
     "devnet/python_layer.py": "a layer of public images",
     "transport/sink.py": "a download, as large as its operator lets it be",
     "worker/result_files.py": "a result, whose folder is its owner's alone",
+    "keys/dataset_encryption.py": "a dataset, as large as it is; what is in it is encrypted",
+    "worker/tee/computing.py": "a result, whose folder is its owner's alone",
     "keys/result_encryption.py": "a result, as large as an app makes it",
     "store/result_records.py": "beside archives, whose drafts are swept at a start",
     "store/lines.py": "a journal: line by line, and synced by whoever tests it",

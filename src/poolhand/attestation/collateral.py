@@ -5,7 +5,6 @@ One collateral serves all machines of a model (FMSPC) whose certificates one aut
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final, Protocol
@@ -14,6 +13,7 @@ import dcap_qvl
 from cryptography import x509
 
 from poolhand.domain.errors import Malformed
+from poolhand.domain.json_text import parse_json
 from poolhand.domain.tee.framework import EvidenceKind
 from poolhand.domain.units import UnixSeconds
 
@@ -65,7 +65,7 @@ class QuoteCollateral:
         if len(text) > MOST_COLLATERAL:
             raise Malformed(f"collateral of {len(text)} characters is none")
         try:
-            told = json.loads(text)
+            told = parse_json(text)
             return cls.of_parts(
                 **{name: str(told[name]) for name in _TEXTS},
                 **{name: bytes.fromhex(told[name]) for name in _BYTES},
@@ -95,7 +95,7 @@ def _window(parts: dict[str, Any]) -> tuple[UnixSeconds, UnixSeconds]:
     begins: list[datetime] = []
     ends: list[datetime] = []
     for name in ("tcb_info", "qe_identity"):
-        told = json.loads(parts[name])
+        told = parse_json(parts[name])
         begins.append(datetime.fromisoformat(told["issueDate"]))
         ends.append(datetime.fromisoformat(told["nextUpdate"]))
     for name in ("root_ca_crl", "pck_crl"):

@@ -24,8 +24,10 @@ from cryptography.x509.oid import ExtensionOID
 
 from poolhand.attestation.collateral import CollateralKey, QuoteCollateral
 from poolhand.domain.errors import Malformed
+from poolhand.domain.json_text import parse_json
 from poolhand.domain.tee.refusal import CollateralMissing
 from poolhand.domain.units import UnixSeconds
+from poolhand.observe.private import private_folder, write_private
 from poolhand.web.client import AnswerTooLarge, Caps, GoesElsewhere, NoAnswer, WebAnswer, ask
 
 INTEL_PCS: Final = "https://api.trustedservices.intel.com"
@@ -107,18 +109,16 @@ class PcsCollateral:
 
     def _read(self, key: CollateralKey) -> tuple[QuoteCollateral, UnixSeconds] | None:
         with suppress(OSError, Malformed, ValueError, KeyError, TypeError):
-            told = json.loads(self._path(key).read_text(encoding="utf-8"))
+            told = parse_json(self._path(key).read_text(encoding="utf-8"))
             return QuoteCollateral.of_json(told["collateral"]), UnixSeconds(int(told["at"]))
         return None
 
     def _write(self, key: CollateralKey, found: QuoteCollateral, now: UnixSeconds) -> None:
         path = self._path(key)
-        fresh = path.with_suffix(".new")
         try:
-            self._folder.mkdir(parents=True, exist_ok=True)
+            private_folder(self._folder)
             told = {"at": now, "collateral": found.to_json()}
-            fresh.write_text(json.dumps(told), encoding="utf-8")
-            fresh.replace(path)
+            write_private(path, json.dumps(told))
         except OSError as fault:
             log.warning("collateral_not_kept", file=str(path), cause=str(fault))
 
@@ -182,7 +182,7 @@ def _signed(answer: WebAnswer, name: str) -> tuple[str, bytes]:
     """Return one signed part as it was signed, byte for byte, and its signature."""
     try:
         text = answer.content.decode()
-        told = json.loads(text)
+        told = parse_json(text)
         signature = bytes.fromhex(told["signature"])
         start = text.index("{", text.index(f'"{name}"'))
         _, end = json.JSONDecoder().raw_decode(text, start)

@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from poolhand.attestation.collateral import MOST_COLLATERAL, QuoteCollateral
 from poolhand.attestation.own_files import NoSimulatedRoot, check_format
 from poolhand.domain.errors import Malformed
+from poolhand.domain.json_text import parse_json
 from poolhand.domain.tee.framework import EvidenceKind
 from poolhand.domain.text import shown
 
@@ -40,7 +41,7 @@ class SimulatedTrust:
             NoSimulatedRoot: There is none, or it is another file.
         """
         try:
-            told = json.loads(_bounded(path))
+            told = parse_json(_bounded(path))
             check_format(told, SIMULATED_TRUST_FORMAT)
             return cls(
                 x509.load_pem_x509_certificate(told["root"].encode()).public_bytes(Encoding.DER),

@@ -15,6 +15,7 @@ from Crypto.PublicKey import ECC
 
 from poolhand.attestation.own_files import NoSimulatedRoot, check_format
 from poolhand.attestation.simulated_quotes import QuotingKeys, simulated_quote
+from poolhand.domain.json_text import parse_json
 from poolhand.domain.tee.evidence import Evidence
 from poolhand.domain.tee.measurement import Measurement
 from poolhand.domain.text import shown
@@ -68,7 +69,7 @@ class SimulatedTeeMachine:
         """
         try:
             with path.open("rb") as file:
-                told: Mapping[str, str] = json.loads(file.read(_MOST_MACHINE))
+                told: Mapping[str, str] = parse_json(file.read(_MOST_MACHINE))
             check_format(told, _MACHINE_FORMAT)
             machine, attestation = _key(told["machine"]), _key(told["attestation"])
             keys = QuotingKeys(machine, attestation, told["chain"].encode())

@@ -7,7 +7,6 @@ against Intel's root, which the library has within.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
@@ -17,6 +16,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from poolhand.attestation.collateral import CollateralKey, CollateralSource, QuoteCollateral
 from poolhand.attestation.roots import SimulatedTrust
+from poolhand.domain.json_text import parse_json
 from poolhand.domain.tee.evidence import (
     MOST_QUOTE,
     Attested,
@@ -165,7 +165,7 @@ def _verified(
             verified = dcap_qvl.verify(raw, collateral.parsed, now)
         else:
             verified = dcap_qvl.verify_with_root_ca(raw, collateral.parsed, root, now)
-        found: dict[str, Any] = json.loads(verified.to_json())
+        found: dict[str, Any] = parse_json(verified.to_json())
     except BaseException as fault:  # noqa: BLE001 - a panic of Rust is no Exception
         raise _of_library(fault) from None
     else:

@@ -37,7 +37,12 @@ from poolhand.settings.preferences import (
     LIVE_OPTIONS,
     preferences_of,
 )
-from poolhand.settings.registries import DOCKER_CONFIG, DOCKER_CONFIG_OPTION, RegistryLogin
+from poolhand.settings.registries import (
+    DOCKER_CONFIG,
+    DOCKER_CONFIG_OPTION,
+    RegistryLogin,
+    registry_logins,
+)
 from poolhand.settings.sandbox import SANDBOX_OPTIONS, sandbox_wanted, vm_kernel
 from poolhand.settings.tee import WORKER_TEE_OPTIONS, simulated_tee_file
 from poolhand.settings.wallets import wallet_options, wallet_path
@@ -360,7 +365,7 @@ def worker_settings(
         ipfs_gateways=found["ipfs-gateways"],
         docker=found["docker"] or None,
         cluster=cluster,
-        registries=_logins(environ),
+        registries=registry_logins(environ),
         docker_config=at_home(found["docker-config"]) / DOCKER_CONFIG,
         claim_grace=found["claim-grace"],
         status_port=found["status-port"],
@@ -385,22 +390,3 @@ def _signer(found: Settings) -> Path | None:
                 "runs apart: tell it to the signer, and take it away here"
             )
     return at_home(found["signer"])
-
-
-def _logins(environ: Mapping[str, str]) -> tuple[RegistryLogin, ...]:
-    """Read ``IEXEC_WORKER_DOCKER_REGISTRY_{ADDRESS,USERNAME,PASSWORD}_n``; 0 is docker.io."""
-    logins = []
-    for number in range(10):
-        prefix = "IEXEC_WORKER_DOCKER_REGISTRY"
-        username = environ.get(f"{prefix}_USERNAME_{number}", "")
-        password = environ.get(f"{prefix}_PASSWORD_{number}", "")
-        address = environ.get(f"{prefix}_ADDRESS_{number}", "") or ("" if number else "docker.io")
-        if not username:
-            continue
-        if not password or not address:
-            raise BadSetting(
-                f"{prefix}_USERNAME_{number} is set without its "
-                f"{'PASSWORD' if not password else 'ADDRESS'}: give both, or neither"
-            )
-        logins.append(RegistryLogin(address, username, password))
-    return tuple(logins)

@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
 from poolhand import __version__
-from poolhand.domain.errors import PoolhandError, Refused
+from poolhand.domain.errors import EndsProgram, PoolhandError, Refused
 from poolhand.domain.ids import Address
 from poolhand.domain.sms_secret import (
     MOST_SECRET,
@@ -70,7 +70,7 @@ def _routes_of(
         metrics.looks.inc()
         try:
             found = await keeper.has(place(request))
-        except MissingParameter:
+        except (MissingParameter, EndsProgram):
             raise
         except Refused:
             found = False  # what cannot be is not there
@@ -118,6 +118,8 @@ async def _put(
         value = await _text(request)
         signature = request.headers.get("authorization", "")
         await putting(found, value, signature, caller_of(request.scope))
+    except EndsProgram:
+        raise
     except PoolhandError as fault:
         metrics.pushes.labels(fault.code).inc()
         if is_plain or fault.http_status >= 500:

@@ -9,7 +9,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, Final
 
-from poolhand.domain.errors import Refused
+from poolhand.domain.errors import EndsProgram, Refused
 from poolhand.domain.ids import Address
 from poolhand.domain.json_text import parse_json
 from poolhand.domain.result_key import RESULT_KEY_NAME, ResultKey
@@ -157,6 +157,8 @@ def _old_key(file: Path) -> tuple[Address, KeptSecret] | None:
         key = ResultKey(Address.parse(file.stem), told["value"], bytes.fromhex(told["signature"]))
         key.check()
         replaced = tuple(map(str, told.get("replaced", ())))
+    except EndsProgram:
+        raise
     except (OSError, ValueError, LookupError, TypeError, AttributeError, Refused, BadSignature):
         return None
     return key.owner, KeptSecret(key.value.encode(), key.signature, replaced)

@@ -6,7 +6,7 @@ import hmac
 from dataclasses import dataclass
 
 from poolhand.domain.deal import Deal
-from poolhand.domain.errors import Refused
+from poolhand.domain.errors import EndsProgram, Refused
 from poolhand.domain.hashes import eip191_hash
 from poolhand.domain.hashes import task_id as name_task
 from poolhand.domain.ids import Address, TaskId
@@ -69,6 +69,8 @@ class TasksOnChain:
     def _asked(deal: Deal) -> TeeFramework | None:
         try:
             return framework_of(deal.tag)
+        except EndsProgram:
+            raise
         except Refused:
             return None
 

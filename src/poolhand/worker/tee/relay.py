@@ -16,7 +16,7 @@ from typing import Final
 
 import structlog
 
-from poolhand.domain.errors import Malformed, PeerFault, Refused, Unavailable
+from poolhand.domain.errors import EndsProgram, Malformed, PeerFault, Refused, Unavailable
 from poolhand.domain.hashes import eip191_hash
 from poolhand.domain.ids import Address, TaskId
 from poolhand.domain.json_text import parse_json
@@ -125,6 +125,8 @@ class ServiceRelay:
             if self.report.asked > MOST_RELAY_LINES:
                 raise Malformed("too many questions")
             return await self._answer(read_line(raw))
+        except EndsProgram:
+            raise
         except (Refused, PeerFault, Unavailable) as fault:
             log.warning(
                 "tee_relay_refused",

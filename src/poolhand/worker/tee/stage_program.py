@@ -12,7 +12,7 @@ from typing import Final
 
 from coincurve import PrivateKey
 
-from poolhand.domain.errors import PoolhandError
+from poolhand.domain.errors import EndsProgram, PoolhandError
 from poolhand.domain.hashes import eip191_hash
 from poolhand.domain.ids import Address, TaskId
 from poolhand.domain.tee.enclave_signature import callback_message
@@ -89,6 +89,8 @@ def _tell(cause: str, why: str, told: Mapping[str, str], relay: RelayClient) -> 
         signed = signing_key(told).sign(callback_message(worker, task_id))
         causes = json.dumps([{"cause": cause, "message": why[:500]}])
         relay.ask(tell="causes", causes=causes, authorization=f"0x{signed.hex()}")
+    except EndsProgram:
+        raise
     except (StageFailed, PoolhandError, OSError, KeyError):
         return EXIT_UNREPORTED
     return EXIT_WITH_CAUSES

@@ -9,7 +9,6 @@ It runs on an interpreter of its own (``packing``), for an app's image need not 
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from base64 import b64decode
@@ -17,6 +16,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final, NoReturn
 
 from poolhand.domain.errors import Malformed, PeerFault
+from poolhand.domain.json_text import parse_json
 from poolhand.domain.tee.sealing import KEY_BYTES, open_sealed, public_key_of, report_data
 from poolhand.worker.tee.relay_line import (
     NOT_TOLD,
@@ -77,7 +77,7 @@ def environment_for(about: Mapping[str, str], private: bytes) -> dict[str, str]:
 
 
 def _environment(plain: bytes) -> dict[str, str]:
-    told = json.loads(plain)
+    told = parse_json(plain)
     if not isinstance(told, dict):
         raise Malformed("the session tells no environment")
     for name, value in told.items():
