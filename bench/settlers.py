@@ -26,7 +26,6 @@ from poolhand.domain.transaction import UnsignedTransaction
 from poolhand.domain.units import Gas, Wei
 from poolhand.ports.chain import HubFacts
 from poolhand.wire.messages import (
-    MOST_REPORTS,
     Aborted,
     AcknowledgeReports,
     Completed,
@@ -37,6 +36,7 @@ from poolhand.wire.messages import (
     TaskActivated,
     Welcome,
 )
+from poolhand.wire.session_terms import MOST_REPORTS
 
 BEFORE_CHAIN = (
     Status.RUNNING, Status.APP_DOWNLOADING, Status.APP_DOWNLOADED, Status.DATA_DOWNLOADING,

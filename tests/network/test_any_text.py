@@ -47,8 +47,9 @@ from poolhand.transport.results_client import ArchiveReader
 from poolhand.wire.fields import clip
 from poolhand.wire.frames import decode, encode
 from poolhand.wire.journal_json import EventCodec
-from poolhand.wire.messages import DETAIL, MAX_WORD, Close, Logs
+from poolhand.wire.messages import Close, Logs
 from poolhand.wire.order_json import decode_order
+from poolhand.wire.session_terms import DETAIL, MAX_WORD
 from poolhand.worker.stages.download import input_name
 
 TASK = TaskId(bytes(32))

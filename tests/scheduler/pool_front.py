@@ -16,7 +16,8 @@ from poolhand.transport.asgi import application, bind, port_of, serve_on
 from poolhand.transport.session_server import worker_endpoint
 from poolhand.wire.frames import decode, encode
 from poolhand.wire.handshake import ClientHandshake, PoolFacts, socket_url
-from poolhand.wire.messages import SESSION_VERSION, Capacity, ReportBatch, StatusReport
+from poolhand.wire.messages import Capacity, ReportBatch, StatusReport
+from poolhand.wire.session_terms import SESSION_VERSION
 
 
 async def until(met):

@@ -33,7 +33,7 @@ MODELS = {
     "/v1/statuses": list[pool_api.StatusMeaning],
     "/v1/tasks": list[pool_api.TaskNews | pool_api.HiddenTask],
     "/v1/tasks/{task_id}": pool_api.TaskNews,
-    "/v1/tasks/{task_id}/logs": pool_api.PrintedByWorker,
+    "/v1/tasks/{task_id}/logs": output_api.PrintedByWorker,
     "/v1/deals/{deal_id}": pool_api.DealNews,
     "/health": pool_api.PoolHealth,
     "/ready": pool_api.PoolReady,

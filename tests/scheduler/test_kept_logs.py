@@ -8,7 +8,8 @@ from pool_world import first_task
 
 from poolhand.domain.ids import Address, TaskId
 from poolhand.scheduler.kept_logs import MOST_LOG_BYTES_KEPT, KeptLogs
-from poolhand.wire.messages import LOG, Logs
+from poolhand.wire.messages import Logs
+from poolhand.wire.session_terms import LOG
 
 
 async def test_the_end_of_what_an_app_printed_is_kept(pool):

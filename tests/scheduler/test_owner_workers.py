@@ -33,18 +33,9 @@ from poolhand.transport.clock import SeededEntropy
 from poolhand.transport.listener import ClientRules
 from poolhand.transport.session_client import SessionClient
 from poolhand.wire.handshake import Rejected
-from poolhand.wire.messages import (
-    FIRST_SESSION_VERSION,
-    MAX_SENTENCE,
-    OWNER_MESSAGES,
-    About,
-    Capabilities,
-    Close,
-    Idle,
-    OfferTask,
-    OwnerMessage,
-)
+from poolhand.wire.messages import About, Capabilities, Close, Idle, OfferTask, OwnerMessage
 from poolhand.wire.pool_owner import ExclusionOrder, MessageOrder
+from poolhand.wire.session_terms import FIRST_SESSION_VERSION, MAX_SENTENCE, OWNER_MESSAGES
 
 WHY = ExclusionOrder(reason="it is too slow")
 

@@ -23,13 +23,9 @@ from poolhand.scheduler.worker_directory import WorkerDirectory
 from poolhand.transport.clock import SystemEntropy
 from poolhand.transport.gate import Arrival
 from poolhand.wire.frames import decode, encode
-from poolhand.wire.messages import (
-    LIVE_OUTPUT,
-    AskTeeProof,
-    Capabilities,
-    TeeProof,
-    TeeProofJudged,
-)
+from poolhand.wire.messages import Capabilities
+from poolhand.wire.session_terms import LIVE_OUTPUT
+from poolhand.wire.tee_messages import AskTeeProof, TeeProof, TeeProofJudged
 from poolhand.worker.tee_proofs import OwnTeeProofs
 
 NOW = UnixSeconds(1_800_000_000)

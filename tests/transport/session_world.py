@@ -24,7 +24,8 @@ from poolhand.transport.session_server import worker_endpoint
 from poolhand.transport.waiting import limits_for
 from poolhand.wire.frames import decode, encode
 from poolhand.wire.handshake import ClientHandshake, PoolFacts, socket_url
-from poolhand.wire.messages import SPOKEN, Capabilities, Capacity, Close, Idle, Welcome
+from poolhand.wire.messages import Capabilities, Capacity, Close, Idle, Welcome
+from poolhand.wire.session_terms import SPOKEN
 
 OWNER = Wallet.from_key(bytes([1] * 32))
 HUB, POOL = Address(bytes([7] * 20)), Address(bytes([8] * 20))

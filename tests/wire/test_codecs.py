@@ -25,18 +25,10 @@ from poolhand.wire.fields import MAX_INT, WIDEST_CHARACTER, clip, cost, tail
 from poolhand.wire.frames import MAX_SESSION_FRAME, OversizedMessage, UnknownVersion, decode, encode
 from poolhand.wire.journal_json import EventCodec
 from poolhand.wire.messages import (
-    CALLBACK,
-    DETAIL,
-    MAX_SENTENCE,
-    MAX_WORD,
-    MOST_HELD,
-    MOST_LINE_NUMBER,
-    MOST_REPORTS,
     Aborted,
     About,
     AcknowledgeReports,
     AskReveal,
-    AskTeeProof,
     AskUpload,
     Capabilities,
     Capacity,
@@ -50,7 +42,6 @@ from poolhand.wire.messages import (
     Idle,
     Login,
     Logs,
-    OfferConfidentialTask,
     OfferTask,
     OwnerMessage,
     Reject,
@@ -59,12 +50,20 @@ from poolhand.wire.messages import (
     StatusReport,
     TaskActivated,
     TaskOutput,
-    TeeProof,
-    TeeProofJudged,
     Upload,
     Welcome,
     WorkProgress,
 )
+from poolhand.wire.session_terms import (
+    CALLBACK,
+    DETAIL,
+    MAX_SENTENCE,
+    MAX_WORD,
+    MOST_HELD,
+    MOST_LINE_NUMBER,
+    MOST_REPORTS,
+)
+from poolhand.wire.tee_messages import AskTeeProof, OfferConfidentialTask, TeeProof, TeeProofJudged
 
 
 def texts(limit: int):

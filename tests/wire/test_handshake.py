@@ -30,15 +30,8 @@ from poolhand.wire.handshake import (
     normal_url,
     socket_url,
 )
-from poolhand.wire.messages import (
-    FIRST_SESSION_VERSION,
-    SESSION_VERSION,
-    SPOKEN,
-    Capabilities,
-    Capacity,
-    Hello,
-    Reject,
-)
+from poolhand.wire.messages import Capabilities, Capacity, Hello, Reject
+from poolhand.wire.session_terms import FIRST_SESSION_VERSION, SESSION_VERSION, SPOKEN
 
 NOW = UnixSeconds(1_700_000_000)
 ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141

@@ -15,7 +15,6 @@ from poolhand.domain.replicate.status import Status
 from poolhand.domain.units import UnixSeconds
 from poolhand.transport.plain import plain_application
 from poolhand.wire.messages import (
-    MOST_REPORTS,
     Aborted,
     AcknowledgeReports,
     AskReveal,
@@ -28,6 +27,7 @@ from poolhand.wire.messages import (
     ReportBatch,
     TaskActivated,
 )
+from poolhand.wire.session_terms import MOST_REPORTS
 from poolhand.worker.offers import MOST_HELD_PER_SLOT
 from poolhand.worker.status import routes
 

@@ -20,6 +20,7 @@ from poolhand.domain.units import UnixSeconds, show_duration, show_moment
 from poolhand.ports.chain import Hub
 from poolhand.ports.clock import Clock
 from poolhand.requester.spending_wallet import OpenWallet, SpendingWallet
+from poolhand.requester.watching import Outcome, Progress
 
 TASKS_PER_CLAIM: Final = 24
 """Tasks per ``claimArray``, and per ``initializeArray`` where one was never put on chain."""
@@ -48,6 +49,16 @@ class Claimed:
     tasks: tuple[TaskId, ...] = ()
     ended: Mapping[TaskId, ChainTaskStatus] | None = None
     receipts: tuple[Receipt, ...] = ()
+
+
+def late_places(progress: Progress, deal: Deal | None) -> TaskPlaces:
+    """Return where the tasks are that ran out of time; of those not on chain a deal must tell."""
+    places: dict[TaskId, tuple[DealId, int] | None] = {}
+    for task in progress.tasks:
+        if task.outcome is Outcome.TIMED_OUT:
+            news = (task.news.deal_id, task.news.index) if task.news else None
+            places[task.task_id] = (deal.deal_id, task.index) if deal else news
+    return places
 
 
 async def claim_task(wallet: SpendingWallet, clock: Clock, task_id: TaskId) -> Claimed:

@@ -53,8 +53,8 @@ from poolhand.requester.results import Result, ResultsSource
 from poolhand.requester.sellers import Sellers, demanded, registered
 from poolhand.requester.selling import OrderStanding, Selling, standing
 from poolhand.requester.spending_wallet import ChainAccess, Connect, SpendingWallet
-from poolhand.requester.stakes import STAKES_LOOKBACK, Role, Stakes, stakes_of
-from poolhand.requester.watching import Outcome, Progress, TaskProgress, Watch
+from poolhand.requester.stakes import STAKES_LOOKBACK, Stakes, stakes_of
+from poolhand.requester.watching import Progress, TaskProgress, Watch
 from poolhand.requester.whose_pool import Inquiry, PoolFinder
 from poolhand.requester.wish import Wish
 from poolhand.settings.requester import RequesterSettings
@@ -386,12 +386,7 @@ class Requester:
         Raises:
             Reverted, OutOfGas, ChainUnreachable, WalletInUse: See ``claims.claim``.
         """
-        places: dict[TaskId, tuple[DealId, int] | None] = {}
-        for task in progress.tasks:
-            if task.outcome is Outcome.TIMED_OUT:
-                news = (task.news.deal_id, task.news.index) if task.news else None
-                places[task.task_id] = (deal.deal_id, task.index) if deal else news
-        return await self._claim(places)
+        return await self._claim(claims.late_places(progress, deal))
 
     async def claim_all(self, lookback: int = STAKES_LOOKBACK) -> Claimed:
         """Claim every task past its final deadline that owes this wallet something back.
@@ -399,14 +394,7 @@ class Requester:
         That is the price of what it bought, and the stake of what it contributed. A pool owner
         only loses by a claim, so tasks of its pools are not claimed for that alone.
         """
-        found = await self.stakes(lookback=lookback)
-        return await self._claim(
-            {
-                stake.task_id: (stake.deal_id, stake.index)
-                for stake in found.stakes
-                if stake.is_due and stake.role is not Role.POOL_OWNER
-            }
-        )
+        return await self._claim((await self.stakes(lookback=lookback)).due_places)
 
     async def _claim(self, places: TaskPlaces) -> Claimed:
         return await claims.claim(self.wallet, self._clock, places) if places else Claimed()

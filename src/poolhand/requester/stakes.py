@@ -26,7 +26,7 @@ from poolhand.domain.onchain import (
 from poolhand.domain.reward import scheduler_stake
 from poolhand.domain.units import BlockNumber, NanoRlc, UnixSeconds
 from poolhand.ports.chain import Hub
-from poolhand.requester.claims import is_open
+from poolhand.requester.claims import TaskPlaces, is_open
 
 STAKES_BLOCKS_AT_ONCE: Final = 10_000
 """Blocks searched at once."""
@@ -86,6 +86,15 @@ class Stakes:
     def other(self) -> NanoRlc:
         """The rest of the sum."""
         return NanoRlc(self.account.locked - sum(stake.amount for stake in self.stakes))
+
+    @property
+    def due_places(self) -> TaskPlaces:
+        """Where the tasks are whose claim gives something back; a pool's owner loses by one."""
+        return {
+            stake.task_id: (stake.deal_id, stake.index)
+            for stake in self.stakes
+            if stake.is_due and stake.role is not Role.POOL_OWNER
+        }
 
 
 async def stakes_of(hub: Hub, owner: Address, lookback: int = STAKES_LOOKBACK) -> Stakes:

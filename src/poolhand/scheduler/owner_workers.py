@@ -19,7 +19,8 @@ from poolhand.domain.units import UnixSeconds
 from poolhand.scheduler.exclusions import Exclusions
 from poolhand.scheduler.worker_directory import WorkerDirectory
 from poolhand.wire.handshake import WorkerBanned
-from poolhand.wire.messages import OWNER_MESSAGES, OwnerMessage, WorkerBound
+from poolhand.wire.messages import OwnerMessage, WorkerBound
+from poolhand.wire.session_terms import OWNER_MESSAGES
 
 MOST_TEXT: Final = 300
 """Characters of what is said to a worker's operator."""

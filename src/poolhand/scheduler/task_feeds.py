@@ -24,14 +24,9 @@ from poolhand.ports.output_spool import OutputSpool
 from poolhand.scheduler.engine import Engine
 from poolhand.scheduler.task_logs import TaskLogs
 from poolhand.scheduler.worker_directory import WorkerDirectory
-from poolhand.wire.messages import (
-    LIVE_OUTPUT,
-    FollowTask,
-    TaskOutput,
-    WorkerBound,
-    WorkProgress,
-)
+from poolhand.wire.messages import FollowTask, TaskOutput, WorkerBound, WorkProgress
 from poolhand.wire.output_api import NewsKind, OutputLine, OutputNews, OutputProgress
+from poolhand.wire.session_terms import LIVE_OUTPUT
 
 MOST_OUTPUT_READERS: Final = 256
 MOST_READERS_OF_TASK: Final = 16

@@ -28,14 +28,9 @@ from poolhand.ports.clock import Clock, Entropy
 from poolhand.scheduler.worker_directory import WorkerDirectory
 from poolhand.transport.gate import Arrival
 from poolhand.wire.fields import clip
-from poolhand.wire.messages import (
-    MAX_SENTENCE,
-    TEE_PROOFS,
-    AskTeeProof,
-    TeeProof,
-    TeeProofJudged,
-    WorkerBound,
-)
+from poolhand.wire.messages import WorkerBound
+from poolhand.wire.session_terms import MAX_SENTENCE, TEE_PROOFS
+from poolhand.wire.tee_messages import AskTeeProof, TeeProof, TeeProofJudged
 
 PROOF_ROUND: Final = Seconds(1_800)
 """Between two questions to a worker; a proof lasts until the second one after it is due."""

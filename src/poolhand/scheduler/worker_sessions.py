@@ -55,11 +55,11 @@ from poolhand.wire.messages import (
     SchedulerBound,
     TaskActivated,
     TaskOutput,
-    TeeProof,
     Upload,
     WorkerBound,
     WorkProgress,
 )
+from poolhand.wire.tee_messages import TeeProof
 
 WORK_UNTOLD: Final = "has not told yet whether it takes work"
 """Why a worker of a new session gets nothing: a paused one would have to decline it."""

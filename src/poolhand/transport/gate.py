@@ -12,13 +12,14 @@ from poolhand.domain.session_limits import (
     LOGINS_TOGETHER,
 )
 from poolhand.domain.units import Seconds, UnixSeconds
-from poolhand.wire.messages import SESSION_VERSION, Capabilities, Held, Login, SchedulerBound
+from poolhand.wire.messages import Capabilities, Held, Login, SchedulerBound
 from poolhand.wire.session import (
     HEARTBEAT,
     INCOMING,
     WORKER_LEASE,
     Allowance,
 )
+from poolhand.wire.session_terms import SESSION_VERSION
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,13 @@ from poolhand.web.client import (
 from poolhand.wire.join_api import JoinManifest
 from poolhand.wire.json_models import M, ServiceFault, read_model
 from poolhand.wire.order_json import decode_order, encode_match
-from poolhand.wire.output_api import OutputNews, ReaderChallenge, ReaderProof, ReaderSession
+from poolhand.wire.output_api import (
+    OutputNews,
+    PrintedByWorker,
+    ReaderChallenge,
+    ReaderProof,
+    ReaderSession,
+)
 from poolhand.wire.pool_api import (
     ConnectedWorkers,
     OrdersOnSale,
@@ -37,7 +43,6 @@ from poolhand.wire.pool_api import (
     PoolHealth,
     PoolSummary,
     PoolWorker,
-    PrintedByWorker,
     TaskNews,
     WorkerNews,
 )

@@ -39,19 +39,17 @@ from poolhand.wire.handshake import (
     VersionRefused,
     socket_url,
 )
+from poolhand.wire.message_versions import version_of
 from poolhand.wire.messages import (
-    FIRST_SESSION_VERSION,
-    MAX_SENTENCE,
-    MAX_WORD,
     Capabilities,
     Close,
     SchedulerBound,
     SessionMessage,
     Welcome,
     WorkerBound,
-    version_of,
 )
 from poolhand.wire.session import Beat, Bucket, Heartbeat, SessionIntake
+from poolhand.wire.session_terms import FIRST_SESSION_VERSION, MAX_SENTENCE, MAX_WORD
 
 _log = structlog.get_logger()
 _INBOUND: Final = get_args(WorkerBound)

@@ -30,15 +30,9 @@ from poolhand.transport.gate import Arrival, Gate, HubRules
 from poolhand.wire.fields import clip
 from poolhand.wire.frames import encode
 from poolhand.wire.handshake import Terms, WalletConnected
-from poolhand.wire.messages import (
-    MAX_SENTENCE,
-    Close,
-    Login,
-    SchedulerBound,
-    SessionMessage,
-    WorkerBound,
-)
+from poolhand.wire.messages import Close, Login, SchedulerBound, SessionMessage, WorkerBound
 from poolhand.wire.session import SessionIntake
+from poolhand.wire.session_terms import MAX_SENTENCE
 
 _log = structlog.get_logger()
 _INBOUND: Final = get_args(SchedulerBound)

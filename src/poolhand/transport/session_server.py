@@ -24,7 +24,8 @@ from poolhand.transport.waiting import neighbourhood
 from poolhand.wire.fields import clip
 from poolhand.wire.frames import decode, encode
 from poolhand.wire.handshake import LoginRefused, PoolFacts, ServerHandshake
-from poolhand.wire.messages import MAX_SENTENCE, Reject
+from poolhand.wire.messages import Reject
+from poolhand.wire.session_terms import MAX_SENTENCE
 
 _log = structlog.get_logger()
 

@@ -15,7 +15,8 @@ from poolhand.transport.session_server import PATH
 from poolhand.wire.fields import clip
 from poolhand.wire.frames import encode
 from poolhand.wire.handshake import STANDING_BY
-from poolhand.wire.messages import MAX_SENTENCE, Reject
+from poolhand.wire.messages import Reject
+from poolhand.wire.session_terms import MAX_SENTENCE
 
 STANDBY_RETRY_AFTER: Final = Seconds(2)
 """After which a worker is to try again, at another address of the pool if it knows one."""

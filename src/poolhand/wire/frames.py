@@ -12,9 +12,11 @@ from typing import Any, Final, NoReturn
 
 from poolhand.domain.errors import Bug, Malformed
 from poolhand.domain.json_text import parse_json
-from poolhand.wire import messages
+from poolhand.wire import messages, tee_messages
 from poolhand.wire.fields import dump_object, load_object
-from poolhand.wire.messages import SPOKEN, SessionMessage, version_of
+from poolhand.wire.message_versions import version_of
+from poolhand.wire.messages import SessionMessage
+from poolhand.wire.session_terms import SPOKEN
 
 MAX_SESSION_FRAME: Final = 65_536
 """Bytes of one frame, in UTF-8."""
@@ -26,7 +28,7 @@ _BY_NAME: Final[Mapping[str, type[SessionMessage]]] = {
     "welcome": messages.Welcome,
     "reject": messages.Reject,
     "offer": messages.OfferTask,
-    "confidential-offer": messages.OfferConfidentialTask,
+    "confidential-offer": tee_messages.OfferConfidentialTask,
     "activated": messages.TaskActivated,
     "reveal-asked": messages.AskReveal,
     "upload-asked": messages.AskUpload,
@@ -36,8 +38,8 @@ _BY_NAME: Final[Mapping[str, type[SessionMessage]]] = {
     "idle": messages.Idle,
     "owner-message": messages.OwnerMessage,
     "follow": messages.FollowTask,
-    "tee-proof-asked": messages.AskTeeProof,
-    "tee-proof-judged": messages.TeeProofJudged,
+    "tee-proof-asked": tee_messages.AskTeeProof,
+    "tee-proof-judged": tee_messages.TeeProofJudged,
     "reported": messages.ReportBatch,
     "logs": messages.Logs,
     "output": messages.TaskOutput,
@@ -46,7 +48,7 @@ _BY_NAME: Final[Mapping[str, type[SessionMessage]]] = {
     "about": messages.About,
     "conditions": messages.Conditions,
     "declined": messages.Declined,
-    "tee-proof": messages.TeeProof,
+    "tee-proof": tee_messages.TeeProof,
     "close": messages.Close,
 }
 """What a message is called on the wire, whatever its class is called here."""

@@ -34,20 +34,9 @@ from poolhand.domain.messages import (
 from poolhand.domain.signatures import BadSignature, recover
 from poolhand.domain.units import Seconds, UnixSeconds
 from poolhand.wire.fields import cost, head
-from poolhand.wire.messages import (
-    FIRST_SESSION_VERSION,
-    MAX_SENTENCE,
-    MOST_HELD,
-    SPOKEN,
-    Capabilities,
-    Held,
-    Hello,
-    Login,
-    Reject,
-    SessionMessage,
-    Welcome,
-)
+from poolhand.wire.messages import Capabilities, Held, Hello, Login, Reject, SessionMessage, Welcome
 from poolhand.wire.session import HEARTBEAT, WORKER_LEASE
+from poolhand.wire.session_terms import FIRST_SESSION_VERSION, MAX_SENTENCE, MOST_HELD, SPOKEN
 
 STANDING_BY: Final = "standing-by"
 OUTDATED: Final = "worker-outdated"

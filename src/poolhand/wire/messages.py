@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Final, Self, TypeAlias
+from typing import Annotated, Self, TypeAlias
 
 from poolhand.domain.app_lines import AppLine
 from poolhand.domain.app_progress import MOST_PROGRESS_WORDS, WHOLE
@@ -17,7 +17,6 @@ from poolhand.domain.ids import Address, DealId, ResultDigest, TaskId, TxHash
 from poolhand.domain.messages import Nonce
 from poolhand.domain.network_hosts import MOST_ALLOWED_HOSTS, NetworkHost
 from poolhand.domain.replicate.machine import Flow
-from poolhand.domain.tee.framework import EvidenceKind, TeeFramework
 from poolhand.domain.units import BlockNumber, NanoRlc, Seconds, UnixSeconds
 from poolhand.wire.fields import (
     APP_LINE_FIELD,
@@ -36,33 +35,18 @@ from poolhand.wire.fields import (
     tail,
     text,
 )
-
-SPOKEN: Final = (2, 3, 4, 5)
-"""The versions this code speaks; a new or changed message means the next one."""
-FIRST_SESSION_VERSION: Final = SPOKEN[0]
-SESSION_VERSION: Final = SPOKEN[-1]
-OWNER_MESSAGES: Final = 3
-"""The version since which a pool may say something to the operator of a worker, and a worker says
-what it is beyond its login."""
-LIVE_OUTPUT: Final = 4
-"""The version since which a pool may ask a worker for what an app prints while it runs."""
-CONFIDENTIAL_OFFERS: Final = 5
-"""The version since which a pool may offer confidential tasks."""
-TEE_PROOFS: Final = 5
-"""The version since which a pool may ask a worker for evidence of its enclaves."""
-MAX_WORD: Final = 64
-MAX_SENTENCE: Final = 512
-DETAIL: Final = 2_048
-LOG: Final = 24_576
-CALLBACK: Final = 16_384
-MOST_HELD: Final = 256
-MOST_REPORTS: Final = 8
-PROOF_QUOTE: Final = 16_384
-"""Bytes of a quote in a message; those of today's machines have about 5,000."""
-MOST_OUTPUT_LINES: Final = 256
-"""Of an app's, in one message."""
-MOST_LINE_NUMBER: Final = 10**12
-"""Of an app's: at a million lines a second eleven days of them, and far within any database's."""
+from poolhand.wire.session_terms import (
+    CALLBACK,
+    DETAIL,
+    LOG,
+    MAX_SENTENCE,
+    MAX_WORD,
+    MOST_HELD,
+    MOST_LINE_NUMBER,
+    MOST_OUTPUT_LINES,
+    MOST_REPORTS,
+)
+from poolhand.wire.tee_messages import AskTeeProof, OfferConfidentialTask, TeeProof, TeeProofJudged
 
 _WORD, _SENTENCE, _DETAIL = plain(MAX_WORD), plain(MAX_SENTENCE), plain(DETAIL)
 _COUNT, _SMALL = integer(), integer(65_535)
@@ -152,22 +136,6 @@ class OfferTask:
 
 
 @dataclass(frozen=True, slots=True)
-class OfferConfidentialTask:
-    """As ``OfferTask``, of a confidential task: who its enclave is, and where its secrets are.
-
-    The authorization is over the enclave's address, too.
-    """
-
-    task_id: Annotated[TaskId, _TASK]
-    deal_id: Annotated[DealId, fixed(DealId)]
-    index: Annotated[int, _COUNT]
-    flow: Annotated[Flow, choice(Flow)]
-    authorization: Annotated[bytes, _SIGNATURE]
-    enclave: Annotated[Address, fixed(Address)]
-    secrets_url: Annotated[str, _SENTENCE]
-
-
-@dataclass(frozen=True, slots=True)
 class TaskActivated:
     """The task is initialized on chain, in ``block``: contributing is possible."""
 
@@ -242,31 +210,6 @@ class FollowTask:
 
     task_id: Annotated[TaskId, _TASK]
     after: Annotated[int | None, optional(_COUNT)]
-
-
-@dataclass(frozen=True, slots=True)
-class AskTeeProof:
-    """Show that the frameworks work of which the login told, since version 5.
-
-    The report data of each quote is ``domain.tee.report_data.worker_report_data`` of ``nonce``.
-    """
-
-    nonce: Annotated[Nonce, _NONCE]
-
-
-@dataclass(frozen=True, slots=True)
-class TeeProofJudged:
-    """What came of a ``TeeProof``, since version 5.
-
-    Attributes:
-        framework: Of which it was.
-        refused: Why it proves nothing; None: it does, until the pool asks again.
-        simulated: Whether a simulated root vouched for it.
-    """
-
-    framework: Annotated[TeeFramework, choice(TeeFramework)]
-    refused: Annotated[str | None, optional(_SENTENCE)]
-    simulated: Annotated[bool, FLAG_FIELD]
 
 
 @dataclass(frozen=True, slots=True)
@@ -394,25 +337,6 @@ class Conditions:
 
 
 @dataclass(frozen=True, slots=True)
-class TeeProof:
-    """Evidence that a framework works here, since version 5.
-
-    Attributes:
-        framework: SCONE, Gramine or TDX.
-        nonce: Of the ``AskTeeProof`` that it answers.
-        kind: Of the quote.
-        quote: As the processor's maker formats it.
-        simulated: Whether a simulated root vouches for it; the pool believes its own roots.
-    """
-
-    framework: Annotated[TeeFramework, choice(TeeFramework)]
-    nonce: Annotated[Nonce, _NONCE]
-    kind: Annotated[EvidenceKind, choice(EvidenceKind)]
-    quote: Annotated[bytes, blob(PROOF_QUOTE)]
-    simulated: Annotated[bool, FLAG_FIELD]
-
-
-@dataclass(frozen=True, slots=True)
 class Declined:
     """The worker does not take an offer because its operator so chooses; its report follows."""
 
@@ -457,23 +381,3 @@ SchedulerBound: TypeAlias = (
 """Worker to scheduler, after the handshake."""
 Handshaking: TypeAlias = Hello | Login | Welcome | Reject
 SessionMessage: TypeAlias = WorkerBound | SchedulerBound | Handshaking | Close
-
-_SINCE: Final[Mapping[type[SessionMessage], int]] = {
-    OwnerMessage: OWNER_MESSAGES,
-    About: OWNER_MESSAGES,
-    Conditions: 3,
-    Declined: 3,
-    FollowTask: LIVE_OUTPUT,
-    TaskOutput: LIVE_OUTPUT,
-    WorkProgress: LIVE_OUTPUT,
-    OfferConfidentialTask: CONFIDENTIAL_OFFERS,
-    AskTeeProof: TEE_PROOFS,
-    TeeProofJudged: TEE_PROOFS,
-    TeeProof: TEE_PROOFS,
-}
-"""Messages that the first version does not have, and that which brought them."""
-
-
-def version_of(kind: type[SessionMessage]) -> int:
-    """Return the version of the protocol that gave a kind of message its form."""
-    return _SINCE.get(kind, FIRST_SESSION_VERSION)

@@ -5,10 +5,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Annotated, Any, TypeAlias
 
-from pydantic import AfterValidator, ConfigDict, Field
+from pydantic import AfterValidator, ConfigDict, Field, RootModel
 
 from poolhand.domain.app_lines import is_clean_line
 from poolhand.domain.messages import ReaderSignIn
@@ -152,3 +153,14 @@ def typed_reader_sign_in(message: ReaderSignIn) -> dict[str, Any]:
             "expiry": message.expiry,
         },
     }
+
+
+class Printed(Told):
+    """What an app printed on one worker."""
+
+    stdout: Words
+    stderr: Words
+
+
+class PrintedByWorker(RootModel[Mapping[JsonAddress, Printed]]):
+    """``GET /v1/tasks/{id}/logs``: what the app printed, by worker."""

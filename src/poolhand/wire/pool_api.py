@@ -393,14 +393,3 @@ class DealNews(Told):
     first_index: int
     size: int
     tasks: tuple[DealTask, ...]
-
-
-class Printed(Told):
-    """What an app printed on one worker."""
-
-    stdout: Words
-    stderr: Words
-
-
-class PrintedByWorker(RootModel[Mapping[JsonAddress, Printed]]):
-    """``GET /v1/tasks/{id}/logs``: what the app printed, by worker."""

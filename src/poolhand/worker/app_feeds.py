@@ -26,12 +26,8 @@ from poolhand.domain.units import KIB, UnixSeconds
 from poolhand.observe.fault_boundary import FaultBoundary
 from poolhand.ports.clock import Clock
 from poolhand.ports.runtime import ContainerRuntime, LogLine
-from poolhand.wire.messages import (
-    MOST_OUTPUT_LINES,
-    SchedulerBound,
-    TaskOutput,
-    WorkProgress,
-)
+from poolhand.wire.messages import SchedulerBound, TaskOutput, WorkProgress
+from poolhand.wire.session_terms import MOST_OUTPUT_LINES
 from poolhand.worker.work_looks import WorkLooks
 
 ALL_LINES: Final = 10_000_000

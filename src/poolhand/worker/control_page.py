@@ -22,7 +22,7 @@ from poolhand.transport.faults import ENDPOINT_FAULT_ANSWERS
 from poolhand.transport.json_answer import JsonAnswer
 from poolhand.transport.plain import read_body
 from poolhand.wire.join_api import Sha256Text
-from poolhand.wire.messages import MAX_SENTENCE
+from poolhand.wire.session_terms import MAX_SENTENCE
 from poolhand.worker.control import Control
 from poolhand.worker.deposit import MOST_RLC_DEPOSITED, Deposited, Depositor
 from poolhand.worker.upgrading.upgrader import Upgrader

@@ -15,6 +15,7 @@ from poolhand.domain.tee.framework import TeeFramework
 from poolhand.observe.fault_boundary import FaultBoundary
 from poolhand.ports.clock import Clock
 from poolhand.wire import messages
+from poolhand.wire.tee_messages import OfferConfidentialTask
 from poolhand.worker.beneficiary_keys import BeneficiaryKeys
 from poolhand.worker.brief import check_offer
 from poolhand.worker.briefs import Briefs
@@ -89,7 +90,7 @@ class OfferIntake:
         """Tell the pool that nothing is done for a task here, and why."""
         self._reports.none_here(task_id, self._clock.now(), why)
 
-    async def take(self, message: messages.OfferTask | messages.OfferConfidentialTask) -> None:
+    async def take(self, message: messages.OfferTask | OfferConfidentialTask) -> None:
         """Accept an offer that the chain confirms; decline any other, with the reason."""
         task_id = message.task_id
         if task_id in self._taking:
@@ -110,7 +111,7 @@ class OfferIntake:
         finally:
             self._taking.discard(task_id)
 
-    async def _accept(self, message: messages.OfferTask | messages.OfferConfidentialTask) -> None:
+    async def _accept(self, message: messages.OfferTask | OfferConfidentialTask) -> None:
         task_id = message.task_id
         offer = _offer_of(message)
         if task_id in self._held.shell.replicates:
@@ -163,7 +164,7 @@ class OfferIntake:
         self.none_here(task_id, str(fault))
 
 
-def _offer_of(message: messages.OfferTask | messages.OfferConfidentialTask) -> machine.Offer:
+def _offer_of(message: messages.OfferTask | OfferConfidentialTask) -> machine.Offer:
     told = message.task_id, message.deal_id, message.index, message.flow, message.authorization
     if isinstance(message, messages.OfferTask):
         return machine.Offer(*told)

@@ -23,6 +23,7 @@ from poolhand.observe.fault_boundary import FaultBoundary
 from poolhand.ports.clock import Clock
 from poolhand.wire import messages
 from poolhand.wire.messages import Held, Welcome, WorkerBound
+from poolhand.wire.tee_messages import AskTeeProof, OfferConfidentialTask, TeeProofJudged
 from poolhand.worker.allowed_places import AllowedPlaces
 from poolhand.worker.held_replicates import HeldReplicates
 from poolhand.worker.offers import OfferIntake
@@ -80,7 +81,7 @@ class PoolMember:
         self._boundary, self._tasks = boundary, tasks
         self.joined: Signal[[]] = Signal()
         self.followed: Signal[[TaskId, int | None]] = Signal()
-        self.told_of_tee: Signal[[messages.AskTeeProof | messages.TeeProofJudged]] = Signal()
+        self.told_of_tee: Signal[[AskTeeProof | TeeProofJudged]] = Signal()
         self.shell, self.chain_watch = held.shell, held.chain_watch
         self.standing = offers.standing
 
@@ -148,7 +149,7 @@ class PoolMember:
     async def _receive(self, message: WorkerBound) -> None:
         now = self._clock.now()
         match message:
-            case messages.OfferTask() | messages.OfferConfidentialTask():
+            case messages.OfferTask() | OfferConfidentialTask():
                 self._tasks.create_task(self._offers.take(message))
             case messages.TaskActivated() | messages.AskReveal():
                 self._hear_of_chain(message)
@@ -169,11 +170,11 @@ class PoolMember:
         message: messages.Idle
         | messages.OwnerMessage
         | messages.FollowTask
-        | messages.AskTeeProof
-        | messages.TeeProofJudged,
+        | AskTeeProof
+        | TeeProofJudged,
     ) -> None:
         """Keep what the operator is to know, and pass on what others see to."""
-        if isinstance(message, messages.AskTeeProof | messages.TeeProofJudged):
+        if isinstance(message, AskTeeProof | TeeProofJudged):
             self.told_of_tee(message)
             return
         if isinstance(message, messages.FollowTask):

@@ -11,10 +11,6 @@ from poolhand.domain.replicate.status import Status
 from poolhand.domain.units import NanoRlc, Seconds, UnixSeconds
 from poolhand.wire.fields import clip
 from poolhand.wire.messages import (
-    DETAIL,
-    MAX_SENTENCE,
-    MAX_WORD,
-    MOST_REPORTS,
     About,
     Capacity,
     Conditions,
@@ -25,6 +21,7 @@ from poolhand.wire.messages import (
     StatusReport,
     Upload,
 )
+from poolhand.wire.session_terms import DETAIL, MAX_SENTENCE, MAX_WORD, MOST_REPORTS
 
 
 class PoolLink(Protocol):

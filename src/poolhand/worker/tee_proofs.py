@@ -13,7 +13,8 @@ from poolhand.domain.messages import Nonce
 from poolhand.domain.tee.framework import TeeFramework
 from poolhand.domain.tee.report_data import worker_report_data
 from poolhand.ports.attestation import Quoter
-from poolhand.wire.messages import PROOF_QUOTE, AskTeeProof, TeeProof, TeeProofJudged
+from poolhand.wire.session_terms import PROOF_QUOTE
+from poolhand.wire.tee_messages import AskTeeProof, TeeProof, TeeProofJudged
 from poolhand.worker.reports import PoolLink
 
 log = structlog.get_logger()

@@ -9,26 +9,24 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import aclosing, suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from poolhand.client.errors import ClientClosed
 from poolhand.client.functions.bag_journal import BagJournal, BagRecord
-from poolhand.client.functions.chunks import CallFuture, Chunk
+from poolhand.client.functions.chunks import CallFuture, Chunk, alike
 from poolhand.client.functions.errors import PayloadTooLarge
 from poolhand.client.functions.outcomes import (
     MOST_RESULT_BYTES,
-    FunctionOutcome,
-    outcomes_of,
     seconds_of,
+    values_of,
 )
 from poolhand.client.functions.payload import packed
 from poolhand.client.functions.terms import FunctionTerms, demand_fit
 from poolhand.client.functions.travel import released, sent
 from poolhand.client.handles import AsyncDealHandle, download, fault_of
-from poolhand.client.task_result import TaskResult
 from poolhand.domain.errors import PoolhandError, Refused
 from poolhand.domain.function_image import FunctionImage
 from poolhand.domain.params import join_arguments
@@ -142,7 +140,7 @@ class FunctionCalls:
             while self._waiting:
                 await asyncio.sleep(LINGER)
                 chunks, self._waiting = self._waiting, []
-                for same in _alike([each for each in chunks if each.begin()]):
+                for same in alike([each for each in chunks if each.begin()]):
                     await self._take(same)
         except BaseException as fault:
             told = ClientClosed() if isinstance(fault, asyncio.CancelledError) else fault
@@ -355,7 +353,9 @@ class FunctionCalls:
             async with self._fetching:
                 requester = await self._client.requester()
                 result = await download(requester, task, None)
-                found = await asyncio.to_thread(_values, result, len(chunk.futures))
+                found = await asyncio.to_thread(
+                    values_of, result, len(chunk.futures), MOST_RESULT_BYTES
+                )
         except Exception as fault:  # noqa: BLE001 - the futures tell it; the same call asks again
             self._give_up([chunk], fault)
             return
@@ -393,23 +393,3 @@ class FunctionCalls:
             mean = sum(seconds) / len(seconds)
             known = self.seconds.get(chunk.shared.name, mean)
             self.seconds[chunk.shared.name] = (known + mean) / 2
-
-
-def _alike(chunks: Iterable[Chunk]) -> Iterator[list[Chunk]]:
-    """Yield chunks that go into one deal together: of the same terms and shared function."""
-    found: defaultdict[tuple[FunctionTerms, str], list[Chunk]] = defaultdict(list)
-    for each in chunks:
-        found[each.terms, each.shared.name].append(each)
-    yield from found.values()
-
-
-def _values(result: TaskResult, calls: int) -> list[tuple[Any, BaseException | None]]:
-    """Unpickle what a task came to, where that does not hold the loop."""
-    return [_value(each) for each in outcomes_of(result, calls, MOST_RESULT_BYTES)]
-
-
-def _value(outcome: FunctionOutcome) -> tuple[Any, BaseException | None]:
-    try:
-        return outcome.value(), None
-    except Exception as fault:  # noqa: BLE001 - what the function raised is what its future raises
-        return None, fault

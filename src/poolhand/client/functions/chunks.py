@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -140,3 +141,11 @@ def one_call(
     except Exception as fault:  # noqa: BLE001 - the future tells it, as of every executor
         future.set_exception(fault)
         return Chunk(terms, NOTHING, NOTHING, (future,))
+
+
+def alike(chunks: Iterable[Chunk]) -> Iterator[list[Chunk]]:
+    """Yield chunks that go into one deal together: of the same terms and shared function."""
+    found: defaultdict[tuple[FunctionTerms, str], list[Chunk]] = defaultdict(list)
+    for each in chunks:
+        found[each.terms, each.shared.name].append(each)
+    yield from found.values()

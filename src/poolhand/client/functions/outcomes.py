@@ -158,3 +158,21 @@ def seconds_of(result: TaskResult) -> tuple[float, ...]:
         return tuple(min(max(float(each), 0.0), 1e9) for each in told)
     except (KeyError, ValueError, TypeError, OSError, zipfile.BadZipFile):
         return ()
+
+
+def values_of(result: TaskResult, calls: int, most: int) -> list[tuple[Any, BaseException | None]]:
+    """Unpickle what a task came to: a value or a fault for each call; not in an event loop.
+
+    Args:
+        result: Of the task.
+        calls: How many it computed.
+        most: Bytes of values that are taken.
+    """
+    return [_value(each) for each in outcomes_of(result, calls, most)]
+
+
+def _value(outcome: FunctionOutcome) -> tuple[Any, BaseException | None]:
+    try:
+        return outcome.value(), None
+    except Exception as fault:  # noqa: BLE001 - what the function raised is what its future raises
+        return None, fault

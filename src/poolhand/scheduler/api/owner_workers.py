@@ -20,7 +20,6 @@ from poolhand.scheduler.worker_directory import WorkerDirectory
 from poolhand.scheduler.worker_tallies import WorkerTallies
 from poolhand.transport.asgi import service_router
 from poolhand.wire.json_models import AddressText
-from poolhand.wire.messages import OWNER_MESSAGES
 from poolhand.wire.pool_owner import (
     Decided,
     ExcludedWorker,
@@ -32,6 +31,7 @@ from poolhand.wire.pool_owner import (
     OwnedWorkers,
     Said,
 )
+from poolhand.wire.session_terms import OWNER_MESSAGES
 
 MOST_WORKERS_LISTED: Final = 200
 """Workers of one answer: 4 ms of the loop."""

@@ -33,12 +33,13 @@ from poolhand.wire.json_models import AddressText, TaskIdText
 from poolhand.wire.output_api import (
     NewsKind,
     OutputNews,
+    Printed,
+    PrintedByWorker,
     ReaderChallenge,
     ReaderProof,
     ReaderSession,
     typed_reader_sign_in,
 )
-from poolhand.wire.pool_api import Printed, PrintedByWorker
 
 READER_SIGN_IN: Final = "/v1/reader/sign-in"
 MOST_CURSORS: Final = 256
