@@ -81,7 +81,7 @@ def test_the_readme_leads_to_both_pages():
 
 @pytest.mark.case("D8")
 def test_the_variables_of_registries_are_those_that_are_read():
-    source = (ROOT / "src/poolhand/settings/worker.py").read_text(encoding="utf-8")
+    source = (ROOT / "src/poolhand/settings/registries.py").read_text(encoding="utf-8")
     assert '"IEXEC_WORKER_DOCKER_REGISTRY"' in source
     for name in ("ADDRESS", "USERNAME", "PASSWORD"):
         assert f"`IEXEC_WORKER_DOCKER_REGISTRY_{name}_1`" in REGISTRIES
