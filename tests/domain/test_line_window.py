@@ -101,3 +101,10 @@ def test_lines_that_are_missing_in_a_window_end_a_run():
     assert window.take(2, 9, 99) == LineRun(5, ("c",))
     assert window.take(6, 9, 99) == LineRun(6, ())
     assert window.take(9, 9, 99) == LineRun(9, ())
+
+
+def test_of_lines_that_come_again_with_new_ones_the_new_ones_alone_are_told():
+    cursor = LineCursor(2)
+    assert cursor.take(LineRun(0, ("a", "b", "c"))) == (0, LineRun(2, ("c",)))
+    assert cursor.take(LineRun(1, ("b", "c", "d"))) == (0, LineRun(3, ("d",)))
+    assert cursor.take(LineRun(6, ("g",))) == (2, LineRun(6, ("g",)))

@@ -182,9 +182,13 @@ async def test_what_was_not_asked_for_is_dropped(office):
     await worker.says(TaskOutput(task, 0, lines("unasked"), is_last=False))
     other = await world.hired()
     async with reading(world, task) as reader:
-        await other.says(TaskOutput(task, 0, lines("not this worker's task"), is_last=False))
+        foreign = TaskOutput(task, 0, lines("not this worker's task"), is_last=False)
+        await other.says(foreign)
+        feeds = world.scheduler.outputs.feeds
+        feeds.received(other.address, foreign)  # as if nobody had looked before
         await pass_time(world)
         assert reader.lines == []
+        assert other.address not in feeds._feeds[task].outputs
 
 
 async def test_progress_is_told_as_it_comes(office):
