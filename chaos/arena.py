@@ -177,7 +177,7 @@ async def arena(home: Path, say: Callable[[str], None]) -> AsyncIterator[Arena]:
         environments = {
             name: psutil.Process(child.pid).environ()
             for name, child in running.children.items()
-            if name not in ("market", "matcher")  # of which nothing here wants anything
+            if name not in ("market", "matcher", "sms")  # of which nothing here wants anything
         }
         for child in running.children.values():
             await child.stop()
