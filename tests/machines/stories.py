@@ -99,14 +99,14 @@ def path(replicate):
 # ------------------------------------------------------------------------------------------ tasks
 
 
-def facts(trust=2, flow=Flow.STANDARD):
+def facts(trust=2, flow=Flow.STANDARD, tag=NO_TAG):
     return TaskFacts(
         TASK,
         DEAL,
         0,
         Trust(trust),
         flow,
-        NO_TAG,
+        tag,
         UnixSeconds(START + 7 * PERIOD),
         UnixSeconds(START + 10 * PERIOD),
     )

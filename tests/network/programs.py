@@ -128,7 +128,7 @@ class Pool(Program):
         self.entropy = SeededEntropy()
         self.asks_the_shelf, self.remembered = True, MemoryJournal()
         self.markets, self.for_sale, self.profile = (), MemoryJournal(), None
-        self.drained = MemoryJournal()
+        self.drained, self.challenges = MemoryJournal(), None
         self.before_acting = lambda _task, _effect: None
         self.settings = PoolSettings(
             chain=ChainSettings(("http://rpc.test",), world.chain.facts.hub),
@@ -166,6 +166,7 @@ class Pool(Program):
                 exclusion_log=LogSection(log, "exclusion"),
                 tally_log=LogSection(log, "tally"),
                 earning_log=LogSection(log, "earning"),
+                challenges=self.challenges,
             )
             self.keep()
             self.tasks.create_task(self.scheduler.run(self._opened))

@@ -9,7 +9,7 @@ from eth_hash.auto import keccak
 
 from poolhand.domain.eip712 import Domain
 from poolhand.domain.errors import BrokenPrecondition
-from poolhand.domain.hashes import authorization_hash, eip191_hash
+from poolhand.domain.hashes import authorization_hash, challenge_request, eip191_hash
 from poolhand.domain.ids import Address, TaskId, TxHash
 from poolhand.domain.messages import TypedMessage
 from poolhand.domain.orders.eip712 import order_hash
@@ -98,6 +98,10 @@ class Wallet:
         """As pool owner, let a worker contribute (EIP-191 over the authorization hash)."""
         checked = authorization_hash(Address(worker), TaskId(task_id), Address(enclave))
         return self.__sign(eip191_hash(checked))
+
+    def sign_challenge_request(self, task_id: TaskId) -> bytes:
+        """As pool owner, ask for a task's enclave (EIP-191, services-api.md 4.4)."""
+        return self.__sign(eip191_hash(challenge_request(TaskId(task_id))))
 
     def sign_session(self, task_id: TaskId, enclave: Address) -> bytes:
         """As worker, ask for the session of a confidential task (EIP-191, services-api.md 4.4)."""

@@ -1,12 +1,13 @@
-"""What a worker asks of the world for confidential tasks: sessions, sealed secrets, quotes."""
+"""What workers and pools ask of the world for confidential tasks: sessions, secrets, quotes."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Protocol
 
-from poolhand.domain.ids import Address
+from poolhand.domain.ids import Address, TaskId
 from poolhand.domain.replicate.machine import Offer
+from poolhand.domain.tee.framework import TeeFramework
 from poolhand.domain.tee.session import Service
 
 
@@ -64,6 +65,39 @@ class TeeSessions(Protocol):
 
         Raises:
             Refused: What asks has not proved what it is, or asks again.
+            Unavailable: It does not answer.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class SecretTerms:
+    """For whom a secret management service keeps secrets.
+
+    Attributes:
+        framework: Of the tasks.
+        is_simulated: Whether it takes quotes of a simulated root, which prove nothing.
+    """
+
+    framework: TeeFramework
+    is_simulated: bool
+
+
+class TeeChallenges(Protocol):
+    """A secret management service, as a pool sees it."""
+
+    async def terms(self) -> SecretTerms:
+        """Tell which tasks it is for.
+
+        Raises:
+            Refused: It opens no sessions.
+            Unavailable: It does not answer.
+        """
+
+    async def challenge(self, task_id: TaskId) -> Address:
+        """Return the address of a task's enclave, the same each time.
+
+        Raises:
+            Refused: It gives none for this task, as it sees the chain.
             Unavailable: It does not answer.
         """
 

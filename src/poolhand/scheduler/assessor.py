@@ -18,7 +18,7 @@ from poolhand.domain.signal import Signal
 from poolhand.domain.task.judgement import Ending, Judgement, ending, is_declined, judge
 from poolhand.domain.task.machine import is_settled
 from poolhand.domain.task.model import Attempt, Task
-from poolhand.domain.task.rules import is_working
+from poolhand.domain.task.rules import awaits_enclave, is_working
 from poolhand.domain.units import UnixSeconds
 from poolhand.ports.journal import EventLog
 from poolhand.scheduler.app_memory import AppMemory
@@ -144,11 +144,22 @@ class Assessor:
         task = self._engine.tasks.get(task_id)
         attempt = task.attempt(worker) if task else None
         if task and attempt and is_working(task, attempt):
+            if not is_taken_up(attempt) and (later := self._not_yet(task, attempt, now)):
+                heappush(self._due, (later, task_id, worker))
+                return
             late, is_here = late_at(task, attempt), self._directory.has(worker)
             if now >= late or (is_here and not is_taken_up(attempt)):
                 self._blame(task, worker, TOO_SLOW if now >= late else NOT_TAKEN_UP)
             elif now >= attempt.log[0].at + task.facts.period:  # it waits for the chain
                 heappush(self._due, (late, task_id, worker))
+
+    def _not_yet(self, task: Task, attempt: Attempt, now: UnixSeconds) -> UnixSeconds | None:
+        """Return when to look again at who waits, or has just waited, for a task's enclave."""
+        if not task.facts.tag.needs_tee:
+            return None
+        since = now if awaits_enclave(task) else attempt.heard_at
+        due = UnixSeconds(since + self._rules.take_up)
+        return due if due > now else None
 
     def changed(self, task_id: TaskId) -> None:
         """Judge what has become of a task's replicates."""

@@ -24,6 +24,7 @@ from poolhand.domain.ids import Address, DealId, TaskId
 from poolhand.domain.ranking import Ranking
 from poolhand.domain.replicate.machine import Flow
 from poolhand.domain.signal import Signal
+from poolhand.domain.tag import Tag
 from poolhand.domain.task.machine import DealBack, DealGone, Received, is_settled
 from poolhand.domain.task.model import Task, TaskFacts
 from poolhand.domain.task.rules import FORGOTTEN
@@ -71,6 +72,7 @@ class Deals:
         quick: Whether trust-1 tasks use ``contributeAndFinalize``.
         obstacle: Says why the workers that are there cannot do what was bought.
         bought: Told of each deal that is new.
+        unfit: Says why tasks of a tag are not taken.
         ended: Tells which tasks of a deal the chain has ended so long ago that they are rows.
 
     A deal that cannot be read holds up no other: it is put aside and tried again with every head.
@@ -92,6 +94,7 @@ class Deals:
         quick: bool,
         obstacle: Callable[[Deal], str | None],
         bought: Callable[[Deal], None],
+        unfit: Callable[[Tag], Awaitable[str | None]],
         ended: Callable[[DealId], Awaitable[frozenset[TaskId]]],
     ) -> None:
         self._boundary = engine.boundary
@@ -106,6 +109,7 @@ class Deals:
         self._ids: defaultdict[DealId, dict[TaskId, None]] = defaultdict(dict)
         self._categories: dict[int, Category] = {}
         self.by_id, self._obstacle, self._bought, self._ended = by_id, obstacle, bought, ended
+        self._unfit = unfit
         self.known: Signal[[DealId]] = Signal()
         engine.left.connect(self.left)
 
@@ -285,9 +289,10 @@ class Deals:
         if len(self._ids.get(deal_id, ())) + len(ended) >= deal.bot_size:
             return []
         category = await self._category(deal.category)
-        late = now >= category.final_deadline(deal.start_time)
-        if late or deal.tag.needs_tee:
-            log.warning("deal_skipped", deal_id=str(deal_id), late=late, tee=deal.tag.needs_tee)
+        is_late = now >= category.final_deadline(deal.start_time)
+        why = "it is past its final deadline" if is_late else await self._unfit(deal.tag)
+        if why is not None:
+            log.warning("deal_skipped", deal_id=str(deal_id), cause=why)
             return []
         self._know(deal, category)
         self._bought(deal)

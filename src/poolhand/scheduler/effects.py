@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from poolhand.domain.task.machine import (
+    AskChallenge,
     CheckResult,
     SendClaim,
     SendFinalize,
@@ -12,6 +13,7 @@ from poolhand.domain.task.machine import (
 )
 from poolhand.domain.task.model import Task
 from poolhand.scheduler.check_queue import CheckQueue
+from poolhand.scheduler.enclave_challenges import EnclaveChallenges
 from poolhand.scheduler.engine import Engine
 from poolhand.scheduler.mail import Mail
 from poolhand.scheduler.transactions import Transactions
@@ -28,9 +30,10 @@ class Effects:
         checks: CheckQueue,
         workers: WorkerSessions,
         mail: Mail,
+        enclaves: EnclaveChallenges,
     ) -> None:
         self._transactions, self._checks = transactions, checks
-        self._workers, self._mail = workers, mail
+        self._workers, self._mail, self._enclaves = workers, mail, enclaves
         engine.act.connect(self._carry_out)
 
     def _carry_out(self, task: Task, effect: TaskMachineEffect) -> None:
@@ -39,5 +42,7 @@ class Effects:
                 self._transactions.act(task, effect)
             case CheckResult():
                 self._checks.begin(task, effect)
+            case AskChallenge():
+                self._enclaves.begin(task)
             case _:  # the journal holds why already
                 self._mail.hand(effect.worker, self._workers.message(task, effect))

@@ -18,7 +18,7 @@ from poolhand.attestation.verifier import DcapVerifier
 from poolhand.chain import connect
 from poolhand.domain.deal import Workerpool
 from poolhand.domain.errors import Refused
-from poolhand.domain.market.profiles import MOST_NAME, PoolProfile
+from poolhand.domain.market.profiles import MOST_DESCRIPTION, MOST_NAME, PoolProfile
 from poolhand.domain.text import shown
 from poolhand.domain.units import MIB, BlockNumber
 from poolhand.keys.keystore import open_wallet
@@ -54,11 +54,15 @@ from poolhand.transport.clock import SystemClock, SystemEntropy
 from poolhand.transport.market_client import MarketClient
 from poolhand.transport.results_client import HttpShelf
 from poolhand.transport.session_server import worker_endpoint
+from poolhand.transport.tee_challenge_client import HttpTeeChallenges
 from poolhand.web.trusted import trusted
 from poolhand.wire.handshake import PoolFacts
 
 RESULTS_TIMEOUT: Final = 10.0
 """Seconds for an answer of the results service."""
+
+SIMULATED_TEE: Final = "Simulated TEE: confidential tasks are kept secret from nobody here."
+"""What such a pool says of itself in markets; who buys of it accepts that."""
 
 log = structlog.get_logger()
 
@@ -161,7 +165,7 @@ async def run(
             fence=lead.fence,
             markets=[MarketClient(http, each, chain.facts.domain) for each in settings.markets],
             sale_log=LogSection(events, "sale"),
-            profile=_profile(settings, pool, url),
+            profile=pool_profile(settings, pool, url),
             drain_log=LogSection(events, "drain"),
             purchase_log=LogSection(events, "purchase"),
             exclusion_log=LogSection(events, "exclusion"),
@@ -169,6 +173,7 @@ async def run(
             earning_log=LogSection(events, "earning"),
             spool=spool,
             verifier=_verifier(settings, http),
+            challenges=_challenges(settings, http, wallet),
         )
         facts = PoolFacts(chain.facts.chain_id, chain.facts.hub, settings.workerpool, url)
         await _serve(scheduler, wallet, lock, facts, listener, ready, front, lead.fence)
@@ -195,6 +200,15 @@ def _verifier(settings: PoolSettings, http: httpx.AsyncClient) -> QuoteVerifier 
     kept = _faults(settings.database).with_name("collateral")
     intel = PcsCollateral(http, kept, settings.pccs_url) if settings.pccs_url else None
     return DcapVerifier(intel, roots) if roots or intel else None
+
+
+def _challenges(
+    settings: PoolSettings, http: httpx.AsyncClient, owner: Wallet
+) -> HttpTeeChallenges | None:
+    """Return who keeps the secrets of confidential tasks; None where nobody does."""
+    if not settings.sms_url:
+        return None
+    return HttpTeeChallenges(http, settings.sms_url, owner.sign_challenge_request)
 
 
 def _faults(database: str) -> Path:
@@ -259,10 +273,13 @@ async def _keep_checking(fence: Fence) -> NoReturn:
         await asyncio.sleep(PAUSE_BETWEEN_LEADER_LOOKS)
 
 
-def _profile(settings: PoolSettings, pool: Workerpool, url: str) -> PoolProfile:
+def pool_profile(settings: PoolSettings, pool: Workerpool, url: str) -> PoolProfile:
     """Return what the pool says of itself in markets."""
     name = settings.name or shown(pool.description, MOST_NAME).strip() or "a workerpool"
-    texts = name, settings.about, url, settings.results_url
+    about = settings.about
+    if settings.simulated_tee is not None:  # the SDK's buyers can read it nowhere else
+        about = f"{SIMULATED_TEE}\n{about}".strip()[:MOST_DESCRIPTION]
+    texts = name, about, url, settings.results_url
     return PoolProfile(pool.address, pool.owner, *texts)
 
 

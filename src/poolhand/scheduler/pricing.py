@@ -17,6 +17,7 @@ from poolhand.domain.trust import Trust
 from poolhand.domain.units import NanoRlc, UnixSeconds
 from poolhand.ports.clock import Entropy
 from poolhand.ports.signer import Signer
+from poolhand.scheduler.confidential_sale import ConfidentialSale
 from poolhand.scheduler.order_reads import OrderReads
 from poolhand.scheduler.preflight import Asked, Preflight
 
@@ -64,6 +65,7 @@ class Pricing:
         obstacle: Says why nothing may be sold now, None when it may.
         lack: Says what the owner must deposit before anything can be sold, None when it may be.
         drains: Says why the pool sells nothing new, None where it does.
+        confidential: Says why tasks of a tag are not taken.
         fee: On a task's price where the pool sends the purchase (nRLC).
     """
 
@@ -78,6 +80,7 @@ class Pricing:
         highest_trust: Trust,
         preflight: Preflight,
         now: Callable[[], UnixSeconds],
+        confidential: ConfidentialSale,
         obstacle: Callable[[], str | None] = lambda: None,
         lack: Callable[[], str | None] = lambda: None,
         drains: Callable[[], str | None] = lambda: None,
@@ -87,7 +90,7 @@ class Pricing:
         self._reads, self._entropy, self._now = reads, entropy, now
         self._prices, self._highest, self._obstacle = prices, highest_trust, obstacle
         self._lack, self._drains, self._fee = lack, drains, fee
-        self._preflight = preflight
+        self._preflight, self._confidential = preflight, confidential
         self._kept: OrderedDict[Asked, tuple[UnixSeconds, Signed[WorkerpoolOrder]]] = OrderedDict()
 
     @property
@@ -130,6 +133,8 @@ class Pricing:
     async def admit(self, asked: Asked) -> None:
         """Check that what is asked for would be sold now; raises as ``order``."""
         self._check(asked)
+        if why := await self._confidential.refusal(asked.tag):
+            raise NotSold(why)
         if drains := self._drains():
             raise PoolDraining(f"this pool sells nothing now: {drains}; buy from another one")
         if obstacle := self._obstacle():
@@ -172,8 +177,6 @@ class Pricing:
             raise NotSold(f"category {asked.category} is not sold here; choose one of {sold}")
         if asked.trust > self._highest:
             raise NotSold(f"trust {asked.trust} is not sold here; the highest is {self._highest}")
-        if asked.tag.needs_tee or asked.tag != asked.tag.without_frameworks():
-            raise NotSold("this pool has no TEE workers; ask without the tag")
         if strange := asked.tag.unknown:
             raise NotSold(
                 f"no worker knows what bit {strange[0]} of the tag asks for: leave it out"

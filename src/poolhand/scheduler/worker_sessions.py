@@ -50,6 +50,7 @@ from poolhand.wire.messages import (
     Declined,
     Login,
     Logs,
+    OfferConfidentialTask,
     OfferTask,
     ReportBatch,
     SchedulerBound,
@@ -82,6 +83,8 @@ class WorkerSessions:
         wake: Called when somebody may have become free.
         strike: Told of garbage, which a worker may not send too often.
         reputation: What the pool knows of a worker.
+        admission: Who may come.
+        secrets_url: Where the secrets of confidential tasks are; empty: there are none.
 
     Attributes:
         arrived: Tells of each worker that has come.
@@ -104,11 +107,12 @@ class WorkerSessions:
         strike: Callable[[Address, str], None],
         reputation: Callable[[Address], Reputation],
         admission: Admission = Admission(),
+        secrets_url: str = "",
     ) -> None:
         self._engine, self._directory = engine, workers
         self._signer, self._now = signer, now
         self._tell, self._wake, self._strike, self._admission = tell, wake, strike, admission
-        self._reputation = reputation
+        self._reputation, self._secrets_url = reputation, secrets_url
         self.arrived: Signal[[Address]] = Signal()
         self.adopted: Signal[[Iterable[TaskId]]] = Signal()
         self._leaps: OrderedDict[tuple[Address, TaskId], int] = OrderedDict()
@@ -129,8 +133,7 @@ class WorkerSessions:
         facts = task.facts
         match effect:
             case TellOffer(worker):
-                signed = self._signer.sign_authorization(worker, facts.task_id, ZERO_ADDRESS)
-                return OfferTask(facts.task_id, facts.deal_id, facts.index, task.flow, signed)
+                return self._offer(task, worker)
             case TellActivated():
                 block = task.view.block if task.view else BlockNumber(0)
                 return TaskActivated(facts.task_id, block)
@@ -142,6 +145,22 @@ class WorkerSessions:
                 if status is Status.COMPLETED:
                     return Completed(facts.task_id)
                 return Aborted(facts.task_id, status)
+
+    def _offer(self, task: Task, worker: Address) -> OfferTask | OfferConfidentialTask:
+        """Authorize a worker: of a confidential task for its enclave only."""
+        facts, enclave = task.facts, task.enclave
+        signed = self._signer.sign_authorization(worker, facts.task_id, enclave or ZERO_ADDRESS)
+        if enclave is None:
+            return OfferTask(facts.task_id, facts.deal_id, facts.index, task.flow, signed)
+        return OfferConfidentialTask(
+            facts.task_id,
+            facts.deal_id,
+            facts.index,
+            task.flow,
+            signed,
+            enclave,
+            self._secrets_url,
+        )
 
     # ------------------------------------------------------------------- in: sessions of workers
 

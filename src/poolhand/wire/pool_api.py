@@ -35,7 +35,8 @@ class PoolConfig(Told):
 
     ``prices`` are per task by category; ``highest_trust`` is 0 where none is known;
     ``by_signature`` is null where purchases that are only signed are not sent. ``by_invitation``:
-    only workers whom the owner has named are let in.
+    only workers whom the owner has named are let in. ``simulated_tee``: enclaves that keep nothing
+    secret are taken for confidential tasks.
     """
 
     version: Sentence = "unknown"
@@ -50,6 +51,7 @@ class PoolConfig(Told):
     highest_trust: int = 0
     by_signature: SendingTerms | None = None
     by_invitation: bool = False
+    simulated_tee: bool = False
 
 
 class GasStanding(Told):

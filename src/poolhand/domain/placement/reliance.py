@@ -11,7 +11,12 @@ from typing import Final, TypeAlias
 from poolhand.domain.placement.rules import PlacementRules
 from poolhand.domain.replicate.status import Status
 from poolhand.domain.task.model import Attempt, Task
-from poolhand.domain.task.rules import is_open, is_working, replicates_missing
+from poolhand.domain.task.rules import (
+    awaits_enclave,
+    is_open,
+    is_working,
+    replicates_missing,
+)
 from poolhand.domain.trust import Weight
 from poolhand.domain.units import Seconds, UnixSeconds
 
@@ -42,6 +47,8 @@ def is_taken_up(attempt: Attempt) -> bool:
 
 def is_counted_on(task: Task, attempt: Attempt, rules: PlacementRules) -> bool:
     """Whether a replicate that may still contribute is expected to."""
+    if awaits_enclave(task):  # nobody is late with what could not be offered yet
+        return True
     if not is_taken_up(attempt):
         return task.now < attempt.heard_at + rules.take_up
     if not attempt.proved:

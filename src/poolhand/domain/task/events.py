@@ -144,6 +144,14 @@ class DealBack:
 
 
 @dataclass(frozen=True, slots=True)
+class Challenged:
+    """The secret management service told whose signature the enclave of this task gives."""
+
+    at: UnixSeconds
+    enclave: Address
+
+
+@dataclass(frozen=True, slots=True)
 class Ticked:
     """Block time went on."""
 
@@ -165,6 +173,7 @@ TaskMachineEvent: TypeAlias = (
     | Unmined
     | DealGone
     | DealBack
+    | Challenged
     | Ticked
 )
 
@@ -205,6 +214,11 @@ class CheckResult:
     """Look whether a claimed result is stored; comes back as ``Uploaded`` or ``Doubted``."""
 
     claim: Stored
+
+
+@dataclass(frozen=True, slots=True)
+class AskChallenge:
+    """Ask the secret management service for the task's enclave; comes back as ``Challenged``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,6 +265,7 @@ TaskMachineEffect: TypeAlias = (
     | SendReopen
     | SendClaim
     | CheckResult
+    | AskChallenge
     | TellOffer
     | TellActivated
     | TellReveal

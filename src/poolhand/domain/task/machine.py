@@ -17,8 +17,10 @@ from poolhand.domain.onchain import ChainTaskStatus, ContributionStatus
 from poolhand.domain.replicate.events import Entry, Flow
 from poolhand.domain.replicate.status import EDGES, FINAL, Status
 from poolhand.domain.task.events import (
+    AskChallenge,
     Assigned,
     CallRefused,
+    Challenged,
     CheckResult,
     DealBack,
     DealGone,
@@ -47,10 +49,12 @@ from poolhand.domain.task.events import (
 )
 from poolhand.domain.task.model import Attempt, Refusal, Task, Transaction
 from poolhand.domain.task.rules import (
+    awaits_enclave,
     can_finalize,
     is_gone,
     is_overdue,
     is_proved_result,
+    must_ask_challenge,
     must_reopen,
     phase,
     uploader,
@@ -61,8 +65,10 @@ from poolhand.domain.units import UnixSeconds
 
 __all__ = [
     "PAUSE_AFTER_REFUSAL",
+    "AskChallenge",
     "Assigned",
     "CallRefused",
+    "Challenged",
     "CheckResult",
     "DealBack",
     "DealGone",
@@ -132,7 +138,8 @@ def outstanding(task: Task) -> tuple[TaskMachineEffect, ...]:
     """Return every effect that is wanted now."""
     checks = () if task.claim is None or task.stored else (CheckResult(task.claim),)
     told = (effect for attempt in task.attempts for effect in _messages(task, attempt))
-    return (*_transactions(task), *checks, *told)
+    asked = (AskChallenge(),) if must_ask_challenge(task) else ()
+    return (*_transactions(task), *checks, *asked, *told)
 
 
 def _apply(task: Task, event: TaskMachineEvent) -> Task:
@@ -150,8 +157,8 @@ def _change(task: Task, event: TaskMachineEvent) -> Task:
     match event:
         case Viewed() | Ticked() | Uploaded() | Doubted() | CallRefused() | Mined() | Unmined():
             return _hear(task, event)
-        case DealGone() | DealBack():
-            return _hear_of_deal(task, event)
+        case DealGone() | DealBack() | Challenged():
+            return _hear_beside(task, event)
         case Assigned():
             return _assign(task, event)
         case Reported() | Lost() | Found() | Misbehaved():
@@ -206,10 +213,27 @@ def _take_claim(task: Task, before: Attempt, event: Reported | Lost | Found | Mi
     return replace(task, claim=event.claim) if is_news and wanted else task
 
 
+def _hear_beside(task: Task, event: DealGone | DealBack | Challenged) -> Task:
+    if isinstance(event, Challenged):
+        return _hear_of_enclave(task, event)
+    return _hear_of_deal(task, event)
+
+
 def _hear_of_deal(task: Task, event: DealGone | DealBack) -> Task:
     if isinstance(event, DealBack):
         return replace(task, gone_since=None, facts=event.facts)
     return task if task.gone_since is not None else replace(task, gone_since=event.at)
+
+
+def _hear_of_enclave(task: Task, event: Challenged) -> Task:
+    """Take the first address told; only now is there an offer to be taken up, so time runs anew."""
+    if not awaits_enclave(task):
+        return task
+    told = (
+        a if a.reports or a.is_over else replace(a, heard_at=max(a.heard_at, event.at))
+        for a in task.attempts
+    )
+    return replace(task, enclave=event.enclave, attempts=tuple(told))
 
 
 def _assign(task: Task, event: Assigned) -> Task:
@@ -377,7 +401,7 @@ def _messages(task: Task, attempt: Attempt) -> Iterator[TaskMachineEffect]:
     if end is not None:
         yield TellEnd(worker, end)
         return
-    if attempt.reports == 0:
+    if attempt.reports == 0 and not awaits_enclave(task):
         yield TellOffer(worker)
     if task.chain_status is ChainTaskStatus.ACTIVE and status in _BEFORE_CHECK:
         yield TellActivated(worker)

@@ -125,7 +125,8 @@ class Task:
 
     ``now`` is the newest block time heard of; ``view`` None until the chain was looked at;
     ``gone_since`` the block time at which the chain was seen without the deal, None as long as it
-    has it; ``claim`` a result that a worker says to have stored, while that is being checked.
+    has it; ``claim`` a result that a worker says to have stored, while that is being checked;
+    ``enclave`` the address of a confidential task's challenge, None until it is told.
     """
 
     facts: TaskFacts
@@ -138,6 +139,7 @@ class Task:
     history: tuple[tuple[TaskStatus, UnixSeconds], ...] = ()
     gone_since: UnixSeconds | None = None
     claim: Stored | None = None
+    enclave: Address | None = None
 
     @property
     def status(self) -> TaskStatus:

@@ -119,6 +119,17 @@ def is_working(task: Task, attempt: Attempt) -> bool:
     )
 
 
+def awaits_enclave(task: Task) -> bool:
+    """Whether a confidential task is still offered to nobody: its enclave is not known."""
+    return task.facts.tag.needs_tee and task.enclave is None
+
+
+def must_ask_challenge(task: Task) -> bool:
+    """Whether its enclave can be asked for: it is initialized, and somebody is to compute it."""
+    is_active = task.chain_status is ChainTaskStatus.ACTIVE
+    return is_active and awaits_enclave(task) and any(is_working(task, a) for a in task.attempts)
+
+
 _TAKES_WORK: Final = frozenset(
     {TaskStatus.RECEIVED, TaskStatus.INITIALIZING, TaskStatus.INITIALIZED, TaskStatus.RUNNING}
 )

@@ -41,6 +41,7 @@ def pool_config(settings: PoolSettings, facts: HubFacts, owner: Address, url: st
         highest_trust=settings.highest_trust,
         by_signature=_terms(settings),
         by_invitation=bool(settings.allowed),
+        simulated_tee=settings.simulated_tee is not None,
     )
 
 

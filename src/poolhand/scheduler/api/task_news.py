@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+from poolhand.domain.ids import TaskId
 from poolhand.domain.onchain import HubEvent
 from poolhand.domain.task.model import Task
 from poolhand.domain.task.rules import replicates_needed
@@ -22,10 +23,14 @@ class TaskTeller:
         engine: Knows what the work on a task raised.
         deals: Of the tasks.
         preflight: Knows whether one of the workers that are there could do it.
+        awaited: Why confidential tasks wait for their enclave.
     """
 
-    def __init__(self, engine: Engine, deals: Deals, preflight: Preflight) -> None:
+    def __init__(
+        self, engine: Engine, deals: Deals, preflight: Preflight, awaited: Mapping[TaskId, str]
+    ) -> None:
         self._engine, self._deals, self._preflight = engine, deals, preflight
+        self._awaited = awaited
 
     def whole(self, task: Task, events: Sequence[HubEvent] | None) -> TaskNews:
         """Show a task with its events on chain."""
@@ -42,6 +47,8 @@ class TaskTeller:
 
     def obstacle(self, task: Task) -> str | None:
         """Say why none of the workers that are there can go on with a task that needs one."""
+        if why := self._awaited.get(task.facts.task_id):
+            return why
         deal = self._deals.by_id.get(task.facts.deal_id)
         if deal is None or not replicates_needed(task, Weight(2)):
             return None

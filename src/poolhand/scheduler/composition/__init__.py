@@ -51,6 +51,7 @@ from poolhand.ports.journal import EventLog
 from poolhand.ports.lead import UNFENCED, Fence
 from poolhand.ports.output_spool import OutputSpool
 from poolhand.ports.signer import Signer
+from poolhand.ports.tee import TeeChallenges
 from poolhand.scheduler.api.core_tasks import CORE_NAME, CoreTasks, core_routes
 from poolhand.scheduler.api.dashboard import DashboardTeller, dashboard_routes
 from poolhand.scheduler.api.deals import deal_routes, find_deal
@@ -88,6 +89,7 @@ from poolhand.scheduler.composition.start import start_up
 from poolhand.scheduler.composition.tee import tee_proofs
 from poolhand.scheduler.database_disk import disk_of
 from poolhand.scheduler.effects import Effects
+from poolhand.scheduler.enclave_challenges import EnclaveChallenges
 from poolhand.scheduler.exclusions import Exclusions
 from poolhand.scheduler.joining.join_files import JoinPlace, JoinTeller
 from poolhand.scheduler.market_stall import MarketStall
@@ -131,6 +133,7 @@ class Scheduler:
         earning_log: What the owner earned; None reads all of it again at a restart.
         spool: What apps printed; None forgets at a restart.
         verifier: Of workers' quotes; None: there are no confidential tasks.
+        challenges: The secret management service; None: there are no confidential tasks.
     """
 
     def __init__(
@@ -158,6 +161,7 @@ class Scheduler:
         earning_log: EventLog | None = None,
         spool: OutputSpool | None = None,
         verifier: QuoteVerifier | None = None,
+        challenges: TeeChallenges | None = None,
     ) -> None:
         self._settings, self._facts, self._owner = settings, hub.facts, owner
 
@@ -178,7 +182,9 @@ class Scheduler:
         owners = OwnerParts.of(
             exclusions, common, proved, sessions, clock, tally_log, simulated=tell is not None
         )
-        sale = SaleParts.of(owner, settings, common, money, proved, hub, entropy, drain_log)
+        sale = SaleParts.of(
+            owner, settings, common, money, proved, hub, entropy, drain_log, challenges, clock
+        )
         purchases = PurchaseParts.on(
             purchase_log, settings, common, gas, sale, sender, hub, markets, clock, fence
         )
@@ -188,7 +194,8 @@ class Scheduler:
         shown = market_sale(
             owner, settings, common, money, sale, stalls, hub, sender, entropy, fence, sale_log
         )
-        bought = DealParts.of(settings, common, sale, shown, hub, lambda: gas.price)
+        enclaves = EnclaveChallenges(common.engine, challenges, common.time.now, clock)
+        bought = DealParts.of(settings, common, sale, shown, hub, lambda: gas.price, enclaves)
         placing = PlacingParts.of(
             settings, common, gas, proved, sending, sessions, bought.deals, clock, entropy, shelf
         )
@@ -198,6 +205,7 @@ class Scheduler:
             placing.check_queue,
             sessions.workers,
             sessions.mail,
+            enclaves,
         )
         sessions.workers.adopted.connect(sending.looks.ask)
         feed = chain_feed(settings, common, sending, sessions, bought, placing, hub, watcher)
@@ -218,6 +226,7 @@ class Scheduler:
             owners,
             outputs,
             proofs,
+            enclaves,
         )
 
         # what the API shows, and whoever serves or simulates the pool takes by name

@@ -14,6 +14,7 @@ from poolhand.scheduler.api.task_news import TaskTeller
 from poolhand.scheduler.composition.common import CommonParts
 from poolhand.scheduler.composition.sale import SaleParts
 from poolhand.scheduler.deals import Deals
+from poolhand.scheduler.enclave_challenges import EnclaveChallenges
 from poolhand.scheduler.market_sale import MarketSale
 from poolhand.scheduler.task_history import TaskHistories
 from poolhand.settings.pool import PoolSettings
@@ -46,6 +47,7 @@ class DealParts:
         markets: MarketSale,
         hub: Hub,
         gas_price: Callable[[], Wei | None],
+        enclaves: EnclaveChallenges,
     ) -> DealParts:
         """Make them."""
         engine, settled, now = common.engine, common.settled, common.time.now
@@ -59,9 +61,10 @@ class DealParts:
             quick=settings.quick_finish,
             obstacle=sale.preflight.obstacle,
             bought=sale.pricing.bought,
+            unfit=sale.confidential.obstacle,
             ended=settled.ended,
         )
-        tasks = TaskTeller(engine, deals, sale.preflight)
+        tasks = TaskTeller(engine, deals, sale.preflight, enclaves.waiting)
         return cls(
             deals,
             tasks,

@@ -79,6 +79,7 @@ class SessionParts:
             sessions.strike,
             proved.memory.workers.of,
             Admission(settings.allowed, settings.least_version, exclusions.of),
+            settings.sms_url,
         )
         returns = Returns(engine, clock, directory.has, now, wake)
         workers.arrived.connect(appraisal.arrived)

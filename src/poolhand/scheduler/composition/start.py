@@ -17,6 +17,7 @@ from poolhand.scheduler.composition.reputations import ReputationParts
 from poolhand.scheduler.composition.sale import SaleParts
 from poolhand.scheduler.composition.sending import SendingParts
 from poolhand.scheduler.composition.sessions import SessionParts
+from poolhand.scheduler.enclave_challenges import EnclaveChallenges
 from poolhand.scheduler.market_sale import MarketSale
 from poolhand.scheduler.start_up import StartUp
 from poolhand.scheduler.tee_proofs import TeeProofs
@@ -40,6 +41,7 @@ def start_up(
     owners: OwnerParts,
     outputs: OutputParts,
     proofs: TeeProofs,
+    enclaves: EnclaveChallenges,
 ) -> StartUp:
     """Return it; what runs for ever is begun in the order in which it stands here."""
     return StartUp(
@@ -88,6 +90,7 @@ def start_up(
             sessions.returns.wait,
             proofs.verify,
             proofs.keep_asking,
+            enclaves.keep_asking,
         ),
         resume=(common.engine.resume, placing.placement.open),
     )
