@@ -78,6 +78,7 @@ class FakePool:
     followed: list[tuple[str, ...]] = field(default_factory=list)
     results_url: str = "http://pool.test:13200"
     sends: dict[str, Any] | None = None
+    simulated_tee: bool = False
     will_not_send: tuple[int, str, str] | None = None
     before_sending: Callable[[], None] = lambda: None
     after_sending: Callable[[], None] = lambda: None
@@ -109,6 +110,7 @@ class FakePool:
                 "version": "1.0",
                 "prices": {"0": self.price},
                 "by_signature": self.sends,
+                "simulated_tee": self.simulated_tee,
             }
 
         @app.get("/health")

@@ -64,7 +64,8 @@ async def test_cheaper_orders_without_an_enclave_do_not_hide_the_one_that_fits(m
         await stall.sell_app(app)
     await stall.sell_app(app, 2 * RLC, tag=enclave)
     await stall.sell_pool(RLC, tag=enclave)
-    deal = (await market.requester().buy(Wish(app, tag=enclave))).deal
+    wish = Wish(app, tag=enclave, accepts_simulated_tee=True)
+    deal = (await market.requester().buy(wish)).deal
     assert (deal.app.price, deal.tag) == (2 * RLC, enclave)
 
 
@@ -78,7 +79,8 @@ async def test_plain_orders_of_an_app_do_not_hide_the_one_that_an_enclaves_datas
     await stall.sell_app(app, 2 * RLC, tag=enclave)
     await stall.sell_dataset(data, tag=enclave)
     await stall.sell_pool(RLC, tag=enclave)
-    deal = (await market.requester().buy(Wish(app, dataset=data))).deal
+    wish = Wish(app, dataset=data, accepts_simulated_tee=True)
+    deal = (await market.requester().buy(wish)).deal
     assert (deal.app.price, deal.tag) == (2 * RLC, enclave)
 
 

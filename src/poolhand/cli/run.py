@@ -58,6 +58,13 @@ EncryptFlag = Annotated[
     bool,
     typer.Option("--encrypt", help="Have the result encrypted to the beneficiary's key."),
 ]
+SimulatedFlag = Annotated[
+    bool,
+    typer.Option(
+        "--accept-simulated-tee",
+        help="Let a confidential task run in simulated enclaves, which keep nothing secret.",
+    ),
+]
 HostOption = Annotated[
     list[str] | None,
     typer.Option(
@@ -135,6 +142,7 @@ async def run(
     input_: Input = None,
     host: HostOption = None,
     encrypt: EncryptFlag = False,
+    accept_simulated_tee: SimulatedFlag = False,
     dataset: RunDatasetOption = "",
     trust: TrustOption = 1,
     tasks: Tasks = 1,
@@ -175,6 +183,7 @@ async def run(
         "inputs": tuple(input_ or ()),
         "hosts": read_hosts(host or (), MOST_HOSTS),
         "encrypted": encrypt,
+        "accepts_simulated_tee": accept_simulated_tee,
         "trust": Trust(trust),
         "tasks": tasks,
         "category": category,

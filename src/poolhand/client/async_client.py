@@ -123,6 +123,7 @@ class AsyncClient(AsyncFunctionVerbs):
         beneficiary: str | Address | None = None,
         callback: str | Address = ZERO_ADDRESS,
         encrypt: bool = False,
+        accept_simulated_tee: bool = False,
         deposit: bool = False,
         again: bool = True,
     ) -> AsyncDealHandle:
@@ -146,6 +147,7 @@ class AsyncClient(AsyncFunctionVerbs):
             beneficiary: Whose the result is; else yours.
             callback: A contract that gets the result.
             encrypt: Whether the result is for the beneficiary alone: see ``TaskResult.decrypt``.
+            accept_simulated_tee: Let a confidential task run in enclaves that keep nothing secret.
             deposit: Move what the stake lacks from the wallet's RLC first.
             again: Also while the same purchase of this wallet is open.
 
@@ -153,6 +155,7 @@ class AsyncClient(AsyncFunctionVerbs):
             PriceTooHigh: It costs more than a budget allows; nothing was paid.
             StakeTooLow: The stake does not cover it; says how much to deposit.
             SamePurchaseOpen: It is open, and was not to be bought again.
+            SimulatedTee: A confidential task would run where nothing is kept secret.
             NoKeyForResults: It is to be encrypted, and the beneficiary has handed in no key.
             UnknownCategory, BadWish, UnfitParams, NoSuchImage, NothingFits, …: Nobody could do or
                 sell it; nothing was paid.
@@ -163,6 +166,7 @@ class AsyncClient(AsyncFunctionVerbs):
             requester, args, dataset=dataset, inputs=inputs, hosts=hosts, trust=trust,
             category=category, tasks=tasks, tag=tag, pool=pool, beneficiary=beneficiary,
             callback=callback, encrypt=encrypt,
+            accept_simulated_tee=accept_simulated_tee,
         )  # fmt: skip
         bought, name = None, None
         try:

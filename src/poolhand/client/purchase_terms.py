@@ -41,6 +41,7 @@ async def terms_of(
     beneficiary: str | Address | None = None,
     callback: str | Address = ZERO_ADDRESS,
     encrypt: bool = False,
+    accept_simulated_tee: bool = False,
 ) -> dict[str, Any]:
     """Return terms as a wish takes them; raises what is wrong with one."""
     return {
@@ -48,6 +49,7 @@ async def terms_of(
         "args": args if isinstance(args, str) else join_arguments(args),
         "inputs": tuple(inputs),
         "encrypted": encrypt,
+        "accepts_simulated_tee": accept_simulated_tee,
         "hosts": read_hosts(hosts, MOST_HOSTS),
         "trust": Trust(trust),
         "tasks": tasks,

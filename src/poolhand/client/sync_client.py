@@ -262,6 +262,7 @@ class Client(FunctionVerbs):
         beneficiary: str | Address | None = None,
         callback: str | Address = ZERO_ADDRESS,
         encrypt: bool = False,
+        accept_simulated_tee: bool = False,
         deposit: bool = False,
         again: bool = True,
     ) -> DealHandle:
@@ -281,6 +282,7 @@ class Client(FunctionVerbs):
             beneficiary=beneficiary,
             callback=callback,
             encrypt=encrypt,
+            accept_simulated_tee=accept_simulated_tee,
             deposit=deposit,
             again=again,
         )

@@ -37,6 +37,7 @@ from poolhand.requester.handing_in import HandingIn, NobodySends, courier_of
 from poolhand.requester.repeats import refuse_repeat
 from poolhand.requester.sellers import ForeignPool, Sellers
 from poolhand.requester.sending_terms import PricedBundle, with_fee
+from poolhand.requester.simulated_tee import SimulatedTee, demand_enclaves
 from poolhand.requester.sources import OrderSources
 from poolhand.requester.spending_wallet import BegunPurchase, OpenWallet, SpendingWallet
 from poolhand.requester.whose_pool import PoolFinder
@@ -111,6 +112,7 @@ class Buyer:
             NothingFits: The market has no orders for it; says why not of each.
             PoolDown, PoolRefused, MarketDown: Nobody sells.
             NobodySends: The pool does not send it, and the wallet has no coin.
+            SimulatedTee: A confidential task would run where nothing is kept secret.
         """
         async with self._wallet.open() as spending:
             resumed = await self._resume(wish, spending, deposit=deposit)
@@ -258,12 +260,13 @@ class Buyer:
         sources = self._sources(wish, hub)
         async with _beside(sources), aclosing(sources.bundles()) as bundles:
             async for bundle in bundles:
-                priced = await self._priced(wish, bundle)
-                self._offered(priced.bundle, wish)
-                orders = self._signed(wish, priced.bundle, hub)
                 try:
+                    await demand_enclaves(self._finder, wish, bundle)
+                    priced = await self._priced(wish, bundle)
+                    self._offered(priced.bundle, wish)
+                    orders = self._signed(wish, priced.bundle, hub)
                     await check(hub, wish, orders, ignore_stake=deposit)
-                except (OrdersUnfit, VolumeTooSmall) as fault:
+                except (OrdersUnfit, VolumeTooSmall, SimulatedTee) as fault:
                     faults.append(fault)
                     if len(faults) == BUNDLES_TRIED:
                         break

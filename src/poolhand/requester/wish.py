@@ -50,6 +50,8 @@ class Wish:
             is wished: a purchase that was begun under another one is the same.
         hosts: That the app is to reach besides its inputs.
         encrypted: Whether workers encrypt the result to the key of the beneficiary.
+        accepts_simulated_tee: Whether a confidential task may go to a pool whose enclaves are
+            simulated and keep nothing secret. No part of what is wished, as ``budget``.
         app_order, dataset_order, workerpool_order: Signed by the owners of what is not ours; what
             is not given is asked of a pool or of a market.
 
@@ -76,6 +78,7 @@ class Wish:
     budget: NanoRlc | None = field(default=None, repr=False)
     hosts: tuple[NetworkHost, ...] = field(default=(), repr=False)
     encrypted: bool = field(default=False, repr=False)
+    accepts_simulated_tee: bool = field(default=False, repr=False)
 
     def __post_init__(self) -> None:
         if self.tasks < 1:
