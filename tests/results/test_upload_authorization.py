@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from results_world import Scene, archive, files_left, refused
 
-from poolhand.domain.ids import Address
+from poolhand.domain.ids import ZERO_ADDRESS, Address
 from poolhand.domain.replicate.machine import Offer
 from poolhand.keys.wallet import Wallet
+from poolhand.transport.results_client import UploadRefused
 
 # ------------------------------------------------------------------------------------ authorization
 
@@ -36,6 +39,21 @@ async def test_an_authorization_signed_by_a_stranger_is_refused(scene):
     forged = stranger.sign_authorization(worker.address, offer.task_id, Address(bytes(20)))
     mine = Offer(offer.task_id, offer.deal_id, offer.index, offer.flow, forged)
     refused(await scene.put(worker, mine), 403, "not-authorized")
+
+
+async def test_the_result_of_a_confidential_task_comes_with_its_enclave(scene, tmp_path):
+    worker, enclave = scene.workers[0], Address(b"\x0e" * 20)
+    offer = await scene.revealed(worker)
+    signed = scene.world.owner.sign_authorization(worker.address, offer.task_id, enclave)
+    theirs = replace(offer, authorization=signed, enclave=enclave)
+    file = tmp_path / "result.zip"
+    file.write_bytes(archive())
+    other = replace(theirs, enclave=Address(b"\x0f" * 20))
+    with pytest.raises(UploadRefused, match="not-authorized"):
+        await scene.client(worker).upload(other, file)
+    with pytest.raises(UploadRefused, match="not-authorized"):
+        await scene.client(worker).upload(replace(theirs, enclave=ZERO_ADDRESS), file)
+    assert await scene.client(worker).upload(theirs, file)
 
 
 async def test_the_authorization_of_another_worker_is_of_no_use(scene):

@@ -14,7 +14,7 @@ from starlette.requests import ClientDisconnect
 from poolhand import __version__
 from poolhand.domain.content_id import CONTENT_ID, ContentId
 from poolhand.domain.errors import EndsProgram, PoolhandError, Refused
-from poolhand.domain.ids import Address, DealId, TaskId
+from poolhand.domain.ids import ZERO_ADDRESS, Address, DealId, TaskId
 from poolhand.domain.units import UnixSeconds
 from poolhand.ports.chain import HubFacts
 from poolhand.ports.storage import Archive
@@ -28,6 +28,7 @@ from poolhand.wire.results_api import FileInResult, ResultInfo, ResultsHealth, S
 
 DRAINED: Final = 16 * 1024**2
 """Bytes of an unwanted body that are read all the same: who is cut off misses the answer."""
+_ADDRESS = r"^0x[0-9a-fA-F]{40}$"
 _HEX32 = r"^0x[0-9a-fA-F]{64}$"
 _HEX65 = r"^0x[0-9a-fA-F]{130}$"
 _ZIP: Final[dict[str, Any]] = {"content": {"application/zip": {"schema": {"type": "string"}}}}
@@ -68,12 +69,14 @@ def _uploads(router: APIRouter, intake: Intake, metrics: ResultsMetrics) -> None
         poolhand_authorization: Annotated[str, Header(pattern=_HEX65)],
         poolhand_archive: Annotated[str, Header(pattern=_HEX32)],
         poolhand_signature: Annotated[str, Header(pattern=_HEX65)],
+        poolhand_enclave: Annotated[str, Header(pattern=_ADDRESS)] = str(ZERO_ADDRESS),
     ) -> StoredResult:
         """Take the result archive (a zip) of a task from a worker that its pool authorized.
 
         ``Poolhand-Archive`` is the sha256 of the body, ``Poolhand-Authorization`` the pool owner's
-        signature, ``Poolhand-Signature`` the worker's EIP-712 ``ResultUpload``. Answers the link
-        to put on chain.
+        signature, ``Poolhand-Signature`` the worker's EIP-712 ``ResultUpload``; of a confidential
+        task ``Poolhand-Enclave`` is the address that the authorization is for. Answers the link to
+        put on chain.
         """
         claim = ResultClaim(
             task_id=TaskId.parse(task_id),
@@ -84,6 +87,7 @@ def _uploads(router: APIRouter, intake: Intake, metrics: ResultsMetrics) -> None
             archive=_unhex(poolhand_archive),
             expiry=UnixSeconds(expiry),
             signature=_unhex(poolhand_signature),
+            enclave=Address.parse(poolhand_enclave),
         )
         body = uploaded(request)
         try:

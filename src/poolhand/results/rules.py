@@ -8,7 +8,7 @@ from typing import Final
 
 from poolhand.domain.deal import Deal
 from poolhand.domain.hashes import task_id
-from poolhand.domain.ids import Address, DealId, ResultDigest, TaskId
+from poolhand.domain.ids import ZERO_ADDRESS, Address, DealId, ResultDigest, TaskId
 from poolhand.domain.messages import LOGIN_LIFETIME, MAX_SKEW, ResultUpload, pool_domain
 from poolhand.domain.onchain import ChainTaskStatus, ContributionStatus, TaskView
 from poolhand.domain.signatures import BadSignature, check_authorization, recover
@@ -33,7 +33,10 @@ PER_WORKER: Final = 2
 
 @dataclass(frozen=True, slots=True)
 class ResultClaim:
-    """What a worker says with an upload; ``archive`` is the sha256 of the body (32 bytes)."""
+    """What a worker says with an upload; ``archive`` is the sha256 of the body (32 bytes).
+
+    ``enclave`` is whose result it may bring of a confidential task; zero of any other.
+    """
 
     task_id: TaskId
     deal_id: DealId
@@ -43,6 +46,7 @@ class ResultClaim:
     archive: bytes
     expiry: UnixSeconds
     signature: bytes
+    enclave: Address = ZERO_ADDRESS
 
 
 def check_claim(
@@ -69,7 +73,9 @@ def check_claim(
     if not now <= claim.expiry <= now + LOGIN_LIFETIME + MAX_SKEW:
         raise UploadExpired(f"the upload is valid until {claim.expiry}, it is {now}: set the clock")
     try:
-        check_authorization(claim.authorization, pool.owner, claim.worker, claim.task_id)
+        check_authorization(
+            claim.authorization, pool.owner, claim.worker, claim.task_id, claim.enclave
+        )
         domain = pool_domain(chain_id, pool.address)
         said = ResultUpload(domain, claim.worker, claim.task_id, claim.archive, claim.expiry)
         signer = recover(said.digest, claim.signature)

@@ -123,6 +123,7 @@ class HttpResults:
                         "Poolhand-Archive": "0x" + sha256.hex(),
                         "Poolhand-Authorization": "0x" + offer.authorization.hex(),
                         "Poolhand-Signature": "0x" + self._signer.sign_message(signed).hex(),
+                        **_enclave(offer),
                     },
                     content=self._pace.paced(_chunks(archive)),
                 )
@@ -302,6 +303,11 @@ def _fault(content: bytes, status: int) -> tuple[str, str]:
         return shown(told.code, 64), shown(told.message, 512)
     except ValueError:
         return f"http-{status}", f"HTTP {status}; is this really a results service?"
+
+
+def _enclave(offer: Offer) -> dict[str, str]:
+    """Name whose result it is, of a confidential task."""
+    return {} if offer.enclave.is_zero else {"Poolhand-Enclave": str(offer.enclave)}
 
 
 def _link(content: bytes, url: str) -> str:
