@@ -58,6 +58,8 @@ async def test_config_tells_chain_hub_and_pool(office):
         "highest_trust": 0,
         "by_signature": {"fee": 0, "most_params": 1024},
         "by_invitation": False,
+        "sms_url": "",
+        "simulated_tee": False,
     }
 
 

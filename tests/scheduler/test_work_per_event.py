@@ -18,17 +18,20 @@ from network.world import RLC
 from poolhand.domain.app_lines import AppLine
 from poolhand.domain.hashes import task_id
 from poolhand.domain.ids import TaskId, TxHash
+from poolhand.domain.messages import Nonce
 from poolhand.domain.onchain import ChainTaskStatus, EventKind
 from poolhand.domain.replicate.events import Entry
 from poolhand.domain.replicate.status import Status
 from poolhand.domain.task.machine import Assigned, CheckResult, Received, Viewed
 from poolhand.domain.task.machine import Reported as Heard
 from poolhand.domain.task.model import Stored
+from poolhand.domain.tee.framework import EvidenceKind, TeeFramework
 from poolhand.domain.trust import Trust, Weight
 from poolhand.domain.units import BlockNumber, NanoRlc, Seconds
 from poolhand.scheduler.idle_news import IDLE_WORKERS_PER_PLAN
 from poolhand.scheduler.preflight import Asked
 from poolhand.transport.session_hub import Arrival
+from poolhand.wire.tee_messages import TeeProof
 from poolhand.wire.messages import (
     About,
     Capacity,
@@ -141,6 +144,12 @@ async def decline(world, worker):
     says(world, worker, Declined(held(world, worker)))
 
 
+async def prove_unasked(world, worker):
+    """Evidence that nobody asked for."""
+    nonce, kind = Nonce(bytes(32)), EvidenceKind.TDX
+    says(world, worker, TeeProof(TeeFramework.TDX, nonce, kind, b"quote", simulated=False))
+
+
 FRAMES = {
     ReportBatch: (begin, compute, fail, make_no_sense),
     Logs: (print_logs,),
@@ -150,6 +159,7 @@ FRAMES = {
     About: (say_in_what_apps_run,),
     Conditions: (agree,),
     Declined: (decline,),
+    TeeProof: (prove_unasked,),
 }
 
 # ---------------------------------------------------------------------------- what the chain says
