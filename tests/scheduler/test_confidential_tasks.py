@@ -21,7 +21,8 @@ from poolhand.scheduler.confidential_sale import TERMS_KEPT
 from poolhand.scheduler.main import SIMULATED_TEE, pool_profile
 from poolhand.scheduler.preflight import Asked
 from poolhand.scheduler.pricing import NotSold
-from poolhand.wire.messages import OfferConfidentialTask, OfferTask
+from poolhand.wire.messages import OfferTask
+from poolhand.wire.tee_messages import OfferConfidentialTask
 
 TDX, SCONE = TeeFramework.TDX, TeeFramework.SCONE
 SMS, ENCLAVE = "http://sms.test", Address(b"\x0e" * 20)

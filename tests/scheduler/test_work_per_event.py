@@ -31,7 +31,6 @@ from poolhand.domain.units import BlockNumber, NanoRlc, Seconds
 from poolhand.scheduler.idle_news import IDLE_WORKERS_PER_PLAN
 from poolhand.scheduler.preflight import Asked
 from poolhand.transport.session_hub import Arrival
-from poolhand.wire.tee_messages import TeeProof
 from poolhand.wire.messages import (
     About,
     Capacity,
@@ -44,6 +43,7 @@ from poolhand.wire.messages import (
     TaskOutput,
     WorkProgress,
 )
+from poolhand.wire.tee_messages import TeeProof
 
 A_TRANSACTION = TxHash(bytes([5] * 32))
 

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -50,6 +51,12 @@ DOWN_SECONDS: Final = 60
 add_adversary(app)
 add_faucet(app)
 app.add_typer(devnet_fault.app, name="fault")
+
+
+class TeeKind(StrEnum):
+    """Enclaves of a devnet."""
+
+    SIMULATED = "simulated"
 
 
 class DevnetFailed(Unavailable):
@@ -94,6 +101,12 @@ def up(
             help=f"Have chain id and hub address of a public chain: {', '.join(PUBLIC_CHAINS)}.",
         ),
     ] = "",
+    tee: Annotated[
+        TeeKind | None,
+        typer.Option(
+            metavar="KIND", help="Take confidential tasks, in enclaves that are simulated."
+        ),
+    ] = None,
     restart: Annotated[
         bool,
         typer.Option(help="Start a program again when it dies.", envvar="POOLHAND_DEVNET_RESTART"),
@@ -120,7 +133,8 @@ def up(
         world = ("--lines",) * lines + ("--engine",) * engine
         full = (word for name in disks for word in ("--disk", name))
         alike = ("--like", like) if like else ()
-        more = (kept, *chosen, *world, *full, *alike)
+        enclaves = ("--tee", tee.value) if tee else ()
+        more = (kept, *chosen, *world, *full, *alike, *enclaves)
         start_in_background(devnet_home(), workers, block_time, *more)
         info(as_json)
         return
@@ -140,6 +154,7 @@ def up(
         disks=disks,
         engine=engine,
         like=like,
+        tee=tee.value if tee else "",
     )
     asyncio.run(until_stopped(_up(plan, as_json)))
 

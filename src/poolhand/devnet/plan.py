@@ -27,6 +27,7 @@ class DevnetPlan:
         engine: Run a Docker engine of the devnet's own, to be killed; with ``faults``, for root.
         like: Name of a public chain whose chain id and hub address the devnet has; empty: of none,
             or of the one that the folder began with.
+        tee: Confidential tasks: ``simulated``; empty: none are taken.
     """
 
     home: Path
@@ -40,6 +41,12 @@ class DevnetPlan:
     disks: tuple[str, ...] = ()
     engine: bool = False
     like: str = ""
+    tee: str = ""
+
+    @property
+    def honest(self) -> tuple[str, ...]:
+        """Names of the workers that are no adversaries."""
+        return tuple(f"worker-{number}" for number in range(1, self.workers + 1))
 
     @property
     def named(self) -> Mapping[str, Kind]:

@@ -11,6 +11,7 @@ from poolhand.devnet.children import FIRST_PAUSE_BETWEEN_RESTARTS, Child
 from poolhand.devnet.faults.grounds import Grounds
 from poolhand.devnet.info import DevnetAccount, DevnetInfo
 from poolhand.devnet.plan import DevnetPlan
+from poolhand.devnet.simulated_tee import SimulatedTeeFiles
 from poolhand.domain.units import BlockNumber
 from poolhand.wire.session import WORKER_LEASE
 
@@ -42,20 +43,22 @@ def programs(plan: DevnetPlan, info: DevnetInfo, grounds: Grounds | None) -> dic
         **plan.environment,
     }
     behind = {} if grounds is None else grounds.environment(info.pool_url, info.results_url)
+    tee = SimulatedTeeFiles(plan.home)
     services = {
         "market": common | _market(plan, info),
-        "sms": common | _sms(plan, info),
+        "sms": common | _sms(plan, info) | (tee.of_sms if plan.tee else {}),
         "results": common | _results(plan, info) | behind,
-        "pool": common | _pool(plan, info) | behind,
+        "pool": common | _pool(plan, info) | behind | (tee.of_pool if plan.tee else {}),
     }
     made = {
         name: Child(name, (name, "serve", "--json"), own, logs) for name, own in services.items()
     }
     own = common | _matcher(plan, info)
     made[MATCHER] = Child(MATCHER, ("market", "match", "--json"), own, logs)
-    for number in range(1, plan.workers + 1):
-        name = f"worker-{number}"
+    for name in plan.honest:
         own = common | _worker(plan, info, name) | behind
+        if plan.tee:
+            own |= tee.of_worker(name)
         made[name] = Child(name, ("worker", "start", "--json"), own, logs)
     for name, kind in plan.named.items():
         words = ("devnet", "adversary", "--kind", kind, "--json")

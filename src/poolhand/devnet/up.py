@@ -37,6 +37,8 @@ from poolhand.devnet.ports import LOOPBACK_ADDRESS, KeptPorts
 from poolhand.devnet.programs import PROGRAMS_WITH_PORTS, programs, sms_key_file
 from poolhand.devnet.registry import Registry
 from poolhand.devnet.sdk import chain_files, write_chain_files
+from poolhand.devnet.simulated_tee import SimulatedTeeFiles
+from poolhand.devnet.tee_images import publish_stages
 from poolhand.domain.errors import Refused
 from poolhand.market.pages.table import ROOT
 from poolhand.observe.private import private_folder
@@ -108,6 +110,10 @@ async def devnet(plan: DevnetPlan, progress: Callable[[str], None]) -> AsyncIter
             site_url=await _serve_site(ports, stack),
         )
         make_sms_key(plan.home)
+        if plan.tee:
+            progress("making a SIMULATED root for confidential tasks: nothing is kept secret by it")
+            stages = await publish_stages(registry.host, cache=plan.cache)
+            await asyncio.to_thread(SimulatedTeeFiles(plan.home).make, stages, plan.honest)
         children |= programs(plan, info, grounds)
         progress(
             f"starting market, matcher, secrets, results, pool and {plan.workers} workers; "

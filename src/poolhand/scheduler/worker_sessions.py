@@ -50,7 +50,6 @@ from poolhand.wire.messages import (
     Declined,
     Login,
     Logs,
-    OfferConfidentialTask,
     OfferTask,
     ReportBatch,
     SchedulerBound,
@@ -60,7 +59,7 @@ from poolhand.wire.messages import (
     WorkerBound,
     WorkProgress,
 )
-from poolhand.wire.tee_messages import TeeProof
+from poolhand.wire.tee_messages import OfferConfidentialTask, TeeProof
 
 WORK_UNTOLD: Final = "has not told yet whether it takes work"
 """Why a worker of a new session gets nothing: a paused one would have to decline it."""

@@ -87,6 +87,7 @@ from poolhand.scheduler.composition.sending import SendingParts
 from poolhand.scheduler.composition.sessions import SessionParts
 from poolhand.scheduler.composition.start import start_up
 from poolhand.scheduler.composition.tee import tee_proofs
+from poolhand.scheduler.confidential_sale import ConfidentialSale
 from poolhand.scheduler.database_disk import disk_of
 from poolhand.scheduler.effects import Effects
 from poolhand.scheduler.enclave_challenges import EnclaveChallenges
@@ -182,8 +183,11 @@ class Scheduler:
         owners = OwnerParts.of(
             exclusions, common, proved, sessions, clock, tally_log, simulated=tell is not None
         )
+        confidential = ConfidentialSale(
+            challenges, clock.steady, accepts_simulated=settings.simulated_tee is not None
+        )
         sale = SaleParts.of(
-            owner, settings, common, money, proved, hub, entropy, drain_log, challenges, clock
+            owner, settings, common, money, proved, hub, entropy, drain_log, confidential
         )
         purchases = PurchaseParts.on(
             purchase_log, settings, common, gas, sale, sender, hub, markets, clock, fence
@@ -195,7 +199,9 @@ class Scheduler:
             owner, settings, common, money, sale, stalls, hub, sender, entropy, fence, sale_log
         )
         enclaves = EnclaveChallenges(common.engine, challenges, common.time.now, clock)
-        bought = DealParts.of(settings, common, sale, shown, hub, lambda: gas.price, enclaves)
+        bought = DealParts.of(
+            settings, common, sale, shown, hub, lambda: gas.price, enclaves, confidential
+        )
         placing = PlacingParts.of(
             settings, common, gas, proved, sending, sessions, bought.deals, clock, entropy, shelf
         )

@@ -13,6 +13,7 @@ from poolhand.scheduler.api.summary import SummaryTeller
 from poolhand.scheduler.api.task_news import TaskTeller
 from poolhand.scheduler.composition.common import CommonParts
 from poolhand.scheduler.composition.sale import SaleParts
+from poolhand.scheduler.confidential_sale import ConfidentialSale
 from poolhand.scheduler.deals import Deals
 from poolhand.scheduler.enclave_challenges import EnclaveChallenges
 from poolhand.scheduler.market_sale import MarketSale
@@ -48,6 +49,7 @@ class DealParts:
         hub: Hub,
         gas_price: Callable[[], Wei | None],
         enclaves: EnclaveChallenges,
+        confidential: ConfidentialSale,
     ) -> DealParts:
         """Make them."""
         engine, settled, now = common.engine, common.settled, common.time.now
@@ -61,7 +63,7 @@ class DealParts:
             quick=settings.quick_finish,
             obstacle=sale.preflight.obstacle,
             bought=sale.pricing.bought,
-            unfit=sale.confidential.obstacle,
+            unfit=confidential.obstacle,
             ended=settled.ended,
         )
         tasks = TaskTeller(engine, deals, sale.preflight, enclaves.waiting)

@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from poolhand.ports.chain import Hub, TransactionSender
-from poolhand.ports.clock import Clock, Entropy
+from poolhand.ports.clock import Entropy
 from poolhand.ports.journal import EventLog
 from poolhand.ports.lead import Fence
 from poolhand.ports.signer import Signer
-from poolhand.ports.tee import TeeChallenges
 from poolhand.scheduler.composition.common import CommonParts
 from poolhand.scheduler.composition.money import MoneyParts
 from poolhand.scheduler.composition.reputations import ReputationParts
@@ -37,7 +36,6 @@ class SaleParts:
         takers: Which connected workers could take a task.
         preflight: Whether a purchase could be served.
         pricing: Signs orders for whoever asks.
-        confidential: Says which confidential tasks are taken.
     """
 
     drain: PoolDrain
@@ -45,7 +43,6 @@ class SaleParts:
     takers: Takers
     preflight: Preflight
     pricing: Pricing
-    confidential: ConfidentialSale
 
     @classmethod
     def of(
@@ -58,17 +55,13 @@ class SaleParts:
         hub: Hub,
         entropy: Entropy,
         drain_log: EventLog | None,
-        challenges: TeeChallenges | None,
-        clock: Clock,
+        confidential: ConfidentialSale,
     ) -> SaleParts:
         """Make them."""
         now, drain = common.time.now, PoolDrain(drain_log)
         reads, takers = OrderReads(hub, now), Takers(common.directory, settings.placement, now)
         preflight = Preflight(
             settings, reads, owner.address, takers, proved.memory, proved.open_tasks, now
-        )
-        confidential = ConfidentialSale(
-            challenges, clock.steady, accepts_simulated=settings.simulated_tee is not None
         )
         pricing = Pricing(
             owner,
@@ -86,7 +79,7 @@ class SaleParts:
             lambda: drain.why,
             settings.purchase_fee,
         )
-        return cls(drain, reads, takers, preflight, pricing, confidential)
+        return cls(drain, reads, takers, preflight, pricing)
 
 
 def market_sale(
