@@ -1,0 +1,87 @@
+"""A confidential task across the network, in *simulated* enclaves: bought, computed, signed, read."""
+
+from __future__ import annotations
+
+import zipfile
+
+import pytest
+from e2e_world import Network
+
+from poolhand.chain.abi import calldata
+from poolhand.devnet.rpc import NodeRpc
+from poolhand.domain.ids import Address, TaskId
+from poolhand.domain.onchain import ChainTaskStatus
+
+START = 300
+WORD = "xylophonic"
+SENTENCE = f"marmots guard the {WORD} vault"
+"""Of the dataset; the app prints single words of it, which is its own doing (ADR 0170)."""
+TEXT = f"{SENTENCE} of marmots\n" * 40
+
+
+@pytest.fixture(scope="module")
+def enclaves(tmp_path_factory):
+    """A devnet of two workers that takes confidential tasks."""
+    network = Network(tmp_path_factory.mktemp("enclaves"))
+    words = ("devnet", "up", "--detach", "--workers", "2", "--tee", "simulated")
+    network.ok(*words, seconds=START)
+    yield network
+    network.stop()
+
+
+def written(network):
+    """Yield every file that a program of the network has written, by its path and bytes."""
+    for path in network.home.rglob("*"):
+        if path.is_file() and not path.is_symlink():
+            yield path, path.read_bytes()
+
+
+async def enclave_of(network, task, worker):
+    """Return the address of the enclave that a contribution on chain names (its fourth word)."""
+    data = calldata("viewContribution(bytes32,address)", task, worker)
+    asked = {"to": network.info.hub, "data": data}
+    async with NodeRpc(network.info.rpc_url) as node:
+        told = await node.call("eth_call", asked, "latest")
+    return Address(bytes.fromhex(told[2:])[3 * 32 + 12 : 4 * 32])
+
+
+async def test_a_dataset_is_read_in_an_enclave_alone_and_its_result_by_the_beneficiary_alone(
+    enclaves, tmp_path
+):
+    network = enclaves
+    clear, shut, key = (tmp_path / name for name in ("text.txt", "text.enc", "text.key"))
+    clear.write_text(TEXT, encoding="utf-8")
+    network.ok("dataset", "encrypt", str(clear), "--to", str(shut), "--key", str(key))
+    files = network.home / "files"
+    (files / "text.enc").write_bytes(shut.read_bytes())
+    where = f"{network.info.files_url}/text.enc"
+    data = network.ok("dataset", "deploy", where, "--file", str(shut))["address"]
+    pair = tmp_path / "result.key"
+    network.ok("results", "keypair", "--key", str(pair))
+    network.ok("results", "push-key", "--key", str(pair))
+    wish = ("run", network.image("word-statistics"), "--dataset", data, "--encrypt")
+    wish += ("--tag", "tee", "--tag", "tdx", "--download", str(tmp_path / "results"))
+    unpushed = network.cli(*wish, "--accept-simulated-tee", "--json")
+    assert "push-secret" in unpushed.error["message"]
+    network.ok("dataset", "push-secret", data, "--key", str(key))
+    unaccepted = network.cli(*wish, "--json")
+    assert "--accept-simulated-tee" in unaccepted.error["message"]
+
+    bought = network.ok(*wish, "--accept-simulated-tee", seconds=300)
+    task = TaskId.parse(bought["tasks"][0]["task_id"])
+    async with network.chain() as chain:
+        seen = (await chain.hub.tasks({task: ()}))[task]
+    assert seen.status is ChainTaskStatus.COMPLETED
+    (worker,) = seen.contributors
+    assert not (await enclave_of(network, task, worker)).is_zero
+
+    (archive,) = (tmp_path / "results").glob("*.zip")
+    opened = tmp_path / "opened.zip"
+    network.ok("results", "decrypt", str(archive), "--key", str(pair), "--to", str(opened))
+    with zipfile.ZipFile(opened) as result:
+        told = b"".join(result.read(name) for name in result.namelist())
+    assert WORD.encode() in told.lower()
+
+    secrets = (SENTENCE.encode(), key.read_bytes().strip())
+    found = [str(path) for path, raw in written(network) if any(each in raw for each in secrets)]
+    assert found == []
