@@ -13,7 +13,7 @@ from functools import reduce
 from typing import Final, assert_never
 
 from poolhand.domain.errors import IllegalTransition
-from poolhand.domain.onchain import ChainTaskStatus, ContributionStatus
+from poolhand.domain.onchain import ChainTaskStatus
 from poolhand.domain.replicate.events import Entry, Flow
 from poolhand.domain.replicate.status import EDGES, FINAL, Status
 from poolhand.domain.task.events import (
@@ -57,10 +57,10 @@ from poolhand.domain.task.rules import (
     must_ask_challenge,
     must_reopen,
     phase,
-    uploader,
     verdict,
 )
 from poolhand.domain.task.status import FINAL_TASK, TAKEN_BACK, TASK_EDGES
+from poolhand.domain.task.tidings import tidings
 from poolhand.domain.units import UnixSeconds
 
 __all__ = [
@@ -137,7 +137,7 @@ def replay(journal: Iterable[TaskMachineEvent]) -> Task:
 def outstanding(task: Task) -> tuple[TaskMachineEffect, ...]:
     """Return every effect that is wanted now."""
     checks = () if task.claim is None or task.stored else (CheckResult(task.claim),)
-    told = (effect for attempt in task.attempts for effect in _messages(task, attempt))
+    told = (effect for attempt in task.attempts for effect in tidings(task, attempt))
     asked = (AskChallenge(),) if must_ask_challenge(task) else ()
     return (*_transactions(task), *checks, *asked, *told)
 
@@ -366,55 +366,6 @@ def _must_initialize(task: Task) -> bool:
         return False
     in_time = task.now < task.facts.contribution_deadline
     return (in_time and bool(task.attempts)) or task.now >= task.facts.final_deadline
-
-
-_BEFORE_CHECK: Final = frozenset(
-    {
-        Status.RUNNING,
-        Status.APP_DOWNLOADING,
-        Status.APP_DOWNLOADED,
-        Status.DATA_DOWNLOADING,
-        Status.DATA_DOWNLOADED,
-        Status.COMPUTING,
-        Status.COMPUTED,
-        Status.RESULT_UPLOADING,
-        Status.RESULT_UPLOADED,
-        Status.RECOVERING,
-    }
-)
-_MAY_UPLOAD: Final = frozenset(
-    {
-        Status.REVEALED,
-        Status.RESULT_UPLOAD_FAILED,
-        Status.RESULT_UPLOAD_REQUEST_FAILED,
-        Status.RESULT_UPLOADED,
-    }
-)
-
-
-def _messages(task: Task, attempt: Attempt) -> Iterator[TaskMachineEffect]:
-    """Yield what a worker that is there should be told."""
-    if not attempt.live or attempt.is_over:
-        return
-    worker, status = attempt.worker, attempt.status
-    end = verdict(task, attempt)
-    if end is not None:
-        yield TellEnd(worker, end)
-        return
-    if attempt.reports == 0 and not awaits_enclave(task):
-        yield TellOffer(worker)
-    if task.chain_status is ChainTaskStatus.ACTIVE and status in _BEFORE_CHECK:
-        yield TellActivated(worker)
-    unproved = task.contribution(worker) is ContributionStatus.CONTRIBUTED
-    if task.view and _is_revealing(task) and unproved and task.agrees(worker):
-        yield TellReveal(worker, task.view.consensus)
-    if status in _MAY_UPLOAD and uploader(task) == worker:
-        failures = (Status.RESULT_UPLOAD_FAILED, Status.RESULT_UPLOAD_REQUEST_FAILED)
-        yield TellUpload(worker, attempt.count(*failures))
-
-
-def _is_revealing(task: Task) -> bool:
-    return task.chain_status is ChainTaskStatus.REVEALING
 
 
 def is_settled(task: Task) -> bool:
