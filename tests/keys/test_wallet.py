@@ -48,7 +48,7 @@ def test_no_public_method_signs_bytes_of_the_callers_choice():
     signing = {name for name in vars(Wallet) if name.startswith("sign")}
     assert signing == {
         *("sign_order", "sign_message", "sign_authorization", "sign_transaction"),
-        *("sign_result_key", "sign_secret", "sign_session"),
+        *("sign_result_key", "sign_secret", "sign_session", "sign_challenge_request"),
     }
     for name in signing:
         parameters = list(inspect.signature(getattr(Wallet, name)).parameters.values())[1:]
