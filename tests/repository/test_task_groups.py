@@ -12,6 +12,7 @@ from sources import PACKAGE, called, nodes, trees
 
 FOR_EVER = {
     "scheduler/check_queue.py",
+    "scheduler/enclave_challenges.py",
     "scheduler/main.py",
     "scheduler/market_sale.py",
     "scheduler/purchases_under_way.py",

@@ -7,7 +7,7 @@ from typing import Final
 
 import structlog
 
-from poolhand.domain.errors import Refused, Unavailable
+from poolhand.domain.errors import EndsProgram, Refused, Unavailable
 from poolhand.domain.tag import Tag
 from poolhand.domain.tee.framework import NoOneFramework, TeeFramework, framework_of
 from poolhand.ports.tee import SecretTerms, TeeChallenges
@@ -54,6 +54,8 @@ class ConfidentialSale:
             return "this pool has no secret management service: ask without the tag"
         try:
             terms = await self._terms(self._service)
+        except EndsProgram:
+            raise
         except Refused as fault:
             return f"this pool's secret management service serves no confidential tasks: {fault}"
         return self._unfit(framework, terms)
@@ -76,6 +78,8 @@ class ConfidentialSale:
         """Say why a bought task is not begun; one of which nobody can tell now waits instead."""
         try:
             return await self.refusal(tag)
+        except EndsProgram:
+            raise
         except Unavailable as fault:
             log.warning("secret_service_away", cause=str(fault), next_step="tasks wait for it")
             return None
