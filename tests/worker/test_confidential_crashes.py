@@ -10,6 +10,7 @@ import threading
 from base64 import b64encode
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from tee_memory import MemoryQuoter, MemorySessions
@@ -158,8 +159,9 @@ class Confidential:
 
 
 @pytest.fixture
-async def made(tmp_path, tmp_path_factory):
-    return Confidential(tmp_path, tmp_path_factory.mktemp("m"))
+async def made(tmp_path):
+    with TemporaryDirectory() as memory:  # a socket's path may not be long
+        yield Confidential(tmp_path, Path(memory))
 
 
 async def test_services_of_one_session_make_a_signed_result(made):
