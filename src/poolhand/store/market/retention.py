@@ -79,12 +79,16 @@ def forget_deals(
 
     Returns:
         Where the next call goes on; None: no further one is old.
+
+    The oldest are read off an index, and no more of them than ``most``: where nothing is old, that
+    is seen by the first.
     """
-    asked = select(MARKET_DEALS_TABLE).where(_D.moment < old.settled)
+    asked = select(MARKET_DEALS_TABLE)
     if after is not None:
         asked = asked.where(tuple_(_D.age, _D.deal_id) < (after.age, after.deal_id))
     asked = asked.order_by(_D.age.desc(), _D.deal_id.desc()).limit(most.deals)
-    rows = connection.execute(asked).mappings().all()
+    read = connection.execute(asked).mappings().all()
+    rows = [row for row in read if row["moment"] < old.settled]  # the oldest come first
     left = unsettled(connection, [json.loads(row["document"]) for row in rows])
     place = after
     for row, tasks in zip(rows, left.values(), strict=True):
