@@ -1,4 +1,7 @@
-"""A program that dies at any moment, and is started again, pays for no call twice."""
+"""A program that dies at any moment, and is started again, pays for no call twice.
+
+One file, for each is a way in which the same program may end before it has what it bought.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Pulls over an engine in memory: what is asked, with whose login, and what a failure is called."""
+"""Pulls over an engine in memory: what is asked, with whose login, and what a failure is called.
+
+One file, for each asks the same engine for the same image.
+"""
 
 from __future__ import annotations
 

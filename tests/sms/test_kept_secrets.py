@@ -1,4 +1,7 @@
-"""Secrets as they lie: sealed, in their own place, under keys that lie elsewhere."""
+"""Secrets as they lie: sealed, in their own place, under keys that lie elsewhere.
+
+One file, for each looks at the same database, at rest and while its keys change.
+"""
 
 from __future__ import annotations
 

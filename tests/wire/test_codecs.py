@@ -1,4 +1,7 @@
-"""Frames and their fields: what is written is read back, anything else is ``Malformed``."""
+"""Frames and their fields: what is written is read back, anything else is ``Malformed``.
+
+One file, for each kind of field and message is taken through the same round.
+"""
 
 from __future__ import annotations
 
