@@ -63,7 +63,9 @@ async def test_a_dataset_is_read_in_an_enclave_alone_and_its_result_by_the_benef
     wish += ("--tag", "tee", "--tag", "tdx", "--download", str(tmp_path / "results"))
     unpushed = network.cli(*wish, "--accept-simulated-tee", "--json")
     assert "push-secret" in unpushed.error["message"]
-    network.ok("dataset", "push-secret", data, "--key", str(key))
+    push = ("dataset", "push-secret", data, "--key", str(key))
+    assert "--accept-simulated-tee" in network.cli(*push, "--json").error["message"]
+    network.ok(*push, "--accept-simulated-tee")
     unaccepted = network.cli(*wish, "--json")
     assert "--accept-simulated-tee" in unaccepted.error["message"]
 

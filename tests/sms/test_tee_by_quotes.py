@@ -13,12 +13,17 @@ from sms_world import URL
 from tee_world import PROPERTIES, STAGE, TDX, TeeScene
 
 from poolhand.attestation.simulated_root import SimulatedRoot
+from poolhand.domain.sms_secret import SecretKind
 from poolhand.domain.tee.measurement import measure_service
 from poolhand.domain.tee.sealing import open_sealed, public_key_of, report_data
 from poolhand.domain.tee.session import Service
 from poolhand.domain.units import UnixSeconds
+from poolhand.requester.named_urls import UrlRule
+from poolhand.requester.own_secrets import OwnSecrets, SimulatedSecretsService
 from poolhand.sms.assembly import assemble
 from poolhand.sms.tee_world import UnfitProperties, tee_world
+from poolhand.transport.addresses import resolve
+from poolhand.transport.secrets_client import SecretsClient, SecretsDown
 
 PRIVATE = b"\x05" * 32
 NOW = UnixSeconds(int(time.time()))
@@ -70,6 +75,30 @@ async def test_a_program_that_proves_itself_by_a_quote_is_told_its_secrets(tmp_p
         assert answer.status_code == 200, answer.text
         plain = open_sealed(PRIVATE, b64decode(answer.json()["sealed"]), tee.about)
         assert json.loads(plain)["SIGN_TEE_CHALLENGE_PRIVATE_KEY"].startswith("0x")
+
+
+async def test_a_secret_is_pushed_to_a_simulated_service_by_name_only(tmp_path):
+    for trusts in (True, False):
+        folder = tmp_path / str(trusts)
+        folder.mkdir()
+        async with ByQuotes(folder, trusts=trusts).open() as tee:
+            own = OwnSecrets(UrlRule(resolve, ()), tee.http, URL, None)
+            place, wallet = tee.places()[SecretKind.REQUESTER]
+            if trusts:
+                with pytest.raises(SimulatedSecretsService, match="--accept-simulated-tee"):
+                    await own.push(place, "value", wallet)
+                assert not await own.has(place)
+            await own.push(place, "value", wallet, accepts_simulated=trusts)
+            assert await own.has(place)
+
+
+@pytest.mark.parametrize("answer", [(200, "?"), (200, '"SEV"'), (429, ""), (503, ""), (200, "[]")])
+async def test_a_service_that_does_not_say_what_it_is_is_told_nothing(answer):
+    status, text = answer
+    transport = httpx.MockTransport(lambda _: httpx.Response(status, text=text))
+    async with httpx.AsyncClient(transport=transport) as http:
+        with pytest.raises(SecretsDown):
+            await SecretsClient(http, URL).is_simulated()
 
 
 async def test_a_simulated_root_that_nobody_named_proves_nothing(tmp_path):

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from poolhand.cli.command_run import CommandRun
-from poolhand.cli.parts import AddressArgument, checksum
+from poolhand.cli.parts import AddressArgument, SimulatedServiceFlag, checksum
 from poolhand.cli.selling import add_selling
 from poolhand.cli.verb import Answer, noun, verb
 from poolhand.domain.market_events import OrderSort
@@ -102,7 +102,10 @@ def encrypt(
     "--key moby-dick.txt.key",
 )
 async def push_secret(
-    command: CommandRun, address: AddressArgument, key: PushedKeyOption
+    command: CommandRun,
+    address: AddressArgument,
+    key: PushedKeyOption,
+    accept_simulated_tee: SimulatedServiceFlag = False,
 ) -> Answer:
     """Push the key of a dataset of yours, once: enclaves that may read it are told it."""
     from poolhand.cli.dataset_keys import read_key
@@ -111,7 +114,12 @@ async def push_secret(
 
     value, dataset = read_key(key), address
     async with command.requester(signing=True) as requester:
-        url = await requester.secrets.push(dataset_place(dataset), value, requester.wallet.signer)
+        url = await requester.secrets.push(
+            dataset_place(dataset),
+            value,
+            requester.wallet.signer,
+            accepts_simulated=accept_simulated_tee,
+        )
     members = {"dataset": str(dataset), "sms": url}
     return Answer(members, lambda: pairs(members.items()))
 

@@ -36,6 +36,13 @@ def amount_of(words: list[str]) -> NanoRlc:
 
 
 AddressArgument = Annotated[Address, typer.Argument(parser=Address.parse, metavar="ADDRESS")]
+SimulatedServiceFlag = Annotated[
+    bool,
+    typer.Option(
+        "--accept-simulated-tee",
+        help="Let simulated enclaves be told it, which keep nothing secret.",
+    ),
+]
 DealArgument = Annotated[DealId, typer.Argument(parser=DealId.parse, metavar="DEAL_ID")]
 TaskArgument = Annotated[TaskId, typer.Argument(parser=TaskId.parse, metavar="TASK_ID")]
 KeyFileOption = Annotated[

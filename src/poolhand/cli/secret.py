@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from poolhand.cli.command_run import CommandRun
+from poolhand.cli.parts import SimulatedServiceFlag
 from poolhand.cli.render import pairs
 from poolhand.cli.verb import Answer, noun, verb
 from poolhand.domain.ids import Address
@@ -34,6 +35,7 @@ async def push(
     name: SecretNameArgument = "",
     app_address: AppSecretOption = "",
     file: ValueFileOption = "-",
+    accept_simulated_tee: SimulatedServiceFlag = False,
 ) -> Answer:
     """Push a secret, once: to your runs under a name, or to an app of yours."""
     from poolhand.cli.secret_texts import secret_text
@@ -41,7 +43,9 @@ async def push(
     value = secret_text(file)
     async with command.requester(signing=True) as requester:
         place = _place(name, app_address, requester.wallet.address)
-        url = await requester.secrets.push(place, value, requester.wallet.signer)
+        url = await requester.secrets.push(
+            place, value, requester.wallet.signer, accepts_simulated=accept_simulated_tee
+        )
     members = {"kind": str(place.kind), "owner": str(place.owner), "name": place.name, "sms": url}
     return Answer(members, lambda: pairs(members.items()))
 

@@ -280,17 +280,25 @@ class AsyncClient(AsyncFunctionVerbs):
         return await requester.deploy_dataset(url, name, file=copy, checksum=checksum)
 
     async def push_secret(
-        self, value: str, name: str = "", *, app: str | Address = "", dataset: str | Address = ""
+        self,
+        value: str,
+        name: str = "",
+        *,
+        app: str | Address = "",
+        dataset: str | Address = "",
+        accept_simulated_tee: bool = False,
     ) -> None:
         """Push a secret, once: of this requester's runs by name, of an app, or a dataset's key.
 
         Raises:
             OneSecretMeant, BadSecretName, UnfitSecret: It is none, and was sent nowhere.
+            SimulatedSecretsService: Simulated enclaves would be told it; accept that by name.
             NoSecretsService, SecretNotTaken, SecretsDown: See ``requester.own_secrets``.
         """
         requester = await self.spender()
         place = secret_place(name, app, dataset, requester.wallet.address)
-        await requester.secrets.push(place, value, requester.wallet.signer)
+        wallet = requester.wallet.signer
+        await requester.secrets.push(place, value, wallet, accepts_simulated=accept_simulated_tee)
 
     async def has_secret(
         self, name: str = "", *, app: str | Address = "", dataset: str | Address = ""

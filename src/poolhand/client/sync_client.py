@@ -319,10 +319,20 @@ class Client(FunctionVerbs):
         return self._loop.run(self._client.deploy_dataset(url, name, file=file, checksum=checksum))
 
     def push_secret(
-        self, value: str, name: str = "", *, app: str | Address = "", dataset: str | Address = ""
+        self,
+        value: str,
+        name: str = "",
+        *,
+        app: str | Address = "",
+        dataset: str | Address = "",
+        accept_simulated_tee: bool = False,
     ) -> None:
         """Push a secret, once; see ``AsyncClient.push_secret``."""
-        self._loop.run(self._client.push_secret(value, name, app=app, dataset=dataset))
+        self._loop.run(
+            self._client.push_secret(
+                value, name, app=app, dataset=dataset, accept_simulated_tee=accept_simulated_tee
+            )
+        )
 
     def has_secret(
         self, name: str = "", *, app: str | Address = "", dataset: str | Address = ""

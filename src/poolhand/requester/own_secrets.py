@@ -28,6 +28,10 @@ class SecretMissing(Refused):
     """A task would fail for lack of a secret."""
 
 
+class SimulatedSecretsService(Refused):
+    """A secret would be told to simulated enclaves, and nobody has accepted that by name."""
+
+
 class UnfitSecret(Refused):
     """What was given is no secret."""
 
@@ -52,11 +56,25 @@ class OwnSecrets:
         return await (await self._client()).has(place)
 
     async def push(
-        self, place: SecretPlace, value: str, wallet: Wallet, *, change: bool = False
+        self,
+        place: SecretPlace,
+        value: str,
+        wallet: Wallet,
+        *,
+        change: bool = False,
+        accepts_simulated: bool = False,
     ) -> str:
         """Put a secret into its place, signed by a wallet; returns where that was.
 
+        Args:
+            place: Where.
+            value: What.
+            wallet: Signs.
+            change: In place of the one that is there.
+            accepts_simulated: Whether simulated enclaves may be told it, which keep nothing secret.
+
         Raises:
+            SimulatedSecretsService: They would be; nothing was sent.
             UnfitSecret, BadSecretName: It is none, refused before anything is sent.
             NoSecretsService, SecretNotTaken, SecretsDown: It is not there now.
         """
@@ -66,6 +84,12 @@ class OwnSecrets:
         if place.kind is SecretKind.REQUESTER:
             check_requester_name(place.name)
         client = await self._client()
+        if not accepts_simulated and await client.is_simulated():
+            raise SimulatedSecretsService(
+                f"the secret management service at {client.url} tells secrets to simulated "
+                "enclaves, which keep nothing secret: push it to another service, or accept that "
+                "by name (--accept-simulated-tee) if it is none that matters"
+            )
         await client.push(place, raw, wallet.sign_secret(PushedSecret(place, raw)), change=change)
         return client.url
 

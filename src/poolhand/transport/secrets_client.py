@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 from urllib.parse import quote
 
 import httpx
 
 from poolhand.domain.errors import Refused, Unavailable
+from poolhand.domain.json_text import parse_json
 from poolhand.domain.sms_secret import SecretKind, SecretPlace
-from poolhand.web.client import AnswerTooLarge, Caps, NoAnswer, ask
+from poolhand.domain.tee.framework import TeeFramework
+from poolhand.web.client import AnswerTooLarge, Caps, NoAnswer, WebAnswer, ask
+from poolhand.wire.sms_api import TeeProperties
 
 PUSHING_SECONDS: Final = 30
 """For an answer."""
@@ -48,6 +51,39 @@ class SecretsClient:
             return False
         raise SecretsDown(f"the secret management service at {self.url} answered {status}")
 
+    async def is_simulated(self) -> bool:
+        """Tell whether it tells secrets to simulated enclaves, which keep nothing secret.
+
+        A service of no framework, or of another maker's, says nothing of that.
+
+        Raises:
+            SecretsDown: It does not answer, or with something else.
+        """
+        framework = await self._told("/tee/framework")
+        if framework is None:
+            return False
+        try:
+            word = TeeFramework(str(parse_json(framework)).lower())
+            told = await self._told(f"/tee/properties/{word}")
+            return told is not None and TeeProperties.model_validate(parse_json(told)).simulated
+        except ValueError as fault:
+            raise SecretsDown(
+                f"the secret management service at {self.url} does not say sensibly which enclaves "
+                "it is for: ask its operator"
+            ) from fault
+
+    async def _told(self, path: str) -> bytes | None:
+        """Return what a question is answered with; None where nothing is known of it."""
+        answer = await self._asked("GET", path)
+        if answer.status == 404:
+            return None
+        if not answer.is_success:
+            raise SecretsDown(
+                f"the secret management service at {self.url} answered {answer.status}: try again "
+                "later"
+            )
+        return answer.content
+
     async def push(
         self, place: SecretPlace, value: bytes, signature: bytes, *, change: bool = False
     ) -> None:
@@ -80,16 +116,16 @@ class SecretsClient:
         headers = {"Content-Type": "text/plain"}
         if signature:
             headers["Authorization"] = "0x" + signature.hex()
+        answer = await self._asked(method, path, params=query, headers=headers, content=value)
+        return answer.status
+
+    async def _asked(self, method: str, path: str, **more: Any) -> WebAnswer:
         try:
-            answer = await ask(
-                self._http, method, self.url + path, _CAPS,
-                params=query, headers=headers, content=value,
-            )  # fmt: skip
+            return await ask(self._http, method, self.url + path, _CAPS, **more)
         except (NoAnswer, AnswerTooLarge) as fault:
             raise SecretsDown(
                 f"the secret management service at {self.url} does not answer: {fault}"
             ) from fault
-        return answer.status
 
 
 _REASONS: Final = {
