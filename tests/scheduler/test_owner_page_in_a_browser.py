@@ -11,7 +11,7 @@ from playwright.async_api import expect
 from pool_world import TO_COMPUTED, TO_CONTRIBUTED, PoolWorld, S, first_task, with_tag
 
 from browser_wallet import BrowserWallet
-from headless import read_by_everybody, visitor
+from headless import SIZES, read_by_everybody, visitor
 from poolhand.domain.ids import Address
 from poolhand.domain.pool_alerts import LONG_WAIT
 from poolhand.domain.tag import Tag
@@ -207,3 +207,14 @@ async def test_the_page_can_be_read_by_everybody_and_fits(served, visit, tmp_pat
     await page.keyboard.press("Escape")
     await page.get_by_role("button", name="Sign out").click()
     await read_by_everybody(page, "sign-in", tmp_path)
+
+
+async def test_what_is_told_of_an_order_fits_a_small_page(served, visit):
+    """It names a worker's whole address, which has no place where a line may end."""
+    page = await visit(f"{served.url}/owner#token={served.token}")
+    await page.set_viewport_size(SIZES["narrow"])
+    await page.locator(f"[id='drain-{served.workers[2].address}']").click()
+    await page.locator("#ask-yes").click()
+    await expect(page.locator("#note")).to_contain_text(str(served.workers[2].address))
+    wide = await page.evaluate("() => document.documentElement.scrollWidth")
+    assert wide <= SIZES["narrow"]["width"]
