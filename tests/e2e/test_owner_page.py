@@ -29,6 +29,14 @@ def owner(network):
     return BrowserWallet(open_wallet(Path(stored.keystore), DEFAULT_KEYSTORE, password))
 
 
+@pytest.fixture(autouse=True)
+def everybody_readmitted(network):
+    """Leave no worker out of the network that other tests share, whatever a test here came to."""
+    yield
+    for kept in network.ok("pool", "excluded", "--as", "pool")["workers"]:
+        network.ok("pool", "readmit", kept["worker"], "--as", "pool")
+
+
 class OwnersEyes:
     """What the owner is told by the page's API, with the session that its browser has."""
 
