@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-from dataclasses import dataclass, field
-from urllib.parse import quote
 
 import httpx
 import pytest
 
+from made_pccs import MadePccs
 from poolhand.attestation.collateral import CollateralKey, QuoteCollateral
 from poolhand.attestation.pcs import COLLATERAL_FRESH_SECONDS, PCS_RETRY_SECONDS, PcsCollateral
 from poolhand.attestation.roots import SimulatedTrust
@@ -26,47 +26,9 @@ KEY = CollateralKey(EvidenceKind.TDX, MODEL, "platform")
 URL = "https://pccs.example"
 
 
-@dataclass
-class Service:
-    """A PCCS in memory."""
-
-    asked: list[str] = field(default_factory=list)
-    down: bool = False
-    odd: bytes | None = None
-
-    def answer(self, request: httpx.Request) -> httpx.Response:
-        path = request.url.path.split("/v4/")[1]
-        self.asked.append(path)
-        if self.down:
-            return httpx.Response(503)
-        if self.odd is not None:
-            return httpx.Response(200, content=self.odd)
-        parts = ROOT.trust().collateral[KEY.kind].parsed
-        chains = {
-            "pckcrl": ("SGX-PCK-CRL-Issuer-Chain", parts.pck_crl_issuer_chain),
-            "tcb": ("TCB-Info-Issuer-Chain", parts.tcb_info_issuer_chain),
-            "qe/identity": ("SGX-Enclave-Identity-Issuer-Chain", parts.qe_identity_issuer_chain),
-            "rootcacrl": ("Other", ""),
-        }
-        bodies = {
-            "pckcrl": parts.pck_crl,
-            "tcb": _signed("tcbInfo", parts.tcb_info, parts.tcb_info_signature),
-            "qe/identity": _signed(
-                "enclaveIdentity", parts.qe_identity, parts.qe_identity_signature
-            ),
-            "rootcacrl": parts.root_ca_crl.hex().encode(),
-        }
-        name, chain = chains[path]
-        return httpx.Response(200, content=bodies[path], headers={name: quote(chain)})
-
-
-def _signed(name: str, text: str, signature: bytes) -> bytes:
-    return f'{{"{name}":{text},"signature":"{signature.hex()}"}}'.encode()
-
-
 @pytest.fixture
-def service() -> Service:
-    return Service()
+def service() -> MadePccs:
+    return MadePccs(ROOT.trust().collateral)
 
 
 @pytest.fixture
@@ -130,6 +92,22 @@ async def test_a_kept_file_that_is_damaged_is_fetched_anew(service, http, tmp_pa
     file.write_text(json.dumps({"at": "x"}))
     await PcsCollateral(http, tmp_path, URL).collateral(KEY, NOW)
     assert len(service.asked) == 8
+
+
+async def test_what_is_at_hand_waits_for_no_other_models_answer(tmp_path):
+    async def answer(request):
+        if "50906" in str(request.url):
+            await asyncio.Event().wait()  # this model's answer never comes
+        return MadePccs(ROOT.trust().collateral).answer(request)
+
+    async with httpx.AsyncClient(transport=httpx.MockTransport(answer)) as http:
+        source = PcsCollateral(http, tmp_path, URL)
+        await source.collateral(KEY, NOW)
+        other = CollateralKey(EvidenceKind.TDX, "509060000000", "platform")
+        hangs = asyncio.create_task(source.collateral(other, NOW))
+        await asyncio.sleep(0)
+        await source.collateral(KEY, NOW)
+        hangs.cancel()
 
 
 @pytest.mark.parametrize(

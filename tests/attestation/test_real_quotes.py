@@ -10,9 +10,12 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import httpx
 import pytest
 
+from made_pccs import MadePccs
 from poolhand.attestation.collateral import CollateralKey, QuoteCollateral
+from poolhand.attestation.pcs import PcsCollateral
 from poolhand.attestation.verifier import DcapVerifier
 from poolhand.domain.tee.evidence import Evidence, QuotePolicy, TcbStatus
 from poolhand.domain.tee.framework import EvidenceKind
@@ -61,3 +64,16 @@ async def test_a_real_machine_is_verified_at_a_fixed_time(kind):
     with pytest.raises(AttestationRefused) as refused:
         await verifier.verify(Evidence(kind, changed), HARDENED, data, now)
     assert refused.value.reason is RefusalReason.SIGNATURE
+
+
+@pytest.mark.parametrize("kind", EvidenceKind)
+async def test_a_real_machine_is_verified_by_what_a_provisioning_service_gives(kind, tmp_path):
+    quote = (Path(FOLDER) / f"{kind}_quote").read_bytes()
+    found = Known(f"{kind}_quote").found
+    size = 48 + (384 if kind is EvidenceKind.SGX else 584)
+    now, data = UnixSeconds(found.issued + 60), quote[size - 64 : size]
+    with MadePccs({kind: found}).serving() as url:
+        async with httpx.AsyncClient(trust_env=False) as http:
+            verifier = DcapVerifier(PcsCollateral(http, tmp_path, url))
+            told = await verifier.verify(Evidence(kind, quote), HARDENED, data, now)
+    assert not told.is_simulated

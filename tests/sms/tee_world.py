@@ -12,7 +12,13 @@ from poolhand.domain.hashes import authorization_hash, challenge_request, eip191
 from poolhand.domain.ids import Address
 from poolhand.domain.onchain import Initialize
 from poolhand.domain.params import split_arguments
-from poolhand.domain.tee.evidence import Attested, QuoteReport, TcbStatus, check_report
+from poolhand.domain.tee.evidence import (
+    Attested,
+    QuotePolicy,
+    QuoteReport,
+    TcbStatus,
+    check_report,
+)
 from poolhand.domain.tee.framework import EvidenceKind, TeeFramework
 from poolhand.domain.tee.measurement import Measurement, measure_service
 from poolhand.domain.tee.refusal import AttestationRefused, RefusalReason
@@ -65,7 +71,11 @@ class TeeScene(SmsScene):
 
     def start(self, number: int = 0) -> None:
         world = TeeWorld(
-            self.verifier, self.clock, SystemEntropy(), {"tdx": PROPERTIES}, accepts_simulated=True
+            self.verifier,
+            self.clock,
+            SystemEntropy(),
+            {"tdx": PROPERTIES},
+            QuotePolicy(accepts_simulated=True),
         )
         self.app = assemble(self.chain.hub, self.keepers[number:], self.settings, URL, tee=world)
         self.http = httpx.AsyncClient(transport=httpx.ASGITransport(self.app), base_url=URL)

@@ -14,6 +14,7 @@ from tee_world import PROPERTIES, STAGE, TDX, TeeScene
 
 from poolhand.attestation.simulated_root import SimulatedRoot
 from poolhand.domain.sms_secret import SecretKind
+from poolhand.domain.tee.evidence import QuotePolicy
 from poolhand.domain.tee.measurement import measure_service
 from poolhand.domain.tee.sealing import open_sealed, public_key_of, report_data
 from poolhand.domain.tee.session import Service
@@ -41,11 +42,14 @@ class ByQuotes(TeeScene):
         told.write_text(json.dumps({"tdx": PROPERTIES.model_dump(mode="json")}))
         ROOT.trust().save(root)
         self.settings = replace(
-            self.settings, tee_properties=told, simulated_tee=root if trusts else None
+            self.settings,
+            tee_properties=told,
+            simulated_tee=root if trusts else None,
+            quotes=QuotePolicy(accepts_simulated=trusts),
         )
 
     def start(self, number: int = 0) -> None:
-        world = tee_world(self.settings)
+        world = tee_world(self.settings, httpx.AsyncClient())
         self.app = assemble(self.chain.hub, self.keepers[number:], self.settings, URL, tee=world)
         self.http = httpx.AsyncClient(transport=httpx.ASGITransport(self.app), base_url=URL)
 
@@ -114,4 +118,4 @@ def test_a_file_that_tells_no_properties_is_refused(tmp_path):
     for text in ("", "{}[", '{"tdx": {}}'):
         made.settings.tee_properties.write_text(text)
         with pytest.raises(UnfitProperties, match="JSON"):
-            tee_world(made.settings)
+            tee_world(made.settings, httpx.AsyncClient())

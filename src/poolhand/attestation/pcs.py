@@ -64,11 +64,12 @@ class PcsCollateral:
         """Return what quotes of this kind are judged by; it is stale only if none newer comes."""
         if not _MODEL.fullmatch(key.model) or key.authority not in _AUTHORITIES:
             raise CollateralMissing(f"no maker has a machine of model {key.model[:40]!r}")
+        known = self._kept.get(key)
+        if known is not None and _is_fresh(known, now):
+            return known[0]  # whoever has what it needs waits for no other model's answer
         async with self._asking:  # one question, however many quotes wait for the answer
             known = self._kept.get(key) or await asyncio.to_thread(self._read, key)
-            if known is not None and now < min(
-                known[1] + COLLATERAL_FRESH_SECONDS, known[0].expires
-            ):
+            if known is not None and _is_fresh(known, now):
                 self._keep(key, known)
                 return known[0]
             try:
@@ -164,6 +165,10 @@ class PcsCollateral:
             except ValueError:
                 return answer.content
         return (await self._ask(_revocations_of(signers))).content
+
+
+def _is_fresh(known: tuple[QuoteCollateral, UnixSeconds], now: UnixSeconds) -> bool:
+    return now < min(known[1] + COLLATERAL_FRESH_SECONDS, known[0].expires)
 
 
 def _bound(kept: OrderedDict[Any, Any]) -> None:

@@ -14,6 +14,7 @@ import dcap_qvl
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from poolhand.attestation.certified import check_certified
 from poolhand.attestation.collateral import CollateralKey, CollateralSource, QuoteCollateral
 from poolhand.attestation.roots import SimulatedTrust
 from poolhand.domain.json_text import parse_json
@@ -62,27 +63,33 @@ class DcapVerifier:
     """Verifies quotes of SGX (version 3) and TDX (versions 4 and 5)."""
 
     def __init__(
-        self, collateral: CollateralSource | None, simulated: Iterable[SimulatedTrust] = ()
+        self,
+        collateral: CollateralSource | None,
+        simulated: Iterable[SimulatedTrust] = (),
+        *,
+        maker_root: bytes | None = None,
     ) -> None:
         """Join what it trusts.
 
         Args:
             collateral: Of Intel; None: no quote but simulated ones is verified.
             simulated: Roots that its operator named.
+            maker_root: Certificate (DER) of who certifies hardware; None: Intel's. No setting
+                leads here: tests of the way of real quotes have another.
         """
-        self._collateral = collateral
+        self._collateral, self._maker_root = collateral, maker_root
         self._simulated: Mapping[bytes, SimulatedTrust] = {each.root: each for each in simulated}
 
     async def verify(
         self, evidence: Evidence, policy: QuotePolicy, report_data: bytes, now: UnixSeconds
     ) -> Attested:
         """Verify one quote; see ``ports.attestation.QuoteVerifier``."""
-        kind, model, authority, root = _read(evidence.quote)
+        kind, model, authority, certificates = _read(evidence.quote)
         if kind is not evidence.kind:
             raise AttestationRefused(
                 RefusalReason.WRONG_KIND, f"it came as one of {evidence.kind} and is of {kind}"
             )
-        trust = self._simulated.get(root)
+        trust = self._simulated.get(certificates[-1].public_bytes(Encoding.DER))
         if trust is not None:
             collateral = trust.collateral[kind]
         elif evidence.is_simulated:
@@ -90,17 +97,22 @@ class DcapVerifier:
                 RefusalReason.ROOT_NOT_TRUSTED, "its simulated root was not named to this verifier"
             )
         else:
-            collateral = await self._of_intel(CollateralKey(kind, model, authority), now)
+            key = CollateralKey(kind, model, authority)
+            collateral = await self._of_maker(key, certificates, now)
         _check_times(collateral, now)
-        told = _verified(evidence.quote, collateral, trust.root if trust else None, now)
+        root = trust.root if trust else self._maker_root
+        told = _verified(evidence.quote, collateral, root, now)
         report = _report(told, collateral, is_simulated=trust is not None)
         return check_report(report, policy, report_data)
 
-    async def _of_intel(self, key: CollateralKey, now: UnixSeconds) -> QuoteCollateral:
+    async def _of_maker(
+        self, key: CollateralKey, certificates: list[x509.Certificate], now: UnixSeconds
+    ) -> QuoteCollateral:
         if self._collateral is None:
             raise CollateralMissing(
                 "Intel's certificates are not at hand: set where they are asked for (--pccs-url)"
             )
+        check_certified(certificates, self._maker_root)  # before a stranger's word is asked for
         return await self._collateral.collateral(key, now)
 
 
@@ -108,16 +120,15 @@ def _malformed(why: str) -> AttestationRefused:
     return AttestationRefused(RefusalReason.MALFORMED, why)
 
 
-def _read(raw: bytes) -> tuple[EvidenceKind, str, str, bytes]:
-    """Return a quote's kind, model, authority and the root that it names (DER), all unverified."""
+def _read(raw: bytes) -> tuple[EvidenceKind, str, str, list[x509.Certificate]]:
+    """Return a quote's kind, model, authority and certificates (root last), all unverified."""
     if not 0 < len(raw) <= MOST_QUOTE:
         raise _malformed(f"it has {len(raw)} bytes")
     try:
         quote = dcap_qvl.parse_quote(raw)
         certificates = _certificates(quote.cert_chain_pem_bytes() or b"")
         kind = EvidenceKind.TDX if quote.is_tdx() else EvidenceKind.SGX
-        root = certificates[-1].public_bytes(Encoding.DER)
-        return kind, quote.fmspc(), quote.ca(), root
+        return kind, quote.fmspc(), quote.ca(), certificates
     except BaseException as fault:  # noqa: BLE001 - a panic of Rust is no Exception
         raise _of_library(fault) from None
 

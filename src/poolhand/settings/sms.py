@@ -6,11 +6,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from poolhand.domain.tee.evidence import QuotePolicy
 from poolhand.domain.units import Seconds
 from poolhand.settings.chain import ChainSettings
 from poolhand.settings.chains import chain_options, chain_settings
 from poolhand.settings.home import at_home
 from poolhand.settings.load import BadSetting, Option, Settings, web_url, whole
+from poolhand.settings.tee import QUOTE_OPTIONS, quote_policy_of, simulated_tee_file
 
 FRAMEWORKS: Final = ("tdx", "scone", "gramine")
 """Each has a store of its own, under a URL of its own."""
@@ -65,6 +67,8 @@ class SmsSettings:
             session is opened.
         simulated_tee: File of a simulated root of trust, whose quotes are taken; None: only
             hardware proves anything.
+        pccs_url: Service that gives what Intel's quotes are judged by; empty: none of them counts.
+        quotes: What is asked of every quote, measurements aside.
         guests: Measurements (MRTD) of TDX guests in which any app is let.
     """
 
@@ -79,6 +83,8 @@ class SmsSettings:
     most_secrets: int = 1_000_000
     tee_properties: Path | None = None
     simulated_tee: Path | None = None
+    pccs_url: str = ""
+    quotes: QuotePolicy = QuotePolicy()
     guests: tuple[bytes, ...] = ()
 
 
@@ -136,6 +142,7 @@ SMS_OPTIONS: Final[tuple[Option, ...]] = (
     Option("simulated-tee", "POOLHAND_SMS_SIMULATED_TEE", str, "",
            "file of a SIMULATED root of trust whose quotes are taken: it protects nothing; "
            "empty: only hardware proves anything"),
+    *QUOTE_OPTIONS,
     Option("tdx-guests", "POOLHAND_SMS_TDX_GUESTS", _measurements, "",
            "measurements (MRTD, 96 hexadecimal digits) of TDX guests in which apps run, with "
            "commas between them"),
@@ -168,7 +175,9 @@ def sms_settings(found: Settings) -> SmsSettings:
         rate_window=Seconds(found["rate-window"]),
         most_secrets=found["max-secrets"],
         tee_properties=at_home(found["tee-properties"]) if found["tee-properties"] else None,
-        simulated_tee=at_home(found["simulated-tee"]) if found["simulated-tee"] else None,
+        simulated_tee=simulated_tee_file(found),
+        pccs_url=found["pccs-url"],
+        quotes=quote_policy_of(found),
         guests=found["tdx-guests"],
     )
 

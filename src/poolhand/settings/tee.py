@@ -44,10 +44,7 @@ WORKER_TEE_OPTIONS: Final[tuple[Option, ...]] = (
            "file of a simulated machine, whose quotes are given instead: nothing is kept secret; "
            "empty: this machine's own"),
 )  # fmt: skip
-POOL_TEE_OPTIONS: Final[tuple[Option, ...]] = (
-    Option("simulated-tee", "POOLHAND_SIMULATED_TEE", str, "",
-           "file of a simulated root, by which workers may prove enclaves that keep nothing "
-           "secret; empty: hardware alone counts"),
+QUOTE_OPTIONS: Final[tuple[Option, ...]] = (
     Option("pccs-url", "POOLHAND_PCCS_URL", web_url, "",
            "service that gives what Intel's quotes are judged by: Intel's own "
            "(https://api.trustedservices.intel.com) or a cache of it; empty: none counts"),
@@ -55,6 +52,13 @@ POOL_TEE_OPTIONS: Final[tuple[Option, ...]] = (
            "how a machine with enclaves may stand, in Intel's words, separated by commas"),
     Option("tcb-advisories", "POOLHAND_TCB_ADVISORIES", _advisories, "",
            "Intel's advisories that one below UpToDate may have, separated by commas"),
+)  # fmt: skip
+"""How quotes of hardware are judged, by pools and by secret management services."""
+POOL_TEE_OPTIONS: Final[tuple[Option, ...]] = (
+    Option("simulated-tee", "POOLHAND_SIMULATED_TEE", str, "",
+           "file of a simulated root, by which workers may prove enclaves that keep nothing "
+           "secret; empty: hardware alone counts"),
+    *QUOTE_OPTIONS,
 )  # fmt: skip
 
 
@@ -69,7 +73,7 @@ def simulated_tee_file(found: Mapping[str, object]) -> Path | None:
 
 
 def quote_policy_of(found: Mapping[str, object]) -> QuotePolicy:
-    """Return what quotes are asked, from values of ``POOL_TEE_OPTIONS``."""
+    """Return what quotes are asked, from values of ``QUOTE_OPTIONS`` and ``simulated-tee``."""
     statuses, advisories = found["tcb-levels"], found["tcb-advisories"]
     assert isinstance(statuses, frozenset)
     assert isinstance(advisories, frozenset)

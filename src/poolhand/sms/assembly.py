@@ -54,14 +54,14 @@ class TeeWorld:
         clock: Judges them, and ends sessions.
         entropy: Names sessions.
         properties: What runs around apps, by framework.
-        accepts_simulated: Whether a simulated root is taken.
+        policy: Asked of every quote, measurements aside.
     """
 
     verifier: QuoteVerifier
     clock: Clock
     entropy: Entropy
     properties: Mapping[str, TeeProperties]
-    accepts_simulated: bool = False
+    policy: QuotePolicy = QuotePolicy()
 
 
 def tee_face(
@@ -72,8 +72,7 @@ def tee_face(
     chain, challenges = TasksOnChain(hub, framework), TaskChallenges(store)
     gathering = SecretGathering(hub, store, challenges)
     properties = world.properties.get(store.name)
-    policy = QuotePolicy(accepts_simulated=world.accepts_simulated)
-    measurements = ServiceMeasurements(hub, framework, properties, policy, settings.guests)
+    measurements = ServiceMeasurements(hub, framework, properties, world.policy, settings.guests)
     sessions = OpenSessions(
         chain, gathering, world.verifier, world.clock, world.entropy, store.note_release
     )

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from contextlib import ExitStack, closing
 from socket import socket
 
+import httpx
 import structlog
 
 from poolhand.chain import connect
@@ -13,13 +14,14 @@ from poolhand.observe.recursion import guard_recursion
 from poolhand.observe.retry import ChainRetry, chain_outage
 from poolhand.ports.chain import Hub
 from poolhand.settings.sms import SmsSettings
-from poolhand.sms.assembly import assemble, keepers_of
+from poolhand.sms.assembly import TeeWorld, assemble, keepers_of
 from poolhand.sms.keeping import open_secrets
 from poolhand.sms.tee_world import tee_world
 from poolhand.store.sms.database import SecretsDatabase
 from poolhand.transport.asgi import bind, port_of, serve_on
 from poolhand.transport.clock import SystemClock
 from poolhand.transport.plumbing import first_of
+from poolhand.web.trusted import trusted
 
 _log = structlog.get_logger()
 
@@ -41,10 +43,14 @@ async def serve(settings: SmsSettings, ready: Callable[[str], None] | None = Non
         listeners = [stack.enter_context(bind(settings.host, port)) for _, port in settings.stores]
         database = stack.enter_context(closing(open_secrets(settings.secrets)))
         retry = ChainRetry(SystemClock(), chain_outage("the service"), lasts=False)
-        async with connect(settings.chain, retry) as chain:
+        async with (
+            httpx.AsyncClient(verify=trusted(environment=True)) as http,
+            connect(settings.chain, retry) as chain,
+        ):
             database.claim(chain.facts.chain_id, chain.facts.hub)
-            watcher = chain.watcher
-            await _serve(settings, chain.hub, database, listeners, lambda: watcher.trouble, ready)
+            watcher, tee = chain.watcher, tee_world(settings, http)
+            apart = (listeners, lambda: watcher.trouble, ready, tee)
+            await _serve(settings, chain.hub, database, *apart)
 
 
 async def _serve(
@@ -54,8 +60,9 @@ async def _serve(
     listeners: list[socket],
     trouble: Callable[[], str],
     ready: Callable[[str], None] | None,
+    tee: TeeWorld | None,
 ) -> None:
-    keepers, tee = keepers_of(hub, database, settings), tee_world(settings)
+    keepers = keepers_of(hub, database, settings)
     serving = []
     for number, listener in enumerate(listeners):
         first = keepers[number]
