@@ -32,7 +32,9 @@ from poolhand.domain.onchain import (
     TransferCoin,
     TransferRlc,
     Withdraw,
+    WithdrawTo,
 )
+from poolhand.domain.payout import BadPayoutAddress
 from poolhand.domain.signing_policy import (
     LONGEST_LIFE,
     MOST_DEPOSITS,
@@ -112,8 +114,37 @@ def test_no_more_deposits_are_signed_than_can_be_remembered(policy):
     assert check_transaction(policy, transaction(WORK["reveal"], policy), signed) == 0
 
 
+@pytest.mark.parametrize("policy", [POLICY, NATIVE], ids=["token", "native"])
+def test_stake_is_withdrawn_to_the_one_address_that_the_operator_has_named(policy):
+    def paid(to):
+        return transaction(WithdrawTo(to, NanoRlc(2**60)), policy)
+
+    home, others = Address(b"\x70" * 20), (OTHER, WALLET, HUB, POOL)
+    refused(Rule.PAYOUT, paid(home), policy)
+    agreed = replace(policy, payout=home)
+    built = paid(home)
+    assert check_transaction(agreed, built, {}) == 0
+    for other in others:
+        refused(Rule.PAYOUT, paid(other), agreed)
+    longer = replace(built, data=built.data + bytes(32))
+    dirty = replace(built, data=built.data[:36] + b"\x01" * 12 + built.data[48:])
+    refused(Rule.PAYOUT, longer, agreed)
+    refused(Rule.PAYOUT, dirty, agreed)
+    refused(Rule.VALUE, replace(built, value=Wei(1)), agreed)
+    refused(Rule.CONTRACT, replace(built, to=OTHER), agreed)
+    refused(Rule.METHOD, transaction(Withdraw(NanoRlc(1)), policy), agreed)
+
+
+@pytest.mark.parametrize("bad", [WALLET, HUB, POOL, RLC, ZERO_ADDRESS])
+def test_a_signer_agrees_to_no_payment_that_nobody_would_have(bad):
+    unmet = SigningPolicy(WALLET, HUB, POOL, URL, False, CAP, MOST, payout=bad)
+    with pytest.raises(BadPayoutAddress):
+        unmet.met(CHAIN, RLC)
+
+
 OTHERS = {
     "withdraw": (Withdraw(NanoRlc(1)), Rule.METHOD),
+    "withdraw to somebody": (WithdrawTo(OTHER, NanoRlc(1)), Rule.PAYOUT),
     "initialize": (Initialize(((TASK, 0),)), Rule.METHOD),
     "finalize": (Finalize(TASK, b"", b""), Rule.METHOD),
     "reopen": (Reopen(TASK), Rule.METHOD),

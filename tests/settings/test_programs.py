@@ -191,3 +191,17 @@ def test_prices_are_rlc_by_category():
     assert settings.prices == {0: NanoRlc(1_500_000_000), 3: NanoRlc(0)}
     with pytest.raises(BadSetting, match="category=RLC"):
         load(pool.POOL_OPTIONS, {"prices": "1.5"}, values)
+
+
+def test_who_is_paid_is_a_setting_of_the_worker_and_its_signer_and_has_what_it_is_sent():
+    home, apart = "0x" + "70" * 20, {"POOLHAND_SIGNER": "/run/s", "POOLHAND_SIGNER_PEER": "1"}
+    told = {"POOLHAND_PAYOUT_ADDRESS": home}
+    assert made().payout_address is None
+    assert made(**told).payout_address == Address.parse(home)
+    signer = signer_settings(load(SIGNER_OPTIONS, {}, {**ENVIRON, **apart, **told}))
+    assert signer.payout_address == Address.parse(home)
+    for bad, words in ((HUB, "the hub"), (POOL, "workerpool")):
+        with pytest.raises(BadSetting, match=f"POOLHAND_PAYOUT_ADDRESS.*{words}"):
+            made(POOLHAND_PAYOUT_ADDRESS=bad)
+    with pytest.raises(BadSetting, match=r"payout-least.*more than 0"):
+        made(POOLHAND_PAYOUT_LEAST="0")

@@ -116,3 +116,20 @@ def test_hosts_that_apps_reach_stand_on_the_page_and_in_the_status_with_why_they
     assert hosts_told({**told(hosts=none)}) == "none of a.example:443: <no> image"
     assert "not known yet" in hosts_told(told(hosts={**allowed, "reached": False}))
     assert hosts_told({}) == ""
+
+
+def test_what_is_paid_out_to_whom_is_told_and_why_it_is_not():
+    found = {
+        "to": "0xcc", "keep_nrlc": 100 * 10**9, "least_nrlc": 10**9, "every_seconds": 86_400,
+        "paid_nrlc": 70 * 10**9, "under_way_nrlc": None, "not_before": 0, "problem": None,
+        "last": {"to": "0xcc", "nrlc": 20 * 10**9, "at": 1_700_000_000, "tx": "0x1", "block": 3},
+    }  # fmt: skip
+    facts = sections(told(payout=found))["facts"]
+    for part in ("70\u00a0RLC to 0xcc", "last 20\u00a0RLC 2023-11-14", "above 100\u00a0RLC"):
+        assert part in facts
+    assert "not paid" not in facts
+    facts = sections(told(payout={**found, "problem": "no <gas>"}))["facts"]
+    assert "no &lt;gas&gt;" in facts
+    assert "not paid" in facts
+    assert "Paid out" not in sections(told(payout=None))["facts"]
+    assert "Paid out" not in sections(told())["facts"]

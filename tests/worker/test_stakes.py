@@ -88,3 +88,19 @@ async def test_what_is_forgotten_is_forgotten_here_too(pool):
     await pool.offered(trust=10)
     await pool.blocks(11)
     assert task not in pool.member.chain_watch._stakes
+
+
+async def test_what_tasks_that_are_held_will_still_lock_is_known_once_the_chain_was_read(pool):
+    watch = pool.member.chain_watch
+    assert watch.stake_needed() == 0
+    task = await pool.offered(trust=10, active=False)
+    (deal,) = pool.world.deals
+    assert watch.stake_needed() in (None, deal.worker_stake)
+    await pool.world.settle()
+    assert watch.stake_needed() == deal.worker_stake
+    pool.initialize(deal)
+    await pool.blocks(12)
+    assert pool.chain.state.locked_of(pool.node.address) == deal.worker_stake
+    watch.look(task)
+    await pool.world.settle()
+    assert watch.stake_needed() == 0, "it is locked, and no longer free"

@@ -79,7 +79,7 @@ add_program(
     runs as the user whose number --peer tells, once; then the socket is taken away. What it may
     have signed follows from the settings here, which have the names of those of `worker start`:
     logins at this pool, uploads, and its own transactions within --gas-price-cap and
-    --most-deposit.
+    --most-deposit; stake is withdrawn to --payout-address alone.
 
     Start it again whenever it ends (with a worker that ends, too): a supervisor or Docker does so.
 

@@ -89,6 +89,7 @@ def unlocking(found: Settings, settings: WorkerSettings | SignerSettings) -> Unl
         gas_price_cap=chain.gas_price_cap,
         most_deposit=settings.most_deposit,
         chain_id=chain.chain_id,
+        payout=settings.payout_address,
     )
 
 

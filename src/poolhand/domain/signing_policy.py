@@ -18,6 +18,7 @@ from eth_hash.auto import keccak
 from poolhand.domain.errors import Refused
 from poolhand.domain.ids import Address
 from poolhand.domain.messages import LOGIN_LIFETIME, ResultUpload, WorkerLogin, pool_domain
+from poolhand.domain.payout import check_payout_address
 from poolhand.domain.transaction import UnsignedTransaction
 from poolhand.domain.units import (
     WEI_PER_NANO_RLC,
@@ -61,6 +62,7 @@ class Rule(StrEnum):
     GAS = "gas"
     PRICE = "price"
     DEPOSIT = "deposit"
+    PAYOUT = "payout"
 
 
 class OutsidePolicy(Refused):
@@ -87,6 +89,7 @@ class SigningPolicy:
         chain_id: None until the chain is met, where the settings name none.
         rlc: The token's contract; None on native chains, and until the chain is met.
         is_met: Whether the worker has told which chain it is on; it does so once.
+        payout: To whom alone stake may be withdrawn; None: to nobody.
     """
 
     wallet: Address
@@ -99,12 +102,14 @@ class SigningPolicy:
     chain_id: int | None = None
     rlc: Address | None = None
     is_met: bool = False
+    payout: Address | None = None
 
     def met(self, chain_id: int, rlc: Address | None) -> SigningPolicy:
         """Return the policy on a chain, of which a worker tells once, before it meets strangers.
 
         Raises:
             OutsidePolicy: It is another chain than the settings name, or was told otherwise.
+            BadPayoutAddress: What is paid out would go to nobody, or stay with the worker.
         """
         if self.is_met and (chain_id, rlc) != (self.chain_id, self.rlc):
             _refuse(Rule.CHAIN, "it was told of another chain before")
@@ -112,6 +117,8 @@ class SigningPolicy:
             _refuse(Rule.CHAIN, f"the settings name chain {self.chain_id}, not {chain_id}")
         if (rlc is None) is not self.native or rlc in (self.wallet, self.hub):
             _refuse(Rule.CONTRACT, "this is not how RLC is kept on the chain of the settings")
+        if self.payout is not None:
+            check_payout_address(self.payout, self.wallet, self.hub, self.workerpool, rlc)
         return replace(self, chain_id=chain_id, rlc=rlc, is_met=True)
 
 
@@ -233,6 +240,9 @@ def _check_work(policy: SigningPolicy, transaction: UnsignedTransaction) -> None
         return
     if transaction.to != policy.hub:
         _refuse(Rule.CONTRACT, f"it calls {transaction.to}, which is neither hub nor RLC")
+    if transaction.data[:4] == _WITHDRAW_TO:
+        _check_payout(policy, transaction.data)
+        return
     sizes = _WORK.get(transaction.data[:4])
     if sizes is None:
         _refuse(Rule.METHOD, "it calls a method of the hub that no worker calls")
@@ -240,6 +250,19 @@ def _check_work(policy: SigningPolicy, transaction: UnsignedTransaction) -> None
     size = len(transaction.data) - 4
     if not least <= size <= most or size % WORD_BYTES:
         _refuse(Rule.ARGUMENTS, f"it has {size} bytes of arguments")
+
+
+def _check_payout(policy: SigningPolicy, data: bytes) -> None:
+    """Check that free stake is withdrawn to the one address that the operator has named."""
+    if policy.payout is None:
+        _refuse(Rule.PAYOUT, "it withdraws stake, and the settings name no payout-address")
+    if data != _WITHDRAW_TO + data[4 : 4 + WORD_BYTES] + policy.payout.rjust(WORD_BYTES, b"\0"):
+        _refuse(
+            Rule.PAYOUT,
+            f"it withdraws stake to another than {policy.payout}, which the settings name",
+            "if payout-address was changed while a payment was under way, it is given up; else, if "
+            "this worker is unmodified, report it",
+        )
 
 
 def _refuse(rule: Rule, why: str, act: str = "") -> NoReturn:
@@ -267,6 +290,7 @@ def _approve_and_call(spender: Address, amount: int) -> bytes:
 
 _APPROVE: Final = _selector("approveAndCall(address,uint256,bytes)")
 _DEPOSIT: Final = _selector("deposit()")
+_WITHDRAW_TO: Final = _selector("withdrawTo(uint256,address)")
 _WORK: Final[Mapping[bytes, tuple[int, int]]] = {
     _selector("contribute(bytes32,bytes32,bytes32,address,bytes,bytes)"): (
         8 * WORD_BYTES,

@@ -11,6 +11,7 @@ from poolhand.domain.availability.schedule import parse_schedule
 from poolhand.domain.doctor.machine import LEAST_DISK
 from poolhand.domain.ids import Address
 from poolhand.domain.notice_targets import parse_mail_server, parse_targets
+from poolhand.domain.payout import PayoutTerms
 from poolhand.domain.units import ALL_RLC, NanoRlc, Seconds, parse_rlc, show_rlc
 from poolhand.settings.load import BadSetting, Option, address, fraction, size, whole, words
 
@@ -96,6 +97,17 @@ def _rate(text: str) -> int:
     return value
 
 
+def _rlc_or_none(text: str) -> NanoRlc | None:
+    return _rlc(text) if text.strip() else None
+
+
+def _some_rlc(text: str) -> NanoRlc:
+    value = _rlc(text)
+    if value <= 0:
+        raise ValueError("it must be more than 0")
+    return value
+
+
 def _rlc(text: str) -> NanoRlc:
     value = parse_rlc(text)
     if value > ALL_RLC:
@@ -157,6 +169,13 @@ LIVE_OPTIONS: Final[tuple[Option, ...]] = (
            "Images come through the engine, which has no such limit"),
     Option("upload-rate", "POOLHAND_UPLOAD_RATE", _rate, "0",
            "bytes per second that results of tasks leave with; 0: as fast as it gets"),
+    Option("payout-keep", "POOLHAND_PAYOUT_KEEP", _rlc_or_none, "",
+           "RLC of stake, free and locked, that stays on the hub; what is above it is paid out to "
+           "payout-address; empty: nothing is paid out"),
+    Option("payout-least", "POOLHAND_PAYOUT_LEAST", _some_rlc, "1",
+           "RLC of one payment at least: each costs gas"),
+    Option("payout-every", "POOLHAND_PAYOUT_EVERY", parse_duration, "1d",
+           "time between two payments at least"),
 )  # fmt: skip
 """Every setting that may be changed while a worker runs."""
 LIVE_BY_KEY: Final[Mapping[str, Option]] = {option.key: option for option in LIVE_OPTIONS}
@@ -202,6 +221,7 @@ def preferences_of(
         least_free_disk=found["least-free-disk"],
         download_rate=found["download-rate"],
         upload_rate=found["upload-rate"],
+        payout=PayoutTerms(found["payout-keep"], found["payout-least"], found["payout-every"]),
     )
     told = contradiction(wanted, cpus, shortest)
     if told is not None:

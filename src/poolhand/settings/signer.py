@@ -13,7 +13,7 @@ from poolhand.settings.chains import chain_options, chain_settings
 from poolhand.settings.home import at_home
 from poolhand.settings.load import Option, Settings, whole
 from poolhand.settings.wallets import wallet_path
-from poolhand.settings.worker import SIGNER_SOCKET, WORKER_OPTIONS
+from poolhand.settings.worker import SIGNER_SOCKET, WORKER_OPTIONS, payout_address
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +26,7 @@ class SignerSettings:
         pool_url: Where its scheduler is reached.
         wallet: Keystore file.
         most_deposit: RLC that the worker turns into stake in all, at most (nRLC).
+        payout_address: To which stake may be withdrawn; None: to none.
         socket: Where the worker connects.
         peer: Number of the user as whom it does.
     """
@@ -35,6 +36,7 @@ class SignerSettings:
     pool_url: str
     wallet: Path
     most_deposit: NanoRlc
+    payout_address: Address | None
     socket: Path
     peer: int
 
@@ -42,7 +44,7 @@ class SignerSettings:
 _OF_WORKER: Final = frozenset(
     (
         *("core-url", "pool-address", "wallet", "keystore", "password-file", "wallet-password"),
-        "most-deposit",
+        *("most-deposit", "payout-address"),
         *(option.key for option in chain_options()),
     )
 )
@@ -65,6 +67,7 @@ def signer_settings(found: Settings) -> SignerSettings:
         pool_url=found["core-url"],
         wallet=wallet_path(found),
         most_deposit=found["most-deposit"],
+        payout_address=payout_address(found),
         socket=at_home(found["socket"]),
         peer=found["peer"],
     )

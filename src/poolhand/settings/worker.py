@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from poolhand.domain.doctor.findings import CheckOutcome
 from poolhand.domain.doctor.machine import judge_cpus, usual_slots
 from poolhand.domain.ids import Address
+from poolhand.domain.payout import BadPayoutAddress, check_payout_address
 from poolhand.domain.tee.framework import TeeFramework
 from poolhand.domain.units import NanoRlc, Seconds, parse_rlc
 from poolhand.settings.app_network import APP_NETWORK_OPTIONS, AppNetworkSettings, app_network_of
@@ -96,6 +97,7 @@ class WorkerSettings:
         status_port: Of the local status page, on loopback; 0 chooses one.
         locks: Folder of this machine's wallet locks.
         most_deposit: RLC that a running worker turns into stake in all, at most (nRLC).
+        payout_address: Of whom earnings are paid out to; None: they stay stake.
         live: What may be changed while it runs, as it is started with.
         engine_cpus: Processors that tasks can be given; None: nobody knows, of another computer's.
         upgrade_from: Who signs the versions that it installs by itself; None: nobody.
@@ -145,6 +147,7 @@ class WorkerSettings:
     status_port: int
     locks: Path
     most_deposit: NanoRlc
+    payout_address: Address | None
     live: Settings
     engine_cpus: int | None
     upgrade_from: Address | None
@@ -201,6 +204,11 @@ SIGNER_SOCKET: Final = Option(
     "signer", "POOLHAND_SIGNER", str, "",
     "Unix socket of a signer that runs apart, in another container or as another user, and has the "
     "wallet; empty: the worker starts its own",
+)  # fmt: skip
+PAYOUT_ADDRESS: Final = Option(
+    "payout-address", "POOLHAND_PAYOUT_ADDRESS", _address_or_none, "",
+    "address to which the worker pays out what it has earned beyond the stake that it keeps "
+    "(payout-keep); its key is needed nowhere here; empty: earnings stay stake",
 )  # fmt: skip
 TEE_VARIABLES: Final = (
     "IEXEC_WORKER_TEE_COMPUTE_MAX_HEAP_SIZE_GB",
@@ -285,6 +293,7 @@ WORKER_OPTIONS: Final[tuple[Option, ...]] = (
            "port of the local status page; 0: any free one"),
     Option("most-deposit", "POOLHAND_MOST_DEPOSIT", parse_rlc, "1000",
            "RLC that the worker turns into stake while it runs, in all, at most"),
+    PAYOUT_ADDRESS,
     *LIVE_OPTIONS,
     Option("upgrade-from", "POOLHAND_UPGRADE_FROM", _address_or_none, "",
            "address of the pool's owner, whose signed newer versions are to be installed between "
@@ -371,12 +380,29 @@ def worker_settings(
         status_port=found["status-port"],
         locks=found["locks"],
         most_deposit=found["most-deposit"],
+        payout_address=payout_address(found),
         live=found.only(LIVE_BY_KEY),
         engine_cpus=engine_cpus,
         upgrade_from=found["upgrade-from"],
         is_trial=found["trial"],
         vm_kernel=vm_kernel(found),
     )
+
+
+def payout_address(found: Settings) -> Address | None:
+    """Return whom earnings are paid out to.
+
+    Raises:
+        BadSetting: Nothing would ever be paid, or nobody would have it.
+    """
+    to: Address | None = found["payout-address"]
+    if to is None:
+        return None
+    try:
+        check_payout_address(to, None, chain_settings(found).hub, found["pool-address"], None)
+    except BadPayoutAddress as fault:
+        raise BadSetting(f"payout-address ({found.origin('payout-address')}): {fault}") from None
+    return to
 
 
 def _signer(found: Settings) -> Path | None:

@@ -59,6 +59,7 @@ class UnlockWallet:
     gas_price_cap: Annotated[Wei, _WEI]
     most_deposit: Annotated[NanoRlc, _COUNT]
     chain_id: Annotated[int | None, optional(_COUNT)]
+    payout: Annotated[Address | None, optional(_ADDRESS)] = None
 
     def policy(self, wallet: Address) -> SigningPolicy:
         """Return what may be signed with the wallet that was opened."""
@@ -71,6 +72,7 @@ class UnlockWallet:
             self.gas_price_cap,
             self.most_deposit,
             self.chain_id,
+            payout=self.payout,
         )
 
 

@@ -16,9 +16,9 @@ import structlog
 
 from poolhand.domain.errors import ChainUnreachable, IllegalTransition
 from poolhand.domain.ids import Address, TaskId
-from poolhand.domain.onchain import EventKind, TaskView
+from poolhand.domain.onchain import ContributionStatus, EventKind, TaskView
 from poolhand.domain.partial import Partial
-from poolhand.domain.replicate.machine import Ended, Replicate, Settled
+from poolhand.domain.replicate.machine import Ended, Flow, Replicate, Settled
 from poolhand.domain.replicate.news import BLOCKS_THAT_SETTLE, DOUBTS, news_of
 from poolhand.domain.replicate.status import Status
 from poolhand.domain.units import BlockNumber, NanoRlc, Seconds
@@ -140,6 +140,24 @@ class ChainWatch:
         """Return what a replicate that is held has at stake, as last seen."""
         view, worker_stake = self._stakes.get(task_id, (None, None))
         return stake_of(self._shell.replicates[task_id], view, worker_stake)
+
+    def stake_needed(self) -> NanoRlc | None:
+        """Return what tasks that are held will still lock (nRLC); None: not known of all of them.
+
+        Those of which the chain was not read yet are looked at soon.
+        """
+        needed = 0
+        for task_id, each in self._held().items():
+            if each.offer.flow is not Flow.STANDARD:
+                continue
+            view, worker_stake = self._stakes.get(task_id, (None, None))
+            if view is None or worker_stake is None:
+                self.look_at_all()
+                return None
+            own = next(iter(view.contributions.values()), None)
+            if own is None or own.status is ContributionStatus.UNSET:
+                needed += worker_stake
+        return NanoRlc(needed)
 
     def _held(self) -> dict[TaskId, Replicate]:
         held = self._shell.replicates.items()

@@ -135,6 +135,32 @@ def newer(told: ToldStatus) -> str:
     return f"version {found['version']} is there, signed by {found['signed_by']}: {how}"
 
 
+def payout_told(told: ToldStatus, moment: Callable[[int], str]) -> str:
+    """Tell what is paid out to whom, and when next; empty where nothing is.
+
+    Args:
+        told: What the worker tells.
+        moment: Writes a moment (Unix seconds).
+    """
+    found = told.get("payout")  # a worker of an older version tells none
+    if not found:
+        return ""
+    parts = [f"{words.amount(found['paid_nrlc'])} to {found['to']}"]
+    if last := found["last"]:
+        parts.append(f"last {words.amount(last['nrlc'])} {moment(last['at'])}")
+    if found["under_way_nrlc"]:
+        parts.append(f"{words.amount(found['under_way_nrlc'])} under way")
+    if found["problem"]:
+        parts.append(found["problem"])
+    else:
+        parts.append(
+            f"what is above {words.amount(found['keep_nrlc'])} of stake, every "
+            f"{span(found['every_seconds'])} at most, "
+            f"{words.amount(found['least_nrlc'])} at least"
+        )
+    return "; ".join(parts)
+
+
 def earned(row: ToldStatus | None) -> tuple[str, str]:
     """Tell what was earned, and by how many tasks; None: it is not known yet."""
     if row is None:

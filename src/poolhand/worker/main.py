@@ -17,6 +17,7 @@ from poolhand.domain.deal import Workerpool
 from poolhand.domain.doctor.network import no_such_pool
 from poolhand.domain.gpu import Gpu
 from poolhand.domain.messages import Nonce
+from poolhand.domain.payout import check_payout_address
 from poolhand.keys.keystore import open_wallet
 from poolhand.keys.lock import WalletLock
 from poolhand.keys.own_signer import OwnSigner
@@ -160,6 +161,9 @@ async def _find_world(
         settings = replace(settings, cpus=engine.slots)
         retry = _retry(journal)
         chain = await stack.enter_async_context(connect(settings.chain, retry))
+        if (to := settings.payout_address) is not None:
+            facts = chain.facts
+            check_payout_address(to, wallet.address, facts.hub, settings.pool, facts.rlc)
         meet(chain.facts)
         pool = await retry.ask(lambda: chain.hub.workerpool(settings.pool))
         if pool is None:
@@ -313,6 +317,8 @@ def _worker(
         gpus=world.gpus,
         tee=world.tee,
         waiting=lambda: client.waiting if client.is_ready else 1,
+        payout_to=settings.payout_address,
+        payout_journal=Section(world.journal, "payout"),
         parts=parts,
     )
 
@@ -328,6 +334,7 @@ async def _take_up(
     """Recover what the worker holds and was told, clear away the rest, and follow the chain."""
     head = await worker.retry.ask(hub.head)
     worker.shell.recover(sudden=life.begin())
+    worker.payouts.recover()
     tasks.create_task(life.keep_looking(clock))
     control.recover()
     tasks.create_task(control.keep_time())

@@ -76,6 +76,7 @@ class WorkerTeller:
         presence: Of somebody at its computer.
         engine: Runs its apps, and gives them GPUs.
         upgrade: Tells of a newer version; None: none is known.
+        payout: Tells what is paid out to whom; None: nothing.
     """
 
     def __init__(
@@ -88,10 +89,11 @@ class WorkerTeller:
         presence: PresenceWatch,
         engine: AppEngine,
         upgrade: Callable[[], dict[str, Any] | None] = lambda: None,
+        payout: Callable[[], dict[str, Any] | None] = lambda: None,
     ) -> None:
         self._who, self._member, self._wallet, self._heads = who, member, wallet, heads
         self._hours, self._presence = hours, presence
-        self._engine, self._upgrade = engine, upgrade
+        self._engine, self._upgrade, self._payout = engine, upgrade, payout
 
     def show(self) -> dict[str, Any]:
         """Show its standing, its money, what it holds and why it takes nothing new."""
@@ -128,6 +130,7 @@ class WorkerTeller:
             "chain": _chain(self._heads),
             "gas": _gas(self._wallet),
             "stake": _account(self._wallet),
+            "payout": self._payout(),
             "offers": asdict(standing.offers),
             "unread": dict(member.shell.unread),
             "replicates": [

@@ -104,8 +104,8 @@ class WalletWatch:
             self.account = (await self._hub.accounts([worker]))[worker]
             self._appraised = head.timestamp
 
-    def deposited(self, account: Account) -> None:
-        """Note the account as a deposit left it."""
+    def moved(self, account: Account) -> None:
+        """Note the account as a deposit or a payment left it."""
         self.account = account
 
     def _judge(self, means: Means) -> None:

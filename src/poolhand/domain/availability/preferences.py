@@ -9,7 +9,8 @@ from poolhand.domain.availability.schedule import ALWAYS, ALWAYS_OPEN, Schedule
 from poolhand.domain.doctor.machine import LEAST_DISK
 from poolhand.domain.ids import Address
 from poolhand.domain.notice_targets import MailServer, NoticeTargets
-from poolhand.domain.units import NanoRlc, Seconds
+from poolhand.domain.payout import PayoutTerms
+from poolhand.domain.units import DAY, NanoRlc, Seconds
 
 IMAGES_KEPT: Final = 20 * 1024**3
 """Bytes of images that are kept where the operator has decided nothing."""
@@ -37,6 +38,7 @@ class Preferences:
         pauses_on_battery: Whether nothing is begun while a battery feeds the computer.
         rest_while: Programs (in lower case) while one of which runs nothing is begun.
         hottest: Of the processors (°C), above which nothing is begun; None: it does not matter.
+        payout: How much stake is kept, and how often the rest is paid out.
         download_rate, upload_rate: Of the data and results of tasks (bytes per second); 0: any.
     """
 
@@ -62,6 +64,7 @@ class Preferences:
     hottest: float | None = None
     download_rate: int = 0
     upload_rate: int = 0
+    payout: PayoutTerms = PayoutTerms(None, NanoRlc(1), DAY)
 
     @property
     def hours_a_week(self) -> float:

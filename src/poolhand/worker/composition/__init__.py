@@ -29,6 +29,7 @@ from poolhand.ports.journal import Journal
 from poolhand.ports.machine_use import MachineUse
 from poolhand.ports.runtime import ContainerOutcome, ContainerRuntime
 from poolhand.ports.tunnels import NO_TUNNELS, Tunnels
+from poolhand.store.memory import MemoryJournal
 from poolhand.worker.allowed_places import AllowedPlaces
 from poolhand.worker.app_feeds import AppFeeds
 from poolhand.worker.beneficiary_keys import BeneficiaryKeys
@@ -43,6 +44,7 @@ from poolhand.worker.image_cache import UntouchedImages
 from poolhand.worker.live_settings import LiveSettings
 from poolhand.worker.offers import OfferIntake, OfferTerms
 from poolhand.worker.parts import WorkerParts
+from poolhand.worker.payouts import Payouts
 from poolhand.worker.pool_member import PoolMember
 from poolhand.worker.presence_watch import PresenceWatch
 from poolhand.worker.reports import PoolLink, PoolReports
@@ -92,6 +94,8 @@ class Worker:
         gpus: That tasks are given which need one.
         tee: How it runs confidential tasks; None: not at all.
         waiting: How many messages to the pool are yet to be written.
+        payout_to: Whom earnings are paid out to; None: they stay stake.
+        payout_journal: Of that; None, in simulations: in memory.
         parts: What is put together in another way, by an adversary.
     """
 
@@ -127,6 +131,8 @@ class Worker:
         gpus: Sequence[Gpu] = (),
         tee: TeeTerms | None = None,
         waiting: Callable[[], int] = lambda: 0,
+        payout_to: Address | None = None,
+        payout_journal: Journal | None = None,
         parts: WorkerParts = HONEST,
     ) -> None:
         replicates = dict[TaskId, Replicate]()
@@ -247,7 +253,19 @@ class Worker:
         self.member.joined.connect(self.feeds.leave_all)
         self.member.joined.connect(lambda: self.computations.tell_again(replicates))
         self.member.followed.connect(self.feeds.follow)
-        self.depositor = Depositor(wallet, chain.stake, watcher, watches.wallet.deposited)
+        self.depositor = Depositor(wallet, chain.stake, watcher, watches.wallet.moved)
+        self.payouts = Payouts(
+            payout_to,
+            lambda: self.live.now.payout,
+            wallet,
+            chain.stake.at_head,
+            watches.chain.stake_needed,
+            chain.retry,
+            payout_journal or MemoryJournal(),
+            clock,
+            boundary,
+            watches.wallet.moved,
+        )
         self.sweep = Sweep(self.shell, sandbox.engine, sandbox.folders, boundary, tasks)
 
         # what whoever serves or simulates the worker takes by name
@@ -278,6 +296,7 @@ class Worker:
             partial(self._follow_events, first),
             self.head_watch.follow_heads,
             self.head_watch.watch_for_heads,
+            self.payouts.keep_paying,
         ):
             self._tasks.create_task(keep())
 

@@ -80,7 +80,14 @@ class LiveParts:
         member, wallet = worker.member, worker.wallet_watch
         habits = worker.hours, worker.presence
         status = WorkerTeller(
-            who, member, wallet, worker.head_watch, *habits, worker.engine, upgrade
+            who,
+            member,
+            wallet,
+            worker.head_watch,
+            *habits,
+            worker.engine,
+            upgrade,
+            worker.payouts.show,
         )
         facts = chain.facts
         owner = f"{who.worker}@{facts.hub}@{facts.chain_id}"

@@ -7,6 +7,7 @@ from html import escape
 from typing import Final
 
 from poolhand.domain.text import shown
+from poolhand.domain.units import show_moment
 from poolhand.transport.page.html import (
     badge,
     facts,
@@ -30,6 +31,7 @@ from poolhand.worker.live_words import (
     hosts_told,
     newer,
     passed_over,
+    payout_told,
     says,
     state,
     used,
@@ -244,6 +246,7 @@ def _facts(told: ToldStatus) -> str:
         ("Sandbox", _sandbox(told["sandbox"])),
         *_gpus(told["gpus"]),
         *_hosts(hosts_told(told)),
+        *_payout(told),
         ("Folder", text(told["folder"])),
         ("Version", text(told["version"])),
     ]
@@ -266,6 +269,15 @@ def _gpus(found: Sequence[ToldStatus]) -> tuple[tuple[str, str], ...]:
 def _hosts(found: str) -> tuple[tuple[str, str], ...]:
     """Write which hosts apps reach; nothing where none is allowed."""
     return (("Hosts that apps reach", text(found)),) if found else ()
+
+
+def _payout(told: ToldStatus) -> tuple[tuple[str, str], ...]:
+    """Write what is paid out to whom; nothing where earnings stay stake."""
+    found = told.get("payout")
+    if not found:
+        return ()
+    trouble = f" {badge('not paid', 'bad')}" if found["problem"] else ""
+    return (("Paid out", text(payout_told(told, show_moment)) + trouble),)
 
 
 def _sandbox(found: ToldStatus | None) -> str:
