@@ -34,6 +34,7 @@ MEASUREMENTS: Final[Mapping[str, Measurement]] = {
     "bag": Measurement("a bag of tasks from the deal to the last payment"),
     "worker_memory": Measurement("a worker after 1,000 tasks", needs_engine=True),
     "live": Measurement("what watching a worker costs it", needs_engine=True),
+    "logs": Measurement("lines of a running app at their reader", needs_engine=True),
     "overhead": Measurement("overhead per task on a real network", needs_engine=True),
     "functions": Measurement(
         "200 calls of a second by client.map, beside containers by hand", needs_engine=True
@@ -128,6 +129,13 @@ FIGURES: Final = (
            "< 120", "245", "MB"),
     Figure("worker watched by a page, more of a core", "live.page_share", "live", "< 0.02", "none"),
     Figure("  by `worker top`", "live.terminal_share", "live", "< 0.02", "none"),
+    Figure("a line of a running app at its reader, p50", "logs.alone.p50", "logs", "< 1000",
+           "none", "ms"),
+    Figure("  p95", "logs.alone.p95", "logs", "< 1000", "none", "ms"),
+    Figure("  p95 beside an app that floods the same worker", "logs.beside_flood.p95", "logs",
+           "< 1000", "none", "ms"),
+    Figure("  a reader's share of a core of the pool", "logs.reader_share", "logs", "< 0.01",
+           "none"),
     Figure("list of 100,000 orders, p95", "market.list_ms_p95", "market", "< 30", "561", "ms"),
     Figure("  processor of each", "market.list_cpu_ms", "market", unit="ms"),
     Figure("signed orders published a second", "market.publish_per_s", "market", ">= 200", "31"),
