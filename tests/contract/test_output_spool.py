@@ -7,8 +7,8 @@ import pytest
 from poolhand.domain.app_lines import AppLine
 from poolhand.domain.ids import Address, TaskId
 from poolhand.domain.line_window import LineRun
-from poolhand.domain.units import UnixSeconds
-from poolhand.ports.output_spool import BYTES_PER_ENTRY, SpoolBounds
+from poolhand.domain.units import KIB, UnixSeconds
+from poolhand.ports.output_spool import BYTES_PER_ENTRY, KEPT_BYTES_AT_ONCE, SpoolBounds
 from poolhand.store.output_memory import MemoryOutputSpool
 from poolhand.store.output_spool import SqlOutputSpool
 
@@ -54,6 +54,26 @@ async def test_lines_come_back_by_their_numbers(spool):
     assert await every(spool, TASK, ANN, 8) == []
     assert await spool.numbers(TASK) == {ANN: 8, BOB: 1}
     assert await spool.numbers(OTHER) == {}
+
+
+@pytest.mark.parametrize("kind", [MemoryOutputSpool, SqlOutputSpool])
+async def test_lines_that_came_one_by_one_are_read_many_at_once(tmp_path, kind):
+    where = [f"sqlite:///{tmp_path}/output.db"] if kind is SqlOutputSpool else []
+    spool = kind(*where)
+    for number in [*range(150), *range(200, 230)]:
+        spool.keep(TASK, ANN, lines(number, f"line {number}"), UnixSeconds(1))
+    first = await spool.run(TASK, ANN, 0)
+    assert (first.first, first.end) == (0, 150)
+    assert first.lines[149].text == "line 149"
+    rest = await spool.run(TASK, ANN, 150)
+    assert (rest.first, rest.end) == (200, 230)
+    for number in range(300, 340):
+        spool.keep(TASK, ANN, lines(number, "x" * KIB * 8), UnixSeconds(1))
+    large = await spool.run(TASK, ANN, 300)
+    assert 1 <= len(large.lines) * 8 * KIB <= KEPT_BYTES_AT_ONCE
+    spool.keep(OTHER, ANN, lines(0, "x" * 2 * KEPT_BYTES_AT_ONCE), UnixSeconds(1))
+    assert (await spool.run(OTHER, ANN, 0)).end == 1  # one is read whatever its size
+    spool.close()
 
 
 async def test_what_is_told_again_is_not_kept_twice(spool):

@@ -158,6 +158,16 @@ async def test_every_reader_is_told_every_line_once_in_order(office):
         assert resumed.lines == [(2, "c")]
 
 
+async def test_who_comes_late_has_caught_up_after_a_few_events(office):
+    world, _, task, worker = office
+    async with reading(world, task):
+        for number in range(400):  # an app that prints a line now and then
+            await worker.says(TaskOutput(task, number, lines(f"step {number}"), is_last=False))
+    async with reading(world, task) as late:
+        await pass_time(world, 0.5)
+        assert [number for number, _ in late.lines] == list(range(400))
+
+
 async def test_a_flood_is_bounded_and_what_a_slow_reader_lost_is_counted(office):
     world, _, task, worker = office
     async with reading(world, task) as reader:

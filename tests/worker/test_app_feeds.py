@@ -17,7 +17,13 @@ from poolhand.domain.replicate.machine import Ended, step
 from poolhand.domain.replicate.status import Status
 from poolhand.wire.messages import Aborted, FollowTask, Logs, TaskOutput, WorkProgress
 from poolhand.worker import app_feeds
-from poolhand.worker.app_feeds import BYTES_IN_WINDOW, BYTES_TOLD_AT_ONCE, MOST_FOLLOWED
+from poolhand.worker.app_feeds import (
+    BETWEEN_TELLINGS,
+    BYTES_IN_WINDOW,
+    BYTES_TOLD_AT_ONCE,
+    MOST_FOLLOWED,
+    OUTPUTS_TOLD_IN_TURN,
+)
 from poolhand.worker.work_looks import app_progress, drop_progress
 
 
@@ -224,6 +230,71 @@ async def test_nothing_is_added_while_other_messages_wait(running):
     running.node.worker.feeds._waiting = lambda: 0
     await pass_time(running)
     assert (1, "one") in output(running)
+
+
+class OneSession:
+    """A session that writes what it was handed when a test says so."""
+
+    def __init__(self, feeds) -> None:
+        self.queue, self.told = [], []
+        feeds._send, feeds._waiting = self.queue.append, lambda: len(self.queue)
+
+    def writes(self):
+        written, self.queue[:] = list(self.queue), []
+        self.told += [each for each in written if isinstance(each, TaskOutput)]
+        return written
+
+    async def turn(self, pool):
+        """Let the worker tell once; return what was written."""
+        pool.world.clock.advance(BETWEEN_TELLINGS * 1.01)
+        await pool.world.settle()
+        return self.writes()
+
+    def lines(self, task):
+        return [line.text for each in self.told if each.task_id == task for line in each.lines]
+
+
+@pytest.fixture
+async def beside_floods(tmp_path):
+    """Return a pool, the session of its worker, and tasks: the last one prints little."""
+    pool = ScriptedPool(tmp_path, slots=7)
+    await pool.opens()
+    await pool.greets()
+    pool.node.runtime.gate.clear()
+    tasks = [await pool.offered() for _ in range(7)]
+    session = OneSession(pool.node.worker.feeds)
+    for task in tasks:
+        await pool.says(FollowTask(task, 0))
+    name = pool.node.worker.engine.container
+    for _ in range(10):  # until all are read
+        await session.turn(pool)
+    for task in tasks[:-1]:
+        pool.node.runtime.prints(name(task), *[b"x" * 100] * 5_000)
+    for _ in range(2):  # until each flood was told of
+        await session.turn(pool)
+    yield pool, session, tasks
+    pool.node.runtime.gate.set()
+    await pool.world.stop()
+
+
+async def test_floods_keep_no_line_of_a_neighbour_back(beside_floods):
+    pool, session, tasks = beside_floods
+    container = pool.node.worker.engine.container(tasks[-1])
+    for turn in range(20):
+        pool.node.runtime.prints(container, b"step %d" % turn)
+        await pool.world.settle()
+        await session.turn(pool)
+        assert session.lines(tasks[-1])[-1] == f"step {turn}"
+
+
+async def test_floods_have_equal_shares_and_leave_the_session_room(beside_floods):
+    pool, session, tasks = beside_floods
+    for _ in range(30):
+        written = await session.turn(pool)
+        assert sum(isinstance(each, TaskOutput) for each in written) <= OUTPUTS_TOLD_IN_TURN
+    counts = [sum(each.task_id == task for each in session.told) for task in tasks[:-1]]
+    assert min(counts) > 10
+    assert max(counts) - min(counts) <= 2
 
 
 async def test_how_far_it_is_is_told_when_it_changes_and_now_and_then(running):

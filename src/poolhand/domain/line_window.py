@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -27,6 +27,23 @@ class LineRun(Generic[T]):
     def end(self) -> int:
         """The number behind the last one."""
         return self.first + len(self.lines)
+
+    def since(self, number: int) -> LineRun[T]:
+        """Return those from a number on; the number lies before the end."""
+        skipped = max(number - self.first, 0)
+        return LineRun(self.first + skipped, self.lines[skipped:])
+
+
+def joined(runs: Iterable[LineRun[T]]) -> LineRun[T] | None:
+    """Return runs as one, up to the first line that is missing between them; None of none."""
+    first, lines = None, list[T]()
+    for run in runs:
+        if first is None:
+            first = run.first
+        elif run.first != first + len(lines):
+            break
+        lines += run.lines
+    return None if first is None else LineRun(first, tuple(lines))
 
 
 class LineWindow(Generic[T]):

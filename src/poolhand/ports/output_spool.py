@@ -12,12 +12,17 @@ from typing import Final, Protocol, TypeAlias
 from poolhand.domain.app_lines import AppLine
 from poolhand.domain.ids import Address, TaskId
 from poolhand.domain.line_window import LineRun
-from poolhand.domain.units import UnixSeconds
+from poolhand.domain.units import KIB, UnixSeconds
 
 OutputEnds: TypeAlias = Mapping[Address, tuple[str, str]]
 """By worker: the ends of standard output and standard error."""
 BYTES_PER_ENTRY: Final = 320
 """What each run of lines, and each end, takes of a database besides its text: keys and indexes."""
+KEPT_RUNS_AT_ONCE: Final = 256
+KEPT_BYTES_AT_ONCE: Final = 64 * KIB
+"""What is read at once: so many kept runs of lines, and of more than one so many bytes together. An
+app that prints now and then makes a run of each line: one by one they would come later and later.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +52,8 @@ class OutputSpool(Protocol):
     async def run(self, task_id: TaskId, worker: Address, after: int) -> LineRun[AppLine] | None:
         """Return lines that are kept, from number ``after`` on or the next that is there.
 
-        Some of them: whoever wants the rest asks again. None where none is.
+        Consecutive ones, as many as are read at once: whoever wants the rest asks again. None where
+        none is.
         """
 
     async def numbers(self, task_id: TaskId) -> Mapping[Address, int]:

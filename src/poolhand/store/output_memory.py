@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import accumulate
 
 from poolhand.domain.app_lines import AppLine
 from poolhand.domain.ids import Address, TaskId
-from poolhand.domain.line_window import LineRun
+from poolhand.domain.line_window import LineRun, joined
 from poolhand.domain.units import UnixSeconds
-from poolhand.ports.output_spool import BYTES_PER_ENTRY, OutputEnds, SpoolBounds
+from poolhand.ports.output_spool import (
+    BYTES_PER_ENTRY,
+    KEPT_BYTES_AT_ONCE,
+    KEPT_RUNS_AT_ONCE,
+    OutputEnds,
+    SpoolBounds,
+)
 
 
 class MemoryOutputSpool:
@@ -37,11 +44,11 @@ class MemoryOutputSpool:
 
     async def run(self, task_id: TaskId, worker: Address, after: int) -> LineRun[AppLine] | None:
         """Return some of the lines that are kept."""
-        for _, run in self._runs.get((task_id, worker), ()):
-            if run.end > after:
-                skipped = max(after - run.first, 0)
-                return LineRun(run.first + skipped, run.lines[skipped:])
-        return None
+        kept = [run for _, run in self._runs.get((task_id, worker), ()) if run.end > after]
+        sizes = accumulate(map(_size_of, kept[:KEPT_RUNS_AT_ONCE]))
+        fit = [each for each, size in zip(kept, sizes, strict=False) if size <= KEPT_BYTES_AT_ONCE]
+        found = joined(fit or kept[:1])
+        return None if found is None else found.since(after)
 
     async def numbers(self, task_id: TaskId) -> Mapping[Address, int]:
         """Return the number behind the last line that is kept, by worker."""

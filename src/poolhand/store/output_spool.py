@@ -34,10 +34,16 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from poolhand.domain.app_lines import AppLine
 from poolhand.domain.ids import Address, TaskId
 from poolhand.domain.json_text import parse_json
-from poolhand.domain.line_window import LineRun
+from poolhand.domain.line_window import LineRun, joined
 from poolhand.domain.units import MIB, UnixSeconds
 from poolhand.observe.outage_log import OutageLog
-from poolhand.ports.output_spool import BYTES_PER_ENTRY, OutputEnds, SpoolBounds
+from poolhand.ports.output_spool import (
+    BYTES_PER_ENTRY,
+    KEPT_BYTES_AT_ONCE,
+    KEPT_RUNS_AT_ONCE,
+    OutputEnds,
+    SpoolBounds,
+)
 from poolhand.store.columns import numbers, texts
 from poolhand.store.sql_engine import open_engine
 
@@ -141,13 +147,10 @@ class SqlOutputSpool:
 
     async def run(self, task_id: TaskId, worker: Address, after: int) -> LineRun[AppLine] | None:
         """Return some of the lines that are kept."""
-        found = await self._ask(lambda it: _run(it, str(task_id), str(worker), after), None)
-        if found is None:
-            return None
-        first, text = found
-        lines = tuple(AppLine(*each) for each in parse_json(text))
-        skipped = max(after - first, 0)
-        return LineRun(first + skipped, lines[skipped:])
+        none: Sequence[Any] = ()
+        rows = await self._ask(lambda it: _runs(it, str(task_id), str(worker), after), none)
+        found = joined(LineRun(first, _lines(text)) for first, text in rows)
+        return None if found is None else found.since(after)
 
     async def numbers(self, task_id: TaskId) -> Mapping[Address, int]:
         """Return the number behind the last line that is kept, by worker."""
@@ -237,15 +240,31 @@ def _write(
         connection.execute(insert(table), row)
 
 
-def _run(connection: Connection, task_id: str, worker: str, after: int) -> tuple[int, str] | None:
-    query = (
-        select(_LINES.c.first, _LINES.c.lines)
-        .where(_LINES.c.task_id == task_id, _LINES.c.worker == worker, _LINES.c.end_number > after)
+def _runs(connection: Connection, task_id: str, worker: str, after: int) -> Sequence[Any]:
+    """Return the numbers and texts of kept runs, as many as are read at once."""
+    whose = (_LINES.c.task_id == task_id) & (_LINES.c.worker == worker)
+    heads = (
+        select(_LINES.c.first, _LINES.c.size)
+        .where(whose, _LINES.c.end_number > after)
         .order_by(_LINES.c.first)
-        .limit(1)
+        .limit(KEPT_RUNS_AT_ONCE)
     )
-    found = connection.execute(query).first()
-    return None if found is None else (found[0], found[1])
+    fit, held = list[int](), 0
+    for first, size in connection.execute(heads).all():
+        held += size
+        if fit and held > KEPT_BYTES_AT_ONCE:
+            break
+        fit.append(first)
+    if not fit:
+        return ()
+    texts = select(_LINES.c.first, _LINES.c.lines).where(
+        whose, _LINES.c.first.between(fit[0], fit[-1])
+    )
+    return connection.execute(texts.order_by(_LINES.c.first)).all()
+
+
+def _lines(text: str) -> tuple[AppLine, ...]:
+    return tuple(AppLine(*each) for each in parse_json(text))
 
 
 def _prune(connection: Connection, before: int, in_all: int) -> int:

@@ -4,13 +4,14 @@ Nothing is told, read or looked at unless the pool asks (ADR 0146). Lines are nu
 first of a container that its engine has kept, so that whoever reads goes on where it was, whichever
 program between it and the app was started anew. A flood is read at a bounded pace, kept in a
 bounded window, and told at a bounded pace behind everything else: what falls out is missing in the
-numbers.
+numbers. Whoever was told of least lately is told of first, so that a flood takes what its
+neighbours leave.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import aclosing
 from typing import Final
 
@@ -37,7 +38,9 @@ BYTES_IN_WINDOW: Final = 256 * KIB
 BYTES_TOLD_AT_ONCE: Final = 8 * KIB
 """Of lines, in one message: a frame has room for all of it turned into escapes."""
 BETWEEN_TELLINGS: Final = 0.1
-"""Seconds between two messages about one task: with the size of a message 80 KiB/s."""
+"""Seconds between two turns, of a message at most about each task: with its size 80 KiB/s."""
+OUTPUTS_TOLD_IN_TURN: Final = 4
+"""Messages of one turn, about all tasks together: half of what a session may send in that time."""
 BYTES_FOLLOWED_AT_ONCE: Final = 32 * KIB
 BETWEEN_READINGS: Final = 0.1
 """Seconds of pause after so many bytes, 320 KiB/s: four times what is told, for lines cost the
@@ -69,16 +72,31 @@ log = structlog.get_logger()
 
 
 class _AppFeed:
-    """One task that was ever followed; ``told`` is the number of the next line to be told."""
+    """One task that was ever followed.
+
+    Attributes:
+        told: The number of the next line to be told.
+        lately: Bytes that were told of it; of each turn half as many as of the next.
+    """
 
     def __init__(self, task_id: TaskId) -> None:
         self.task_id = task_id
         self.window = LineWindow[LogLine](LINES_IN_WINDOW, BYTES_IN_WINDOW, _size)
         self.base, self.is_new_run = 0, False
         self.told, self.is_followed, self.has_said_last = 0, False, False
+        self.lately = 0.0
         self.reading: asyncio.Task[None] | None = None
         self.progress: WorkProgress | None = None
         self.looked_at = self.beaten_at = UnixSeconds(-PROGRESS_BEAT)
+
+    def take_turn(self) -> None:
+        """Let what was told before count less."""
+        self.lately /= 2
+
+    def tell(self, run: LineRun[LogLine], *, is_last: bool) -> None:
+        """Note that lines were told, or that there are no more."""
+        self.told, self.has_said_last = run.end, is_last
+        self.lately += sum(map(_size, run.lines))
 
     def stop_reading(self) -> None:
         if self.reading is not None:
@@ -214,25 +232,36 @@ class AppFeeds:
 
     async def _tell_all(self) -> None:
         """Tell what there is, by turns, as long as anybody reads."""
-        while any(each.is_followed for each in self._feeds.values()):
-            for feed in tuple(self._feeds.values()):
-                if feed.is_followed:
-                    with self._boundary.around("app-feed", task_id=str(feed.task_id)):
-                        self._tell(feed)
+        while followed := [each for each in self._feeds.values() if each.is_followed]:
+            self._take_turn(sorted(followed, key=lambda each: each.lately))
             await self._clock.sleep(BETWEEN_TELLINGS)
 
-    def _tell(self, feed: _AppFeed) -> None:
-        prints, is_read = self._prints(feed), feed.reading is None or feed.reading.done()
-        if not self._waiting():
-            run = feed.window.take(feed.told, MOST_OUTPUT_LINES, BYTES_TOLD_AT_ONCE)
-            is_last = not prints and is_read and run.end >= feed.window.next
-            if run.lines or (is_last and not feed.has_said_last):
-                self._send(_message(feed.task_id, run, is_last=is_last))
-                feed.told, feed.has_said_last = run.end, is_last
-            if is_last:
-                self._leave(feed)
-                return
-        now = self._clock.steady()
+    def _take_turn(self, feeds: Sequence[_AppFeed]) -> None:
+        """Tell of the first that have anything to tell; of none while other messages wait."""
+        room = 0 if self._waiting() else OUTPUTS_TOLD_IN_TURN
+        for feed in feeds:
+            feed.take_turn()
+            with self._boundary.around("app-feed", task_id=str(feed.task_id)):
+                if room and self._tell_lines(feed):
+                    room -= 1
+                if feed.is_followed:
+                    self._look_for_progress(feed)
+
+    def _tell_lines(self, feed: _AppFeed) -> bool:
+        """Tell lines that were not told yet, or that there are no more; whether there was any."""
+        is_read = feed.reading is None or feed.reading.done()
+        run = feed.window.take(feed.told, MOST_OUTPUT_LINES, BYTES_TOLD_AT_ONCE)
+        is_last = not self._prints(feed) and is_read and run.end >= feed.window.next
+        is_news = bool(run.lines) or (is_last and not feed.has_said_last)
+        if is_news:
+            self._send(_message(feed.task_id, run, is_last=is_last))
+            feed.tell(run, is_last=is_last)
+        if is_last:
+            self._leave(feed)
+        return is_news
+
+    def _look_for_progress(self, feed: _AppFeed) -> None:
+        now, prints = self._clock.steady(), self._prints(feed)
         is_due = now >= feed.looked_at + PROGRESS_LOOK_EVERY
         if prints and is_due and feed.task_id not in self._looked_at:
             feed.looked_at = now
