@@ -26,7 +26,9 @@ HEAD: Final = """# The iExec SDK on Poolhand
 The tests install iExec's own SDK from npm, unmodified, 8.24.0 and 9.0.0, and type its commands
 against a devnet: the hub's contracts, `poolhand market`, a pool, workers and results. How to
 begin: [buy with the iExec SDK](how-to/buy-with-the-iexec-sdk.md). A command that cannot work here
-is tried, too, and says so in the SDK's words.
+is tried, too, and says so in the SDK's words. 9.0.1, which signs orders for TDX enclaves alone,
+sells and buys [confidential tasks](how-to/buy-with-the-iexec-sdk.md#confidential-tasks) in
+[a test of its own](../tests/e2e/test_sdk_confidential.py), in *simulated* enclaves.
 
 The JavaScript library of both is told [one long story](../tests/e2e/sdk/scenario.mjs), which
 [a test](../tests/e2e/test_sdk_buying.py) runs: it deploys and sells an app, reads orderbooks,
@@ -54,7 +56,9 @@ FAULTS: Final = """
   gets the same number. The second was not sent: type the command again, for what is left of it.
 - **A failed command may exit with 0**, in both: `order sign|publish|show|unpublish|cancel` with
   several orders, and `app run --watch` of a task that failed. Read `ok` of `--raw`.
-- **9.0.1 and later sign TDX orders only**: use 9.0.0, or 8.24.0, for standard tasks.
+- **9.0.1 signs orders for TDX enclaves alone**: use 9.0.0, or 8.24.0, for standard tasks.
+  Without `--tag tee,tdx` its `app run` looks for orders without that tag, and finds none that it
+  has signed.
 """
 
 

@@ -49,11 +49,17 @@ MARKET: Final = frozenset(
     }
 )
 """Files of ``tests/e2e`` that trade, on another network of ``devnet_folder``: one is too long."""
+ENCLAVES: Final = frozenset({"confidential", "sdk_confidential"})
+"""Files of ``tests/e2e`` that share the network of ``enclaves``."""
 LAB: Final = "status_"
 """How those begin that share ``lab_folder``."""
 CLUSTER: Final = "slurm"
 """In the names of those of ``tests/containers`` that share a cluster."""
-FIXTURES: Final = {"devnet_folder": ("network", "market"), "lab_folder": ("lab",)}
+FIXTURES: Final = {
+    "devnet_folder": ("network", "market"),
+    "lab_folder": ("lab",),
+    "enclaves": ("enclaves",),
+}
 """The groups of whoever asks for a network of the session."""
 LONGEST: Final = (
     "market",
@@ -61,6 +67,7 @@ LONGEST: Final = (
     "test_world_faults",
     "lab",
     "test_adversaries",
+    "enclaves",
     "test_chaos",
     "test_nine_adversaries",
     "slurm",
@@ -89,6 +96,8 @@ def group_of(nodeid: str) -> str:
         return "network"
     if path.parent.name == "e2e" and name in MARKET:
         return "market"
+    if path.parent.name == "e2e" and name in ENCLAVES:
+        return "enclaves"
     if path.parent.name == "e2e" and name.startswith(LAB):
         return "lab"
     if path.parent.name == "containers" and (name.startswith(CLUSTER) or CLUSTER in nodeid):

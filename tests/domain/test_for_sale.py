@@ -16,17 +16,19 @@ from poolhand.domain.orders.for_sale import (
     TASKS_PER_SLOT,
     OrderForSale,
     PoolSaleTerms,
+    Ware,
     plan_sale,
     room_of,
 )
 from poolhand.domain.orders.model import Salt, Signed, WorkerpoolOrder
 from poolhand.domain.reward import scheduler_stake
-from poolhand.domain.tag import NO_TAG
+from poolhand.domain.tee.framework import TeeFramework
 from poolhand.domain.trust import Trust
 from poolhand.domain.units import NANO_PER_RLC, NanoRlc, UnixSeconds
 
 RLC = NANO_PER_RLC
 POOL = Address(bytes([7] * 20))
+TDX = TeeFramework.TDX.tag
 PRICES = {0: NanoRlc(RLC), 2: NanoRlc(12 * RLC)}
 
 
@@ -34,7 +36,7 @@ def terms(**changes):
     known = {
         "now": UnixSeconds(1000),
         "prices": PRICES,
-        "trust": {0: Trust(4), 2: Trust(4)},
+        "trust": {Ware(0): Trust(4), Ware(2): Trust(4)},
         "stake": NanoRlc(100 * RLC),
         "room": 20,
     }
@@ -43,7 +45,7 @@ def terms(**changes):
 
 def signed(wanted, number, since=UnixSeconds(1000)):
     order = WorkerpoolOrder(
-        POOL, wanted.price, wanted.volume, NO_TAG, wanted.category, wanted.trust,
+        POOL, wanted.price, wanted.volume, wanted.tag, wanted.category, wanted.trust,
         ZERO_ADDRESS, ZERO_ADDRESS, ZERO_ADDRESS, Salt(bytes(32)),
     )  # fmt: skip
     return OrderForSale(OrderHash(number.to_bytes(32, "big")), Signed(order, b""), since)
@@ -107,7 +109,7 @@ def test_an_order_is_as_large_as_the_room_once_a_bag_has_ended():
 def test_why_nothing_is_signed_while_a_bag_is_open_is_told():
     plan = plan_sale([], terms(prices={0: NanoRlc(RLC)}, room=2, open_tasks=18))
     assert plan.sign == ()
-    assert "18 task(s) are open, and there is room or stake for 2 more" in plan.lacks[0]
+    assert "18 task(s) are open, and there is room or stake for 2 more" in plan.lacks[Ware(0)]
     few = plan_sale([], terms(prices={0: NanoRlc(RLC)}, room=2))
     assert [each.volume for each in few.sign] == [2]
 
@@ -157,9 +159,9 @@ def test_an_order_that_nobody_could_lock_stake_for_is_hidden_and_not_closed():
 
 def test_more_trust_is_sold_beside_what_was_signed_and_the_oldest_gives_way_in_the_end():
     prices = {0: NanoRlc(RLC)}
-    (order,) = plan_sale([], terms(prices=prices, room=5, trust={0: Trust(1)})).sign
+    (order,) = plan_sale([], terms(prices=prices, room=5, trust={Ware(0): Trust(1)})).sign
     first = signed(order, 1)
-    higher = {0: Trust(7)}
+    higher = {Ware(0): Trust(7)}
     plan = plan_sale([first], terms(prices=prices, room=20, trust=higher))
     assert [(each.trust, each.volume) for each in plan.sign] == [(7, 15)]
     full = plan_sale([first], terms(prices=prices, room=5, trust=higher))
@@ -168,6 +170,22 @@ def test_more_trust_is_sold_beside_what_was_signed_and_the_oldest_gives_way_in_t
     late = UnixSeconds(first.since + STANDS_IN_THE_WAY)
     closing = plan_sale([first], terms(prices=prices, room=5, trust=higher, now=late))
     assert closing.verdicts[first.order_hash].closes
+
+
+def test_confidential_tasks_are_sold_apart_with_what_their_workers_reach():
+    cheap = {"prices": {0: NanoRlc(RLC)}, "stake": NanoRlc(1000 * RLC)}
+    some = {Ware(0): Trust(4), Ware(0, TDX): Trust(1)}
+    plan = plan_sale([], terms(trust=some, **cheap))
+    told = [(each.category, each.tag.names, each.trust, each.volume) for each in plan.sign]
+    assert told == [(0, (), 4, 20), (0, ("tee", "tdx"), 1, 20)]
+    orders = signed_all(plan)
+    nobody = plan_sale(orders, terms(trust={**some, Ware(0, TDX): Trust(0)}, **cheap))
+    assert [each.why is None for each in nobody.verdicts.values()] == [True, False]
+    assert nobody.lacks == {Ware(0, TDX): "no worker that is there could do it"}
+    away = plan_sale(orders, terms(trust={Ware(0): Trust(4)}, **cheap))
+    assert [each.why is None for each in away.verdicts.values()] == [True, False]
+    assert (away.sign, away.lacks) == ((), {})
+    assert str(Ware(0, TDX)) == "category 0 with the tag tee,tdx"
 
 
 @given(slots=st.integers(0, 10**6), open_tasks=st.integers(0, 10**7))
@@ -188,9 +206,12 @@ class SaleLife(RuleBasedStateMachine):
         self.stake, self.room, self.trust = NanoRlc(stake * RLC), room, Trust(2)
         self.prices, self.obstacle, self.now = dict(PRICES), None, UnixSeconds(1000)
         self.valid, self.count, self.shown, self.open_tasks = {}, 0, set(), 0
+        self.enclaves = None
 
     def _terms(self):
-        trust = dict.fromkeys(self.prices, self.trust)
+        trust = {Ware(each): self.trust for each in self.prices}
+        if self.enclaves is not None:
+            trust |= {Ware(each, TDX): self.enclaves for each in self.prices}
         shares = self.now, self.prices, trust, self.stake, self.room, self.open_tasks
         return PoolSaleTerms(*shares, self.obstacle)
 
@@ -202,15 +223,15 @@ class SaleLife(RuleBasedStateMachine):
         for wanted in plan.sign:
             assert wanted.price == self.prices[wanted.category]
             assert wanted.volume > 0
-            assert wanted.trust == self.trust
+            assert wanted.trust == (self.enclaves if any(wanted.tag) else self.trust)
             self.count += 1
             order = signed(wanted, self.count, self.now)
             self.valid[order.order_hash] = order
         if plan.sign:
             assert self.obstacle is None
             assert sum(each.promised for each in self.valid.values()) <= self.stake
-            for category in {each.category for each in plan.sign}:
-                own = [e for e in self.valid.values() if e.signed.order.category == category]
+            for ware in {(each.category, each.tag) for each in plan.sign}:
+                own = [each for each in self.valid.values() if each.ware == ware]
                 assert sum(each.remaining for each in own) <= self.room
                 assert len([each for each in own if each.remaining]) <= MOST_ORDERS
         self.shown = {name for name, each in plan.verdicts.items() if each.why is None}
@@ -218,7 +239,8 @@ class SaleLife(RuleBasedStateMachine):
         assert not self.shown & set(self.closing)
         assert all(before[name] for name in self.shown)
         again = plan_sale(list(self.valid.values()), self._terms())
-        assert not {e.category for e in again.sign} & {e.category for e in plan.sign}
+        wares = [{(each.category, each.tag) for each in every.sign} for every in (again, plan)]
+        assert not wares[0] & wares[1]
 
     @rule()
     def the_chain_closes_what_was_sent(self):
@@ -242,6 +264,10 @@ class SaleLife(RuleBasedStateMachine):
     @rule(stake=st.integers(0, 200), room=st.integers(0, 40), trust=st.integers(0, 9))
     def the_world_changes(self, stake, room, trust):
         self.stake, self.room, self.trust = NanoRlc(stake * RLC), room, Trust(trust)
+
+    @rule(trust=st.none() | st.integers(0, 9).map(Trust))
+    def enclaves_are_proved_and_their_service_comes_and_goes(self, trust):
+        self.enclaves = trust
 
     @rule(open_tasks=st.integers(0, 100))
     def tasks_come_and_go(self, open_tasks):

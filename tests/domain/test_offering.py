@@ -18,13 +18,27 @@ from poolhand.domain.orders.offering import (
     trust_in_reach,
 )
 from poolhand.domain.tag import NO_TAG, Tag
+from poolhand.domain.tee.framework import TeeFramework
 from poolhand.domain.trust import Trust, Weight, group_weight, reaches_consensus
 from poolhand.domain.units import NanoRlc, Seconds
 
 ONE, GPU = b"one result", Tag.of(["gpu"])
 ABLE = st.builds(
-    Able, st.integers(2, 9).map(Weight), st.integers(0, 99).map(NanoRlc), st.booleans()
+    Able,
+    st.integers(2, 9).map(Weight),
+    st.integers(0, 99).map(NanoRlc),
+    st.booleans(),
+    tee=st.frozensets(st.sampled_from(["tdx", "scone"])),
 )
+TDX = Tag.of(["tee", "tdx"])
+TAGS = st.sampled_from([NO_TAG, GPU, TDX, TDX.union(GPU)])
+
+
+def suits(able, tag):
+    """Whether a worker's machine is what a tag demands."""
+    return (able.gpu or not tag.needs_gpu) and ("tdx" in able.tee or not tag.needs_tee)
+
+
 WEIGHTS = st.lists(st.integers(2, 20).map(Weight), max_size=6)
 
 
@@ -60,13 +74,13 @@ def check(able, *terms, **more):
 @given(
     able=st.lists(ABLE, max_size=6),
     trust=st.integers(0, 200).map(Trust),
-    tag=st.sampled_from([NO_TAG, GPU]),
+    tag=TAGS,
     stake=st.integers(0, 99).map(NanoRlc),
 )
 def test_what_is_let_pass_can_be_done_by_those_who_can(able, trust, tag, stake):
     with suppress(NoWorkerForIt, TrustOutOfReach):
         check(able, trust, tag, stake)
-        fit = [a for a in able if (a.gpu or tag != GPU) and a.stake >= stake]
+        fit = [a for a in able if suits(a, tag) and a.stake >= stake]
         assert fit
         assert reaches_consensus(trust, {ONE: group_weight(a.weight for a in fit)}, ONE)
 
@@ -77,6 +91,8 @@ def test_each_refusal_says_what_would_be_sold():
         check([], Trust(1), NO_TAG, NanoRlc(0))
     with pytest.raises(NoWorkerForIt, match="without the tag gpu"):
         check([plain], Trust(1), GPU, NanoRlc(0))
+    with pytest.raises(NoWorkerForIt, match="has proved a tdx enclave: ask without the tag tee,t"):
+        check([plain], Trust(1), TDX, NanoRlc(0))
     with pytest.raises(NoWorkerForIt, match=r"0\.000000006 RLC"):
         check([plain], Trust(1), NO_TAG, NanoRlc(6))
     with pytest.raises(TrustOutOfReach, match="trust 2 or less"):
@@ -87,7 +103,7 @@ def test_each_refusal_says_what_would_be_sold():
 @given(
     changes=st.lists(st.tuples(st.integers(0, 7), st.none() | ABLE), max_size=40),
     trust=st.integers(0, 200).map(Trust),
-    tag=st.sampled_from([NO_TAG, GPU]),
+    tag=TAGS,
     stake=st.integers(0, 99).map(NanoRlc),
     spare=st.integers(0, 2),
     without=st.sets(st.integers(0, 7), max_size=3),
@@ -100,7 +116,7 @@ def test_what_was_kept_as_workers_changed_is_what_a_look_at_all_would_find(
         kept.put(name(number), able)
         known[number] = able
     left = [a for number, a in known.items() if a is not None and number not in without]
-    fit = [a for a in left if (a.gpu or tag != GPU) and a.stake >= stake]
+    fit = [a for a in left if suits(a, tag) and a.stake >= stake]
     reach = trust_in_reach([a.weight for a in fit], spare if trust > 1 else 0)
     out = [name(number) for number in without]
     if max(trust, 1) <= reach and fit:
@@ -110,11 +126,13 @@ def test_what_was_kept_as_workers_changed_is_what_a_look_at_all_would_find(
             kept.check(trust, tag, stake, spare, out)
     everybody = [a.weight for a in known.values() if a is not None]
     assert kept.reach(spare) == trust_in_reach(everybody, spare)
+    proved = [a.weight for a in known.values() if a is not None and "tdx" in a.tee]
+    assert kept.reach(spare, tee=TeeFramework.TDX) == trust_in_reach(proved, spare)
     assert len(kept) == len(everybody)
 
 
 def told(left, fit, tag):
-    able = sum(a.gpu or tag != GPU for a in left)
+    able = sum(suits(a, tag) for a in left)
     if not left:
         return "no worker of this pool"
     if not able:

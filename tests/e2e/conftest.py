@@ -55,6 +55,16 @@ def trades(devnet_folder, tmp_path_factory) -> Trades:
 
 
 @pytest.fixture(scope="session")
+def enclaves(tmp_path_factory):
+    """A devnet that takes confidential tasks, *simulated*; a client takes it for Arbitrum Sepolia."""
+    network = Network(tmp_path_factory.mktemp("enclaves"))
+    words = ("devnet", "up", "--detach", "--workers", "2", "--tee", "simulated")
+    network.ok(*words, "--like", "arbitrum-sepolia", seconds=START)
+    yield network
+    network.stop()
+
+
+@pytest.fixture(scope="session")
 def lab_folder(tmp_path_factory):
     """The folder of the devnet on which statuses are provoked; stopped in the end."""
     network = Network(tmp_path_factory.mktemp("lab"))

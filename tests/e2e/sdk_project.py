@@ -22,6 +22,8 @@ from poolhand.devnet.artifacts import DEFAULT_CACHE, npm_command
 HERE: Final = Path(__file__).parent / "sdk"
 VERSIONS: Final = {"8": "8.24.0", "9": "9.0.0"}
 """The SDK's version by generation; each is installed under an alias, ``iexec-8``, ``iexec-9``."""
+NEWEST: Final = "9.0.1"
+"""The first that signs orders for TDX enclaves alone; installed beside them, ``iexec-9.0.1``."""
 
 NUMBERED_TWICE: Final = "nonce too low"
 """What the node answers to a second transaction with the number of one that is mined."""
@@ -92,7 +94,7 @@ class Project:
         self.folder.mkdir(parents=True)
         if described:
             self.ok("init", "--skip-wallet")
-        chain = self.network.info.chain_files[self.generation]
+        chain = self.network.info.chain_files[self.generation.partition(".")[0]]
         shutil.copyfile(chain, self.folder / "chain.json")
         return self
 

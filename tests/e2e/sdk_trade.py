@@ -239,6 +239,12 @@ def lock_stake(trade: Trade) -> None:
     trade.fill(order)
 
 
+def await_pool(trade: Trade, task: str) -> None:
+    """Wait until the pool knows what the chain says: it is told a block at a time."""
+    url = f"{trade.network.info.pool_url}/tasks/{task}"
+    wait_until(lambda: WEB.get(url).json().get("currentStatus") == "COMPLETED")
+
+
 def key_of(name: str) -> str:
     """Return the key of an account of the devnet: public, and good for nothing else."""
     return "0x" + str(derive(name).key.hex()).removeprefix("0x")

@@ -4,45 +4,15 @@ from __future__ import annotations
 
 import zipfile
 
-import pytest
-from e2e_world import Network
+from enclave_world import enclave_of, written
 
-from poolhand.chain.abi import calldata
-from poolhand.devnet.rpc import NodeRpc
-from poolhand.domain.ids import Address, TaskId
+from poolhand.domain.ids import TaskId
 from poolhand.domain.onchain import ChainTaskStatus
 
-START = 300
 WORD = "xylophonic"
 SENTENCE = f"marmots guard the {WORD} vault"
 """Of the dataset; the app prints single words of it, which is its own doing (ADR 0170)."""
 TEXT = f"{SENTENCE} of marmots\n" * 40
-
-
-@pytest.fixture(scope="module")
-def enclaves(tmp_path_factory):
-    """A devnet of two workers that takes confidential tasks."""
-    network = Network(tmp_path_factory.mktemp("enclaves"))
-    words = ("devnet", "up", "--detach", "--workers", "2", "--tee", "simulated")
-    network.ok(*words, seconds=START)
-    yield network
-    network.stop()
-
-
-def written(network):
-    """Yield every file that a program of the network has written, by its path and bytes."""
-    for path in network.home.rglob("*"):
-        if path.is_file() and not path.is_symlink():
-            yield path, path.read_bytes()
-
-
-async def enclave_of(network, task, worker):
-    """Return the address of the enclave that a contribution on chain names (its fourth word)."""
-    data = calldata("viewContribution(bytes32,address)", task, worker)
-    asked = {"to": network.info.hub, "data": data}
-    async with NodeRpc(network.info.rpc_url) as node:
-        told = await node.call("eth_call", asked, "latest")
-    return Address(bytes.fromhex(told[2:])[3 * 32 + 12 : 4 * 32])
 
 
 async def test_a_dataset_is_read_in_an_enclave_alone_and_its_result_by_the_beneficiary_alone(

@@ -17,7 +17,16 @@ from e2e_world import WEB, wait_until
 from eth_account import Account
 from sdk_project import at_once
 from sdk_story import key_in, result_of, tells_story
-from sdk_trade import APP_PRICE, DATA, DATASET_PRICE, INPUT, POOL_PRICE, Trade, address_of
+from sdk_trade import (
+    APP_PRICE,
+    DATA,
+    DATASET_PRICE,
+    INPUT,
+    POOL_PRICE,
+    Trade,
+    address_of,
+    await_pool,
+)
 
 from poolhand.devnet.abi import call_data
 from poolhand.devnet.artifacts import DEFAULT_CACHE, ensure
@@ -99,12 +108,6 @@ def test_it_shows_what_a_running_app_has_printed(trades):
             assert (runs[worker], printed) == ("COMPUTING", f"args: {RUNS}\n")
 
     trades.each(check)
-
-
-def await_pool(trade: Trade, task: str) -> None:
-    """Wait until the pool knows what the chain says: it is told a block at a time."""
-    url = f"{trade.network.info.pool_url}/tasks/{task}"
-    wait_until(lambda: WEB.get(url).json().get("currentStatus") == "COMPLETED")
 
 
 @pytest.mark.iexec("app run", "deal show")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from market_world import (
@@ -21,6 +23,7 @@ from poolhand.domain.ids import ZERO_ADDRESS, Address
 from poolhand.domain.market.book import BULK_VOLUME, BookOrder, BookStatus, traits_of
 from poolhand.domain.market.filters import FILTER_PARTIES, BookFilter, Slice, shows
 from poolhand.domain.market_events import OrderSort
+from poolhand.domain.orders.simulated_tee import RANDOM_OF_MARKED, marked_salt
 from poolhand.domain.tag import Tag
 from poolhand.domain.trust import Trust
 from poolhand.domain.units import BlockNumber, NanoRlc
@@ -57,6 +60,8 @@ def entries(draw):
     sort = draw(st.sampled_from(list(OrderSort)))
     known = [name for name in MAKERS[sort]().__dataclass_fields__ if name in FIELDS]
     order = MAKERS[sort](**{name: draw(FIELDS[name]) for name in known})
+    if sort is W and draw(st.booleans()):
+        order = replace(order, salt=marked_salt(order.salt[:RANDOM_OF_MARKED]))
     status = draw(st.sampled_from(BookStatus))
     remaining = draw(st.integers(0, 5))
     signer = draw(st.sampled_from([SIGNERS[sort].address, OTHER]))
@@ -125,3 +130,19 @@ async def test_what_was_stored_is_read_back_as_it_was(database_url):
             return orders.find(connection, OrderSort.REQUEST, entry.order_hash).entry
 
         assert await market.database.write(there_and_back) == entry
+
+
+def test_simulated_enclaves_are_shown_to_whoever_names_their_workerpool_alone():
+    tdx, plain = Tag.of(["tee", "tdx"]), MAKERS[W]()
+    order = replace(plain, tag=tdx, salt=marked_salt(plain.salt[:RANDOM_OF_MARKED]))
+    entry = BookOrder(hash_of(order), order, b"", OTHER, BookStatus.OPEN, 1, 0)
+    real = replace(entry, order=replace(order, salt=plain.salt))
+    named = {"workerpool": (order.workerpool,)}
+    for shown, parties, wanted in (
+        (entry, named, tdx),
+        (entry, {}, None),
+        (real, {}, tdx),
+    ):
+        assert shows(BookFilter(W, parties, min_tag=wanted), shown)
+    assert not shows(BookFilter(W, {}, min_tag=tdx), entry)
+    assert not shows(BookFilter(W, {}, min_tag=Tag.of(["tee"])), entry)

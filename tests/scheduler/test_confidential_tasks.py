@@ -7,15 +7,14 @@ from pathlib import Path
 
 import pytest
 from pool_world import PoolWorld, S, first_task
+from tee_secrets import ENCLAVE, Secrets
 
 from poolhand.domain.errors import Refused, Unavailable
-from poolhand.domain.ids import Address
 from poolhand.domain.onchain import ChainTaskStatus
 from poolhand.domain.signatures import check_authorization
 from poolhand.domain.tag import NO_TAG
 from poolhand.domain.tee.framework import TeeFramework
 from poolhand.domain.trust import Trust
-from poolhand.ports.tee import SecretTerms
 from poolhand.scheduler.api.selling import pool_config
 from poolhand.scheduler.confidential_sale import TERMS_KEPT
 from poolhand.scheduler.main import SIMULATED_TEE, pool_profile
@@ -25,27 +24,8 @@ from poolhand.wire.messages import OfferTask
 from poolhand.wire.tee_messages import OfferConfidentialTask
 
 TDX, SCONE = TeeFramework.TDX, TeeFramework.SCONE
-SMS, ENCLAVE = "http://sms.test", Address(b"\x0e" * 20)
+SMS = "http://sms.test"
 ACCEPTING = {"sms_url": SMS, "simulated_tee": Path("root.json")}
-
-
-class Secrets:
-    """A secret management service in memory, which may be away."""
-
-    def __init__(self, framework=TDX, *, is_simulated=True):
-        self.told = SecretTerms(framework, is_simulated)
-        self.fault, self.away, self.asked = None, None, []
-
-    async def terms(self):
-        if self.fault is not None:
-            raise self.fault
-        return self.told
-
-    async def challenge(self, task_id):
-        self.asked.append(task_id)
-        if self.away is not None:
-            raise self.away
-        return ENCLAVE
 
 
 @pytest.fixture

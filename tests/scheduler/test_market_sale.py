@@ -8,11 +8,17 @@ from itertools import count
 import pytest
 from pool_world import PoolWorld
 from sale_world import market_for, passes
+from tee_secrets import Secrets
 
 from network.world import RLC
+from poolhand.domain.errors import Unavailable
 from poolhand.domain.market_events import OrderSort
 from poolhand.domain.onchain import Withdraw
+from poolhand.domain.orders.simulated_tee import sells_simulated_enclaves
+from poolhand.domain.tag import Tag
+from poolhand.domain.tee.framework import TeeFramework
 from poolhand.domain.units import NanoRlc, Wei
+from poolhand.scheduler.confidential_sale import TERMS_KEPT
 
 PRICES = {0: NanoRlc(RLC), 2: NanoRlc(12 * RLC)}
 
@@ -197,3 +203,37 @@ async def test_killed_at_any_request_to_the_market_the_pool_sells_nothing_twice(
         if not was_held:
             break
     assert life > 4, "list, list, challenge, publish"
+
+
+async def test_confidential_tasks_are_for_sale_while_their_service_and_a_worker_are_there(tmp_path):
+    world = PoolWorld(
+        tmp_path, prices=PRICES, preflight=True, sms_url="http://sms.test", simulated_tee="root"
+    )
+    world.pool.challenges = secrets = Secrets()
+    async with market_for(world, tmp_path) as market:
+        world.pool.markets = (market.client,)
+        await world.start()
+        puppet, _ = await world.hired(), await world.hired()
+        await passes(world, market)
+        assert await demands(market) == {(0, (), 4), (2, (), 4)}
+        sold = world.scheduler.sale.plan.lacks
+        assert [(each.tag.names, why) for each, why in sold.items()] == [
+            (("tee", "tdx"), "no worker that is there could do it")
+        ] * 2
+        world.scheduler.directory.proves(puppet.address, (TeeFramework.TDX,), simulated=True)
+        await passes(world, market)
+        confidential = {(0, ("tee", "tdx"), 2), (2, ("tee", "tdx"), 2)}
+        assert await demands(market) == {(0, (), 4), (2, (), 4), *confidential}
+        orders = [each.signed.order for each in world.scheduler.sale.book.orders]
+        marked = [sells_simulated_enclaves(each) for each in orders]
+        assert marked == [each.tag.needs_tee for each in orders]
+        secrets.fault = Unavailable("it sleeps")
+        await passes(world, market, int(TERMS_KEPT) + 8)
+        assert await demands(market) == {(0, (), 4), (2, (), 4)}
+        await world.stop()
+
+
+async def demands(market):
+    """What the market shows: category, names of the tag, trust."""
+    orders = [each["order"] for each in (await market.shown()).values()]
+    return {(o["category"], Tag.parse(o["tag"]).names, o["trust"]) for o in orders}

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pool_world import PoolWorld
 from sale_world import market_for, quiet
+from tee_secrets import Secrets
 
 from network.world import RLC
 from poolhand.domain.ids import ZERO_ADDRESS, Address, OrderHash
@@ -26,10 +27,13 @@ from poolhand.domain.market_events import OrderSort
 from poolhand.domain.onchain import ChainTaskStatus, Initialize
 from poolhand.domain.orders.model import MatchOrders, RequestOrder, Salt, Signed
 from poolhand.domain.tag import NO_TAG, Tag
+from poolhand.domain.tee.framework import TeeFramework
 from poolhand.domain.trust import Trust
 from poolhand.domain.units import NanoRlc, Seconds
 from poolhand.keys.wallet import Wallet
 from poolhand.market.matcher import Matcher
+from poolhand.ports.tee import SecretTerms
+from poolhand.scheduler.confidential_sale import TERMS_KEPT
 from poolhand.transport.open_requests import ORDERS_PER_REQUEST
 
 HELPER = Wallet.from_key(bytes([251] * 32))
@@ -40,9 +44,9 @@ ALL_WAITS = WAITING_STEP.seconds * MOST_WAITING_STEPS + 6
 
 
 @asynccontextmanager
-async def opened(folder, *, sells=True, **changes):
+async def opened(folder, *, sells=True, world=None, **changes):
     """A pool in a market that has one app for sale, its worker, and a requester without coin."""
-    world = PoolWorld(folder, preflight=True, **changes)
+    world = world or PoolWorld(folder, preflight=True, **changes)
     async with market_for(world, folder) as market:
         chain, owner, requester = market.chain, world.owner, world.requester
         chain.register(OrderSort.APP, world.app, owner.address)
@@ -363,3 +367,24 @@ def test_of_pool_and_matcher_one_goes_first_and_the_other_well_after_it(name, po
         )
         assert waits[0] == (NO_WAIT.blocks, NO_WAIT.seconds)
         assert waits[1] >= (WAITING_STEP.blocks, WAITING_STEP.seconds)
+
+
+async def test_of_those_who_ask_for_an_enclave_only_who_names_the_pool_gets_a_simulated_one(
+    tmp_path,
+):
+    world = PoolWorld(tmp_path, preflight=True, sms_url="http://sms.test", simulated_tee="root")
+    world.pool.challenges = secrets = Secrets()
+    async with opened(tmp_path, world=world) as (_, market):
+        tdx = TeeFramework.TDX
+        puppet = await world.hired(slots=100)
+        world.scheduler.directory.proves(puppet.address, (tdx,), simulated=True)
+        app = replace(world.orders(1, 900).app.order, tag=tdx.tag)
+        signed = Signed(app, world.owner.sign_order(world.chain.domain, app))
+        await market.client.publish(signed, world.owner)
+        unnamed = await publish(world, market, tag=tdx.tag, workerpool=ZERO_ADDRESS)
+        named = await publish(world, market, tag=tdx.tag)
+        await goes_on(world, market, int(TERMS_KEPT) + ALL_WAITS)
+        assert [each.request for each in matches(world)] == [named]
+        secrets.told = SecretTerms(tdx, is_simulated=False)
+        await goes_on(world, market, int(TERMS_KEPT) + ALL_WAITS)
+        assert [each.request for each in matches(world)] == [named, unnamed]

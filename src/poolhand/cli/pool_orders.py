@@ -36,12 +36,17 @@ def orders_report(found: OrdersOnSale) -> RenderableType:
 def _rows(order: OrderOnSale) -> list[tuple[str, object]]:
     rows: list[tuple[str, object]] = [
         ("order", order.order_hash),
-        ("sells", f"category {order.category}, trust up to {order.trust}, {rlc(order.price)} each"),
+        ("sells", _sells(order)),
         ("left", f"{order.remaining} of {order.volume} tasks"),
         ("for sale", "yes, in " + ", ".join(order.markets) if order.for_sale else _why_not(order)),
     ]
     rows += [("refused by", f"{url}: {why}") for url, why in order.refused.items()]
     return rows
+
+
+def _sells(order: OrderOnSale) -> str:
+    demands = f", also with {','.join(order.tag)}" if order.tag else ""
+    return f"category {order.category}, trust up to {order.trust}, {rlc(order.price)} each{demands}"
 
 
 def _why_not(order: OrderOnSale) -> str:

@@ -77,6 +77,10 @@ class Tag(FixedBytes):
         """Whether every bit of ``demand`` is set here."""
         return demand.bits & ~self.bits == 0
 
+    def without_enclaves(self) -> Tag:
+        """Clear bits 0 to 3: all that is about enclaves."""
+        return Tag((self.bits & ~0b1111).to_bytes(32, "big"))
+
     def without_frameworks(self) -> Tag:
         """Clear bits 1 to 3, as PoCo 6.2 does with dataset tags."""
         return Tag((self.bits & ~0b1110).to_bytes(32, "big"))

@@ -44,6 +44,7 @@ from poolhand.observe.fault_boundary import FaultBoundary
 from poolhand.observe.outage_log import OutageLog
 from poolhand.ports.clock import Clock
 from poolhand.ports.lead import Fence
+from poolhand.scheduler.confidential_sale import ConfidentialSale
 from poolhand.scheduler.order_reads import OrderReads
 from poolhand.scheduler.preflight import Asked
 from poolhand.scheduler.pricing import Pricing
@@ -62,8 +63,8 @@ MOST_ASKED: Final = 6
 """Lists of apps and datasets after which a look asks for no more."""
 MOST_TRIED: Final = 3
 """Combinations of orders that are tried for one request: a market may be behind the chain."""
-MOST_TAG: Final = Tag.of(["gpu"])
-"""What requests may demand that are looked at: a pool sells no more."""
+GPU_TAG: Final = Tag.of(["gpu"])
+"""What requests may demand, beside enclaves, that are looked at: a pool sells no more."""
 log = structlog.get_logger()
 
 
@@ -76,6 +77,7 @@ class MarketRequests:
         domain: Under which orders are signed.
         reads: Of the chain.
         pricing: Says what would be sold, and signs the pool's order.
+        confidential: Says which confidential tasks are taken.
         purchases: Takes what fits, as from a requester.
         head: Returns the newest block.
         clock: Lets time pass.
@@ -90,6 +92,7 @@ class MarketRequests:
         domain: Domain,
         reads: OrderReads,
         pricing: Pricing,
+        confidential: ConfidentialSale,
         purchases: SignedPurchases,
         head: Callable[[], Head | None],
         clock: Clock,
@@ -98,6 +101,7 @@ class MarketRequests:
     ) -> None:
         self._pool, self._market, self._domain = settings.workerpool, market, domain
         self._highest_trust, self._reads, self._pricing = settings.highest_trust, reads, pricing
+        self._confidential = confidential
         self._purchases, self._head, self._clock = purchases, head, clock
         self._boundary, self._fence = boundary, fence
         self._requests = OpenRequests(market, REQUESTS_PER_LOOK)
@@ -136,18 +140,25 @@ class MarketRequests:
         self._asked, sent, head = 0, 0, self._head()
         if head is None or self._pricing.why_nothing is not None:
             return 0
+        framework = await self._confidential.framework()
         wanted = BookFilter(
             OrderSort.REQUEST,
             {"workerpool": usable_by(self._pool)},
-            max_tag=MOST_TAG,
+            max_tag=GPU_TAG if framework is None else GPU_TAG.union(framework.tag),
             max_trust=self._highest_trust,
         )
         for entry in await self._requests.due(wanted, self._clock.steady()):
             if self._asked >= MOST_ASKED:
                 break
-            if self._has_waited(entry, head):
+            if self._accepts_us(entry) and self._has_waited(entry, head):
                 sent += await self._serve(entry)
         return sent
+
+    def _accepts_us(self, entry: BookOrder) -> bool:
+        """Whether who asks for an enclave has one, or has named this pool, which simulates them."""
+        request: Any = entry.order
+        is_real = not request.tag.needs_tee or not self._confidential.is_simulated
+        return is_real or request.workerpool == self._pool
 
     def _has_waited(self, entry: BookOrder, head: Head) -> bool:
         request: Any = entry.order

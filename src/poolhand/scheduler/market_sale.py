@@ -24,16 +24,16 @@ from poolhand.domain.orders.for_sale import (
     SalePlan,
     SaleVerdict,
     ToSign,
+    Ware,
     plan_sale,
 )
 from poolhand.domain.orders.model import CloseOrder, Salt, Signed, WorkerpoolOrder
-from poolhand.domain.tag import NO_TAG
+from poolhand.domain.tag import Tag
 from poolhand.domain.trust import Trust
 from poolhand.domain.units import NanoRlc, Seconds, UnixSeconds, Wei
 from poolhand.observe.fault_boundary import FaultBoundary
 from poolhand.observe.outage_log import OutageLog
 from poolhand.ports.chain import Hub, TransactionSender, Watcher
-from poolhand.ports.clock import Entropy
 from poolhand.ports.lead import UNFENCED, Fence
 from poolhand.ports.signer import Signer
 from poolhand.scheduler.market_stall import MarketStall
@@ -68,7 +68,7 @@ class MarketSale:
         book: What was signed.
         stalls: The markets; none: nothing is signed.
         on_offer: Says what could be sold now.
-        entropy: For salts.
+        salt: Makes one, for an order with a tag.
         outage: Told when the chain is out of reach.
         fence: Asked before an order is signed.
     """
@@ -84,19 +84,19 @@ class MarketSale:
         book: SaleBook,
         stalls: Sequence[MarketStall],
         on_offer: OnOffer,
-        entropy: Entropy,
+        salt: Callable[[Tag], Salt],
         outage: OutageLog,
         boundary: FaultBoundary,
         fence: Fence = UNFENCED,
     ) -> None:
         self._hub, self._owner, self._sender, self._reserve = hub, owner, sender, reserve
         self._pool, self._domain, self._on_offer = workerpool, domain, on_offer
-        self._entropy, self._outage, self._boundary = entropy, outage, boundary
+        self._salt, self._outage, self._boundary = salt, outage, boundary
         self._fence = fence
         self.book, self.stalls = book, tuple(stalls)
         self.plan = SalePlan({})
         self._looked, self._leaving = UnixSeconds(0), False
-        self._trust, self._trust_since = dict[int, Trust](), UnixSeconds(0)
+        self._trust, self._trust_since = dict[Ware, Trust](), UnixSeconds(0)
         self._closing: dict[OrderHash, asyncio.Task[None]] = {}
         self._stopped = False
         self._unclosed = OutageLog(
@@ -208,6 +208,7 @@ class MarketSale:
                 category=order.category,
                 price=order.price,
                 trust=int(order.trust),
+                tag=",".join(order.tag.names),
                 volume=order.volume,
             )
 
@@ -216,13 +217,13 @@ class MarketSale:
             workerpool=self._pool,
             price=wanted.price,
             volume=wanted.volume,
-            tag=NO_TAG,
+            tag=wanted.tag,
             category=wanted.category,
             trust=wanted.trust,
             app_restrict=ZERO_ADDRESS,
             dataset_restrict=ZERO_ADDRESS,
             requester_restrict=ZERO_ADDRESS,
-            salt=Salt(self._entropy.bytes(32)),
+            salt=self._salt(wanted.tag),
         )
         return Signed(order, self._owner.sign_order(self._domain, order))
 

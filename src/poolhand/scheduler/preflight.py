@@ -14,6 +14,7 @@ from poolhand.domain.params import DealParams, hosts_of
 from poolhand.domain.reputation import Reputation
 from poolhand.domain.reward import scheduler_stake, worker_reward
 from poolhand.domain.tag import NO_TAG, Tag
+from poolhand.domain.tee.framework import TeeFramework
 from poolhand.domain.trust import Trust
 from poolhand.domain.units import NanoRlc, Seconds, UnixSeconds, show_rlc
 from poolhand.scheduler.assessor import Memory
@@ -166,14 +167,15 @@ class Preflight:
         least = Trust(1) if len(able) else Trust(0)
         return Trust(min(max(reach, least), self._settings.highest_trust))
 
-    async def trust_at(self, price: NanoRlc) -> Trust:
+    async def trust_at(self, price: NanoRlc, tee: TeeFramework | None = None) -> Trust:
         """Return the highest trust that the workers reach who have the stake for such a task.
 
-        One worker that may fail counts where it is alone; raises ChainUnreachable.
+        One worker that may fail counts where it is alone. Where ``tee`` is named, those count who
+        have proved it; raises ChainUnreachable.
         """
         able, stake = self.takers.now(), await self._stake(price)
-        reach = able.reach(self._settings.spare_workers, stake)
-        least = min(able.reach(0, stake), Trust(1))
+        reach = able.reach(self._settings.spare_workers, stake, tee)
+        least = min(able.reach(0, stake, tee), Trust(1))
         return Trust(min(max(reach, least), self._settings.highest_trust))
 
     async def _stake(self, price: NanoRlc) -> NanoRlc:

@@ -12,7 +12,7 @@ from poolhand.domain.eip712 import Domain
 from poolhand.domain.errors import Refused, Unavailable
 from poolhand.domain.ids import ZERO_ADDRESS, Address
 from poolhand.domain.orders.eip712 import order_hash
-from poolhand.domain.orders.model import Salt, Signed, WorkerpoolOrder
+from poolhand.domain.orders.model import Signed, WorkerpoolOrder
 from poolhand.domain.trust import Trust
 from poolhand.domain.units import NanoRlc, UnixSeconds
 from poolhand.ports.clock import Entropy
@@ -201,7 +201,7 @@ class Pricing:
             app_restrict=asked.app,
             dataset_restrict=ZERO_ADDRESS,
             requester_restrict=asked.requester,
-            salt=Salt(self._entropy.bytes(32)),
+            salt=self._confidential.salt(asked.tag, self._entropy),
         )
 
     def _make(self, asked: Asked) -> Signed[WorkerpoolOrder]:

@@ -80,7 +80,7 @@ class Takers:
     def _able(self, connected: ConnectedWorker) -> Able | None:
         """Return what a worker can do; its word that it has a GPU counts once it is proved.
 
-        By plain tasks, for it is sold no other before.
+        By plain tasks, for it is sold no other before. An enclave is proved at its login.
         """
         rules = self._rules
         slots = self._slots_of(connected)
@@ -89,4 +89,5 @@ class Takers:
             return None
         gpu = connected.gpus > 0 and connected.reputation.is_proved
         longest, least_reward = connected.longest, connected.least_reward
-        return Able(connected.weight, stake, gpu, longest, least_reward, connected.hosts)
+        hosts, tee = connected.hosts, frozenset(connected.tee)
+        return Able(connected.weight, stake, gpu, longest, least_reward, hosts, tee)

@@ -161,6 +161,7 @@ class OrderOnSale(Told):
     closes: bool = False
     markets: tuple[Words, ...] = ()
     refused: Mapping[Words, Sentence] = Field(default_factory=dict)
+    tag: tuple[Words, ...] = ()
 
 
 class MarketOfPool(Told):
@@ -179,7 +180,8 @@ class MarketOfPool(Told):
 class OrdersOnSale(Told):
     """``GET /v1/orders``: what the pool sells in markets, and why it does not sell more.
 
-    ``lacks`` says by category why no more is signed although more could be sold; prices in nRLC.
+    ``tag`` of an order names what the tasks may demand of workers that are sold with it. ``lacks``
+    says by category why no more is signed although more could be sold; prices in nRLC.
     """
 
     markets: tuple[MarketOfPool, ...]

@@ -16,6 +16,7 @@ from poolhand.domain.orders.model import (
     RequestOrder,
     WorkerpoolOrder,
 )
+from poolhand.domain.orders.simulated_tee import sells_simulated_enclaves
 from poolhand.domain.reward import scheduler_stake
 from poolhand.domain.tag import Tag
 from poolhand.domain.units import NanoRlc
@@ -59,6 +60,7 @@ class Traits:
         price: Per task (nRLC); of a request what its pool may cost.
         rank: Lists begin with the lowest: the price, or of a request its negative.
         covered: What each remaining task needs of the signer's stake (nRLC).
+        tag_unnamed: The tag by which a list shows it that names none of those whose it is.
     """
 
     sort: OrderSort
@@ -72,6 +74,7 @@ class Traits:
     covered: NanoRlc
     volume: int
     tag: Tag
+    tag_unnamed: Tag
     category: int = 0
     trust: int = 0
 
@@ -158,6 +161,7 @@ def _sold(
     sort: OrderSort, order: AppOrder | DatasetOrder | WorkerpoolOrder, **addresses: Address
 ) -> Traits:
     is_pool = isinstance(order, WorkerpoolOrder)
+    is_simulated = isinstance(order, WorkerpoolOrder) and sells_simulated_enclaves(order)
     return Traits(
         sort=sort,
         **addresses,
@@ -167,6 +171,7 @@ def _sold(
         covered=scheduler_stake(order.price) if is_pool else NanoRlc(0),
         volume=order.volume,
         tag=order.tag,
+        tag_unnamed=order.tag.without_enclaves() if is_simulated else order.tag,
         category=order.category if isinstance(order, WorkerpoolOrder) else 0,
         trust=order.trust if isinstance(order, WorkerpoolOrder) else 0,
     )
@@ -186,6 +191,7 @@ def _wanted(order: RequestOrder) -> Traits:
         covered=NanoRlc(price),
         volume=order.volume,
         tag=order.tag,
+        tag_unnamed=order.tag,
         category=order.category,
         trust=order.trust,
     )

@@ -23,6 +23,13 @@ Allowed: TypeAlias = tuple[Address, ...]
 
 FILTER_PARTIES: Final = ("app", "dataset", "workerpool", "requester", "beneficiary")
 """The addresses of an order by which lists are narrowed."""
+OWN_PARTIES: Final[Mapping[OrderSort, tuple[str, ...]]] = {
+    OrderSort.APP: ("app", "beneficiary"),
+    OrderSort.DATASET: ("dataset", "beneficiary"),
+    OrderSort.WORKERPOOL: ("workerpool", "beneficiary"),
+    OrderSort.REQUEST: ("requester", "beneficiary"),
+}
+"""The parties that tell orders of one kind apart: lists of one of them are short."""
 LEAST_PAGE_SIZE: Final = 10
 MOST_PAGE_SIZE: Final = 1000
 """Rows of one page of a list."""
@@ -85,6 +92,13 @@ def restricted_to(address: Address | None, *, strict: bool) -> Allowed:
     return (address,) if strict else (ZERO_ADDRESS, address)
 
 
+def asks_by_kind(wanted: BookFilter) -> bool:
+    """Whether a filter names nobody whose orders are shown: their kinds tell all that it asks."""
+    return wanted.signer is None and not any(
+        name in wanted.parties for name in OWN_PARTIES[wanted.sort]
+    )
+
+
 def shows(wanted: BookFilter, entry: BookOrder) -> bool:
     """Whether a list with this filter shows an order."""
     traits = traits_of(entry.order)
@@ -94,7 +108,7 @@ def shows(wanted: BookFilter, entry: BookOrder) -> bool:
         and all(getattr(traits, name) in allowed for name, allowed in wanted.parties.items())
         and wanted.signer in (None, entry.signer)
         and wanted.category in (None, traits.category)
-        and _has_tag(wanted, traits.tag)
+        and _has_tag(wanted, traits.tag_unnamed if asks_by_kind(wanted) else traits.tag)
         and _has_amounts(wanted, traits, entry.remaining)
     )
 

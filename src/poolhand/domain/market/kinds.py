@@ -7,23 +7,13 @@ the sum over the kinds that it shows, which the store counts as orders come and 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
 
 from poolhand.domain.ids import Address
 from poolhand.domain.market.book import Traits
-from poolhand.domain.market.filters import FILTER_PARTIES, BookFilter
+from poolhand.domain.market.filters import FILTER_PARTIES, OWN_PARTIES
 from poolhand.domain.market_events import OrderSort
 from poolhand.domain.tag import Tag
-
-OWN_PARTIES: Final[Mapping[OrderSort, tuple[str, ...]]] = {
-    OrderSort.APP: ("app", "beneficiary"),
-    OrderSort.DATASET: ("dataset", "beneficiary"),
-    OrderSort.WORKERPOOL: ("workerpool", "beneficiary"),
-    OrderSort.REQUEST: ("requester", "beneficiary"),
-}
-"""The parties that tell orders of one kind apart: lists of one of them are short."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,13 +44,6 @@ def kind_of(traits: Traits) -> OrderKind:
         **parties,
         category=traits.category,
         trust=traits.trust,
-        tag=traits.tag,
+        tag=traits.tag_unnamed,
         is_bulk=traits.is_bulk,
-    )
-
-
-def asks_by_kind(wanted: BookFilter) -> bool:
-    """Whether kinds tell all that a filter asks of orders, but for how much remains of them."""
-    return wanted.signer is None and not any(
-        name in wanted.parties for name in OWN_PARTIES[wanted.sort]
     )

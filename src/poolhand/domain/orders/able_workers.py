@@ -9,7 +9,7 @@ from bisect import bisect_left, bisect_right, insort
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
-from typing import Final
+from typing import Final, TypeAlias
 
 from poolhand.domain.ids import Address
 from poolhand.domain.network_hosts import NetworkHost
@@ -22,6 +22,7 @@ from poolhand.domain.orders.offering import (
 )
 from poolhand.domain.placement.turns import Ability, Demand, WorkerTurns
 from poolhand.domain.tag import Tag
+from poolhand.domain.tee.framework import TeeFramework, framework_of
 from poolhand.domain.trust import Trust, Weight
 from poolhand.domain.units import NanoRlc, Seconds
 
@@ -29,6 +30,9 @@ ENOUGH_WORKERS: Final = MOST_TRUST.bit_length()
 """Workers that reach the highest trust there is, for each weighs 2 at least."""
 _LAST: Final = b"\xff" * 32
 _ANY_REWARD: Final = NanoRlc(1 << 62)
+_Machine: TypeAlias = tuple[bool, TeeFramework | None]
+"""Whether it has a GPU, and the framework that it has proved, one of several."""
+_MACHINES: Final = tuple((gpu, tee) for gpu in (False, True) for tee in (None, *TeeFramework))
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +41,7 @@ class Able:
 
     ``stake`` is what it owns on the hub (nRLC), ``gpu`` what is known, not only claimed. It takes
     a task for ``longest`` seconds at most (None: any time), and for ``least_reward`` (nRLC). Its
-    apps can reach ``hosts``.
+    apps can reach ``hosts``. ``tee`` are the frameworks of which it has proved that they work.
     """
 
     weight: Weight
@@ -46,6 +50,7 @@ class Able:
     longest: Seconds | None = None
     least_reward: NanoRlc = NanoRlc(0)
     hosts: frozenset[NetworkHost] = frozenset()
+    tee: frozenset[str] = frozenset()
 
     @property
     def has_conditions(self) -> bool:
@@ -55,18 +60,24 @@ class Able:
     @property
     def ability(self) -> Ability:
         """As placement sees it."""
-        none: frozenset[str] = frozenset()
         least, hosts = self.least_reward, self.hosts
-        return Ability(self.gpu, none, self.stake, "", self.longest, least, hosts)
+        return Ability(self.gpu, self.tee, self.stake, "", self.longest, least, hosts)
+
+    @property
+    def machines(self) -> Iterator[_Machine]:
+        """Every kind of machine that it is, from any to one with all that a tag can demand."""
+        for gpu in (False, True) if self.gpu else (False,):
+            yield gpu, None
+            yield from ((gpu, each) for each in TeeFramework if each in self.tee)
 
 
 class AbleWorkers:
-    """Workers by their stake, the richest first: all, with a GPU, with conditions, with hosts."""
+    """Workers by their stake, the richest first: by machine, with conditions, with hosts."""
 
     def __init__(self) -> None:
         self._known: dict[Address, Able] = {}
-        self._every, self._gpu = _ByStake(), _ByStake()
-        self._open, self._open_gpu = _ByStake(), _ByStake()  # to every task
+        self._every = {machine: _ByStake() for machine in _MACHINES}
+        self._open = {machine: _ByStake() for machine in _MACHINES}  # to every task
         self._choosy, self._reaching = WorkerTurns(), WorkerTurns()
         self._limited: set[Address] = set()
 
@@ -83,13 +94,10 @@ class AbleWorkers:
         self._choose(worker, able)
 
     def _orders(self, able: Able) -> Iterator[_ByStake]:
-        yield self._every
-        if able.gpu:
-            yield self._gpu
-        if not able.has_conditions:
-            yield self._open
-            if able.gpu:
-                yield self._open_gpu
+        for machine in able.machines:
+            yield self._every[machine]
+            if not able.has_conditions:
+                yield self._open[machine]
 
     def _choose(self, worker: Address, able: Able | None) -> None:
         for some, belongs in (
@@ -130,22 +138,24 @@ class AbleWorkers:
         Raises:
             NoWorkerForIt: Not one of them can.
             TrustOutOfReach: Some can, and not enough.
+            NoOneFramework: No machine is what the tag asks for.
         """
-        order = self._gpu if tag.needs_gpu else self._every
+        machine = tag.needs_gpu, framework_of(tag)
+        order = self._every[machine]
         out = {worker: self._known[worker] for worker in without if worker in self._known}
-        fit = [able for able in out.values() if able.gpu or not tag.needs_gpu]
+        fit = [able for able in out.values() if machine in able.machines]
         brings, wanted = _ANY_REWARD if reward is None else reward, frozenset(hosts)
-        demand = Demand(tag.needs_gpu, None, stake, time, brings, wanted)
+        demand = Demand(*machine, stake, time, brings, wanted)
         self._check_hosts(wanted)
         weights = list(self._willing(demand, ENOUGH_WORKERS + spare, out))
         reach = JointReach(
-            able=len(self._every) - len(out),
+            able=len(self) - len(out),
             fit=len(order) - len(fit),
             staked=order.owning(stake) - sum(able.stake >= stake for able in fit),
             willing=bool(weights),
             trust=trust_in_reach(weights, spare if trust > 1 else 0),
         )
-        check_in_reach(reach, trust, stake)
+        check_in_reach(reach, trust, stake, tag)
 
     def _willing(self, demand: Demand, most: int, out: Collection[Address]) -> Iterator[Weight]:
         """Yield the weights of so many who would do it, if there are so many, and of a few more."""
@@ -153,7 +163,7 @@ class AbleWorkers:
             for _, worker in islice(self._reaching.fitting(demand, out), most):
                 yield self._known[worker].weight
             return
-        unconditional = self._open_gpu if demand.gpu else self._open
+        unconditional = self._open[demand.gpu, demand.tee]
         yield from self._weights(unconditional.richest(demand.stake, most + len(out)), out)
         for _, worker in islice(self._choosy.fitting(demand, out), most):
             yield self._known[worker].weight
@@ -168,9 +178,17 @@ class AbleWorkers:
                 "(--network-hosts)"
             )
 
-    def reach(self, spare: int, stake: NanoRlc = NanoRlc(0)) -> Trust:
-        """Return the highest trust that those reach who own a stake; 0 where there are none."""
-        some = self._every.richest(stake, ENOUGH_WORKERS + spare)
+    def reach(
+        self, spare: int, stake: NanoRlc = NanoRlc(0), tee: TeeFramework | None = None
+    ) -> Trust:
+        """Return the highest trust that those reach who own a stake; 0 where there are none.
+
+        Args:
+            spare: How many of them may fail.
+            stake: That each must own (nRLC).
+            tee: The framework that each must have proved; None: any machine will do.
+        """
+        some = self._every[False, tee].richest(stake, ENOUGH_WORKERS + spare)
         return trust_in_reach(self._weights(some, ()), spare)
 
     @property
@@ -179,7 +197,7 @@ class AbleWorkers:
         return bool(self._limited)
 
     def __len__(self) -> int:
-        return len(self._every)
+        return len(self._known)
 
     def _weights(self, some: Iterable[Address], out: Collection[Address]) -> list[Weight]:
         return [self._known[worker].weight for worker in some if worker not in out]

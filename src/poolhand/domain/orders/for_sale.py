@@ -2,8 +2,9 @@
 
 An order that was signed is valid on chain until it is used up or closed there: taking it out of a
 market hides it, and no more. So what was signed counts as promised as long as it is valid, and a
-new order promises what is left: never more tasks of a category than there is room for, never more
-than the owner's stake covers for all categories together.
+new order promises what is left: never more tasks of a ware than there is room for, never more
+than the owner's stake covers for all wares together. A ware is a category, and what tasks may
+demand of their workers: confidential tasks are sold apart, for fewer workers may do them.
 
 What only hides an order costs nothing and passes: no gas, no room, too few workers, a pool that
 drains. What must never be bought again is closed on chain, which costs gas: another price, a
@@ -16,18 +17,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 
 from poolhand.domain.ids import OrderHash
 from poolhand.domain.orders.model import Signed, WorkerpoolOrder
 from poolhand.domain.reward import scheduler_stake
+from poolhand.domain.tag import NO_TAG, Tag
 from poolhand.domain.trust import Trust
 from poolhand.domain.units import NanoRlc, Seconds, UnixSeconds, show_rlc
 
 MOST_VOLUME: Final = 1000
 """Tasks of one order."""
 MOST_ORDERS: Final = 3
-"""Orders of one category that are valid at the same time."""
+"""Orders of one ware that are valid at the same time."""
 RENEWED_BELOW: Final = 4
 """An order is renewed once it has left this part of its tasks, or less: one fourth; and once the
 largest that is left sells this part of what could be sold, or less. While tasks are open, no order
@@ -37,6 +39,17 @@ TASKS_PER_SLOT: Final = 5
 as its category allows: contributions are taken for 7 of that time."""
 STANDS_IN_THE_WAY: Final = Seconds(600)
 """How long an order that workers cannot serve may keep others from being sold."""
+
+
+class Ware(NamedTuple):
+    """What an order sells: tasks of a category, of any demand that the tag covers."""
+
+    category: int
+    tag: Tag = NO_TAG
+
+    def __str__(self) -> str:
+        demands = f" with the tag {','.join(self.tag.names)}" if any(self.tag) else ""
+        return f"category {self.category}{demands}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +72,11 @@ class OrderForSale:
         return max(self.signed.order.volume - self.used, 0)
 
     @property
+    def ware(self) -> Ware:
+        """What it sells."""
+        return Ware(self.signed.order.category, self.signed.order.tag)
+
+    @property
     def promised(self) -> NanoRlc:
         """What all that remains would lock of the owner's stake."""
         return NanoRlc(scheduler_stake(self.signed.order.price) * self.remaining)
@@ -70,7 +88,8 @@ class PoolSaleTerms:
 
     Attributes:
         prices: Per task by category.
-        trust: By category the highest that its workers reach and its owner sells; 0: none.
+        trust: By ware the highest that its workers reach and its owner sells; 0: none. What is
+            confidential is a ware only where the pool takes such tasks.
         stake: The owner's free stake.
         room: Tasks that could be taken beside those that are open.
         open_tasks: Tasks that are open, and give back room and stake when they end.
@@ -80,16 +99,22 @@ class PoolSaleTerms:
 
     now: UnixSeconds
     prices: Mapping[int, NanoRlc]
-    trust: Mapping[int, Trust]
+    trust: Mapping[Ware, Trust]
     stake: NanoRlc
     room: int
     open_tasks: int = 0
     obstacle: str | None = None
     ending: str | None = None
 
-    def reach(self, category: int) -> Trust:
-        """Return the highest trust of a category."""
-        return self.trust.get(category, Trust(0))
+    def reach(self, ware: Ware) -> Trust:
+        """Return the highest trust of a ware."""
+        return self.trust.get(ware, Trust(0))
+
+    @property
+    def wares(self) -> tuple[Ware, ...]:
+        """Return all that has a price, in order."""
+        known = {Ware(each) for each in self.prices} | self.trust.keys()
+        return tuple(sorted(each for each in known if each.category in self.prices))
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +133,7 @@ class ToSign:
     price: NanoRlc
     trust: Trust
     volume: int
+    tag: Tag = NO_TAG
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,12 +143,12 @@ class SalePlan:
     Attributes:
         verdicts: Of every order.
         sign: What is missing.
-        lacks: Why no more is signed of a category of which more could be sold.
+        lacks: Why no more is signed of a ware of which more could be sold.
     """
 
     verdicts: Mapping[OrderHash, SaleVerdict]
     sign: tuple[ToSign, ...] = ()
-    lacks: Mapping[int, str] = field(default_factory=dict)
+    lacks: Mapping[Ware, str] = field(default_factory=dict)
 
 
 def room_of(slots: int, open_tasks: int) -> int:
@@ -141,17 +167,17 @@ def plan_sale(orders: Sequence[OrderForSale], terms: PoolSaleTerms) -> SalePlan:
     valid = [each for each in orders if each.remaining]
     kept = [each for each in valid if not verdicts[each.order_hash].closes]
     free = terms.stake - sum(each.promised for each in valid)
-    missing = [each for each in sorted(terms.prices) if _is_short(each, kept, free, terms)]
-    sign, lacks = list[ToSign](), dict[int, str]()
-    for place, category in enumerate(missing):
+    missing = [each for each in terms.wares if _is_short(each, kept, free, terms)]
+    sign, lacks = list[ToSign](), dict[Ware, str]()
+    for place, ware in enumerate(missing):
         share = free // (len(missing) - place)
-        own = [each for each in valid if each.signed.order.category == category]
-        found = _new_order(category, own, terms, share)
+        own = [each for each in valid if each.ware == ware]
+        found = _new_order(ware, own, terms, share)
         if isinstance(found, ToSign):
             sign.append(found)
             free -= scheduler_stake(found.price) * found.volume
         else:
-            lacks[category] = found
+            lacks[ware] = found
             verdicts |= _in_the_way(own, terms)
     return SalePlan(verdicts, tuple(sign), lacks)
 
@@ -194,7 +220,7 @@ def _hidden(order: OrderForSale, terms: PoolSaleTerms) -> str | None:
         return terms.obstacle
     if terms.stake < order.promised:
         return _uncovered(order, terms)
-    reach = terms.reach(order.signed.order.category)
+    reach = terms.reach(order.ware)
     if order.signed.order.trust > reach:
         return f"the workers that are there reach trust {reach} at most"
     return None if terms.room else _FULL
@@ -203,12 +229,12 @@ def _hidden(order: OrderForSale, terms: PoolSaleTerms) -> str | None:
 _FULL: Final = "there is no room: as many tasks are open as the workers can do in time"
 
 
-def _is_short(category: int, kept: Sequence[OrderForSale], free: int, terms: PoolSaleTerms) -> bool:
-    """Whether nothing sells a category as well as could be, or too little is left of what does."""
-    own = [each for each in kept if each.signed.order.category == category]
-    fit = [each for each in own if each.signed.order.trust == terms.reach(category)]
+def _is_short(ware: Ware, kept: Sequence[OrderForSale], free: int, terms: PoolSaleTerms) -> bool:
+    """Whether nothing sells a ware as well as could be, or too little is left of what does."""
+    own = [each for each in kept if each.ware == ware]
+    fit = [each for each in own if each.signed.order.trust == terms.reach(ware)]
     best = max((each.remaining for each in fit), default=0)
-    cover = _cover(category, free + sum(each.promised for each in own), terms)
+    cover = _cover(ware.category, free + sum(each.promised for each in own), terms)
     is_fresh = any(each.remaining * RENEWED_BELOW > each.signed.order.volume for each in fit)
     return not is_fresh or best * RENEWED_BELOW <= min(MOST_VOLUME, terms.room, cover)
 
@@ -220,23 +246,24 @@ def _cover(category: int, stake: int, terms: PoolSaleTerms) -> int:
 
 
 def _new_order(
-    category: int, own: Sequence[OrderForSale], terms: PoolSaleTerms, share: int
+    ware: Ware, own: Sequence[OrderForSale], terms: PoolSaleTerms, share: int
 ) -> ToSign | str:
-    """Return the order that a category lacks, or why there is none."""
+    """Return the order that a ware lacks, or why there is none."""
+    category, tag = ware
     price = terms.prices[category]
     if terms.obstacle is not None:
         return terms.obstacle
-    trust = terms.reach(category)
+    trust = terms.reach(ware)
     if not trust:
         return "no worker that is there could do it"
     if len(own) >= MOST_ORDERS:
-        return f"{MOST_ORDERS} orders of this category are valid already"
+        return f"{MOST_ORDERS} orders of this kind are valid already"
     left = terms.room - sum(each.remaining for each in own)
     if left <= 0:
         return "what was signed before takes all the room" if terms.room else _FULL
     volume = min(MOST_VOLUME, left, _cover(category, share, terms))
     hindrance = _too_small(category, volume, share, terms)
-    return hindrance or ToSign(category, price, trust, volume)
+    return hindrance or ToSign(category, price, trust, volume, tag)
 
 
 def _too_small(category: int, volume: int, share: int, terms: PoolSaleTerms) -> str | None:
@@ -263,7 +290,7 @@ def _in_the_way(
     if terms.obstacle is not None or not terms.room:
         return {}
     for each in own:
-        trust, reach = each.signed.order.trust, terms.reach(each.signed.order.category)
+        trust, reach = each.signed.order.trust, terms.reach(each.ware)
         if 0 < reach != trust and terms.now >= each.since + STANDS_IN_THE_WAY:
             told = f"it sells trust {trust}, and {reach} could be sold"
             return {each.order_hash: SaleVerdict(told, closes=True)}

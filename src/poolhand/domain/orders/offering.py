@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from poolhand.domain.errors import Refused
+from poolhand.domain.tag import Tag
 from poolhand.domain.trust import Trust, Weight, group_weight
 from poolhand.domain.units import NanoRlc, show_rlc
 
@@ -59,13 +60,14 @@ def trust_in_reach(weights: Iterable[Weight], spare: int = 0) -> Trust:
     return Trust(min(group_weight(left), MOST_TRUST))
 
 
-def check_in_reach(reach: JointReach, trust: Trust, stake: NanoRlc) -> None:
+def check_in_reach(reach: JointReach, trust: Trust, stake: NanoRlc, tag: Tag) -> None:
     """Check that a task is in reach.
 
     Args:
         reach: What the workers can do.
         trust: Asked for.
         stake: That each of them needs.
+        tag: Asked for.
 
     Raises:
         NoWorkerForIt: Not one of them can.
@@ -78,8 +80,8 @@ def check_in_reach(reach: JointReach, trust: Trust, stake: NanoRlc) -> None:
         )
     if not reach.fit:
         raise NoWorkerForIt(
-            f"none of this pool's {reach.able} worker(s) has a GPU and has proved itself: ask "
-            "without the tag gpu, or buy from another workerpool"
+            f"none of this pool's {reach.able} worker(s) has {_machine(tag)}: ask without the "
+            f"tag {','.join(tag.names)}, or buy from another workerpool"
         )
     if not reach.staked:
         raise NoWorkerForIt(
@@ -98,3 +100,10 @@ def check_in_reach(reach: JointReach, trust: Trust, stake: NanoRlc) -> None:
             f"could do it now: ask for trust {max(reach.trust, 1)} or less, or buy from another "
             "workerpool"
         )
+
+
+def _machine(tag: Tag) -> str:
+    """Say what a tag demands of a computer, and of what is known of it."""
+    gpu = "a GPU and has proved itself" if tag.needs_gpu else ""
+    enclave = f"proved a {tag.names[1]} enclave" if tag.needs_tee else ""
+    return " and ".join(each for each in (enclave, gpu) if each)

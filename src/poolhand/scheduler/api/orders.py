@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from fastapi import APIRouter
 
-from poolhand.domain.orders.for_sale import OrderForSale
+from poolhand.domain.orders.for_sale import OrderForSale, Ware
 from poolhand.scheduler.market_sale import MarketSale
 from poolhand.scheduler.market_stall import MarketStall
 from poolhand.transport.asgi import service_router
@@ -23,10 +25,18 @@ def order_routes(sale: MarketSale) -> APIRouter:
         return OrdersOnSale(
             markets=tuple(_market(sale, each) for each in sale.stalls),
             orders=tuple(_order(sale, each) for each in sale.book.orders),
-            lacks=dict(sale.plan.lacks),
+            lacks=_by_category(sale.plan.lacks),
         )
 
     return router
+
+
+def _by_category(lacks: Mapping[Ware, str]) -> Mapping[int, str]:
+    """Tell by category what is lacking, first of tasks that demand nothing."""
+    told: dict[int, str] = {}
+    for (category, tag), why in sorted(lacks.items()):
+        told.setdefault(category, f"with the tag {','.join(tag.names)}: {why}" if any(tag) else why)
+    return told
 
 
 def _market(sale: MarketSale, stall: MarketStall) -> MarketOfPool:
@@ -55,5 +65,6 @@ def _order(sale: MarketSale, known: OrderForSale) -> OrderOnSale:
         why_not=verdict.why or (None if shows else NOT_YET),
         closes=verdict.closes,
         markets=shows,
+        tag=order.tag.names,
         refused={stall.url: stall.refused[name] for stall in sale.stalls if name in stall.refused},
     )

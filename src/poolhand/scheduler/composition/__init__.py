@@ -190,13 +190,34 @@ class Scheduler:
             owner, settings, common, money, proved, hub, entropy, drain_log, confidential
         )
         purchases = PurchaseParts.on(
-            purchase_log, settings, common, gas, sale, sender, hub, markets, clock, fence
+            purchase_log,
+            settings,
+            common,
+            gas,
+            sale,
+            sender,
+            hub,
+            markets,
+            clock,
+            fence,
+            confidential,
         )
         stalls = [
             MarketStall(each, owner, settings.workerpool, clock, fence, profile) for each in markets
         ]
         shown = market_sale(
-            owner, settings, common, money, sale, stalls, hub, sender, entropy, fence, sale_log
+            owner,
+            settings,
+            common,
+            money,
+            sale,
+            stalls,
+            hub,
+            sender,
+            entropy,
+            fence,
+            sale_log,
+            confidential,
         )
         enclaves = EnclaveChallenges(common.engine, challenges, common.time.now, clock)
         bought = DealParts.of(

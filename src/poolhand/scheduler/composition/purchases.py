@@ -12,6 +12,7 @@ from poolhand.ports.journal import EventLog
 from poolhand.ports.lead import Fence
 from poolhand.scheduler.composition.common import CommonParts
 from poolhand.scheduler.composition.sale import SaleParts
+from poolhand.scheduler.confidential_sale import ConfidentialSale
 from poolhand.scheduler.gas_budget import GasBudget
 from poolhand.scheduler.market_requests import MarketRequests
 from poolhand.scheduler.purchase_log import PurchaseLog
@@ -48,6 +49,7 @@ class PurchaseParts:
         markets: Sequence[MarketClient],
         clock: Clock,
         fence: Fence,
+        confidential: ConfidentialSale,
     ) -> PurchaseParts:
         """Make them, on the journal of purchases; None forgets at a restart."""
         time, domain = common.time, hub.facts.domain
@@ -81,6 +83,7 @@ class PurchaseParts:
                 domain,
                 sale.reads,
                 sale.pricing,
+                confidential,
                 taking,
                 lambda: time.head,
                 clock,

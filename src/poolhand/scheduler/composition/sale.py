@@ -94,6 +94,7 @@ def market_sale(
     entropy: Entropy,
     fence: Fence,
     sale_log: EventLog | None,
+    confidential: ConfidentialSale,
 ) -> MarketSale:
     """Make what keeps the pool's orders in markets."""
     domain = hub.facts.domain
@@ -106,8 +107,8 @@ def market_sale(
         domain,
         SaleBook(sale_log, domain),
         stalls,
-        _on_offer(settings, common, money, sale),
-        entropy,
+        _on_offer(settings, common, money, sale, confidential),
+        lambda tag: confidential.salt(tag, entropy),
         common.outage,
         common.engine.boundary,
         fence,
@@ -115,13 +116,18 @@ def market_sale(
 
 
 def _on_offer(
-    settings: PoolSettings, common: CommonParts, money: MoneyParts, sale: SaleParts
+    settings: PoolSettings,
+    common: CommonParts,
+    money: MoneyParts,
+    sale: SaleParts,
+    confidential: ConfidentialSale,
 ) -> PoolOffer:
     """Make what says how much may be on offer in markets."""
     engine, drain = common.engine, sale.drain
     return PoolOffer(
         settings.prices,
         sale.preflight,
+        confidential,
         lambda: len(engine.index.open),
         lambda: drain.ending,
         lambda: drain.why,

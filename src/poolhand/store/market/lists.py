@@ -15,8 +15,7 @@ from sqlalchemy import ColumnElement, Connection, Select, Table, and_, bindparam
 from poolhand.domain.ids import Address
 from poolhand.domain.market.book import BULK_VOLUME
 from poolhand.domain.market.deals import MOST_PAST_PRICES, PricePoint
-from poolhand.domain.market.filters import BookFilter, Slice
-from poolhand.domain.market.kinds import asks_by_kind
+from poolhand.domain.market.filters import BookFilter, Slice, asks_by_kind
 from poolhand.domain.market_events import OrderSort
 from poolhand.domain.units import NanoRlc, UnixSeconds
 from poolhand.store.market.kinds import ShownKinds
@@ -119,7 +118,8 @@ def _shown(
         count = _count(connection, by_kind)
     if kinds.is_one or count <= FEW_TO_SORT:
         return by_kind, count
-    if kinds.are_many and part.skip + part.size <= NEAR_IN_LIST:
+    by_tag = wanted.min_tag is not None or wanted.max_tag is not None  # kinds alone have it
+    if kinds.are_many and not by_tag and part.skip + part.size <= NEAR_IN_LIST:
         return of_orders(wanted), count
     return and_(open_in(wanted.sort), kinds.holds(leads=False), *remaining(wanted)), count
 

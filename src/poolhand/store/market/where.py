@@ -15,8 +15,7 @@ from sqlalchemy import ColumnElement, Table, and_, func, literal_column
 
 from poolhand.domain.ids import FixedBytes
 from poolhand.domain.market.book import BULK_VOLUME
-from poolhand.domain.market.filters import BookFilter
-from poolhand.domain.market.kinds import OWN_PARTIES
+from poolhand.domain.market.filters import OWN_PARTIES, BookFilter
 from poolhand.domain.market_events import OrderSort
 from poolhand.domain.tag import Tag
 from poolhand.store.market.schema import KIND_PARTIES, KINDS_TABLE, ORDERS_TABLE, TAG_PARTS
