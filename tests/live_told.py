@@ -12,7 +12,7 @@ def told(**members):
         "stake": {"free_nrlc": None, "locked_nrlc": None}, "gas": {"balance_wei": None},
         "gas_days": None, "score": None, "idle_causes": [], "owner_messages": [], "replicates": [], "progress": {},
         "output": {}, "locks": {"tasks": [], "other_nrlc": None},
-        "offers": {"accepted": 0, "seen": 0}, "sandbox": None, "gpus": [],
+        "offers": {"accepted": 0, "seen": 0}, "sandbox": None, "gpus": [], "tee": [],
         "hosts": {"allowed": [], "reached": False, "problem": None},
         "settings": {"settings": [], "hours_a_week": 168.0, "problem": None},
         **members,

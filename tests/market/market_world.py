@@ -26,7 +26,7 @@ from poolhand.domain.orders.model import (
     Salt,
     WorkerpoolOrder,
 )
-from poolhand.domain.tag import NO_TAG
+from poolhand.domain.tag import NO_TAG, Tag
 from poolhand.domain.trust import Trust
 from poolhand.domain.units import NanoRlc, UnixSeconds
 from poolhand.keys.wallet import Wallet
@@ -173,7 +173,15 @@ class Market:
         self.chain.mine()
         await self.follower.advance()
 
-    def match(self, app: Any, pool: Any, request: Any, size: int, dataset: Any = None) -> Deal:
+    def match(
+        self,
+        app: Any,
+        pool: Any,
+        request: Any,
+        size: int,
+        dataset: Any = None,
+        tag: Tag = NO_TAG,
+    ) -> Deal:
         """Match orders on chain; the next block has the deal."""
         used = self.chain.state.consumed.get(hash_of(request), 0)
         name = deal_id(hash_of(request), used)
@@ -185,7 +193,7 @@ class Market:
         if dataset is None:
             resources.insert(1, Resource(ZERO_ADDRESS, ZERO_ADDRESS, NanoRlc(0)))
         deal = Deal(
-            name, *resources, trust=Trust(1), category=pool.category, tag=NO_TAG,
+            name, *resources, trust=Trust(1), category=pool.category, tag=tag,
             requester=request.requester, beneficiary=request.beneficiary, callback=ZERO_ADDRESS,
             params=request.params, start_time=UnixSeconds(0), bot_first=used, bot_size=size,
             worker_stake=NanoRlc(0), scheduler_percent=1, sponsor=request.requester,

@@ -20,9 +20,10 @@ from market_world import (
 )
 
 from poolhand.domain.market.profiles import PoolProfile
+from poolhand.domain.tag import Tag
 from poolhand.domain.units import NanoRlc
 from poolhand.store.market import pools
-from poolhand.wire.market_pools import LivePool
+from poolhand.wire.market_pools import LivePool, PoolEnclaves
 
 HOSTILE = "</pre><script>alert(1)</script>\u202e\x1b[2J'\"&"
 ESCAPED = "&lt;/pre&gt;&lt;script&gt;alert(1)&lt;/script&gt;\\u202e\\x1b[2J&#39;&#34;&amp;"
@@ -31,6 +32,13 @@ LIVE = LivePool(
     version="0.1.0", workers=3, slots=8, busy=5, open_tasks=41, prices={}, highest_trust=7
 )
 ANSWERS = partial(pools.answered, live=LIVE.model_dump_json())
+
+
+def enclaves(*, simulated):
+    """Return what came of asking a pool two of whose workers have proved TDX."""
+    proved = PoolEnclaves(framework="tdx", workers=2, simulated=2 * simulated)
+    told = {"enclaves": (proved,), "simulated_tee": simulated}
+    return partial(pools.answered, live=LIVE.model_copy(update=told).model_dump_json())
 
 
 @pytest.fixture
@@ -76,3 +84,25 @@ async def registered(market, url, note=None):
     await market.database.write(partial(pools.put, profile=replace(PROFILE, url=url), now=now))
     if note is not None:
         await market.database.write(partial(note, workerpool=POOL, now=now))
+
+
+def news(task, *replicates, **members):
+    """Return what a pool answers of a task."""
+    return {
+        "task_id": str(task), "deal_id": "0x" + 64 * "0", "index": 1, "flow": "standard",
+        "status": "RUNNING", "meaning": "workers compute it", "history": [], "transactions": [],
+        "replicates": replicates, **members,
+    }  # fmt: skip
+
+
+async def confidential(market):
+    """Buy one task in an enclave; return its deal and the task, which runs."""
+    tag = Tag.of(("tee", "tdx"))
+    orders = app_order(tag=tag), pool_order(tag=tag), request_order(tag=tag)
+    for order in orders:
+        await market.published(order)
+    deal = market.match(*orders, 1, tag=tag)
+    await market.mine()
+    task = market.chain.initialize(deal, 0)
+    await market.mine()
+    return deal, task

@@ -9,7 +9,7 @@ import httpx
 import market_world as world
 import pytest
 from browser import ServedMarket
-from page_world import ANSWERS, HOSTILE, registered
+from page_world import HOSTILE, confidential, enclaves, news, registered
 from playwright.sync_api import sync_playwright
 
 from headless import AXE, SIZES, chromium
@@ -27,6 +27,8 @@ PLACES = {
     "deals": "/pages/deals",
     "deal": "/pages/deals/{deal.deal_id}",
     "task": "/pages/tasks/{task}",
+    "confidential-deal": "/pages/deals/{secret_deal.deal_id}",
+    "confidential-task": "/pages/tasks/{secret_task}",
     "account": "/pages/accounts/{stranger}",
     "apps": "/pages/apps",
     "app": "/pages/apps/{app}",
@@ -71,11 +73,17 @@ async def furnish(served):
     task = await market.compute(deal)
     served.chain.initialize(deal, 1)
     await market.mine()
-    await registered(market, "https://lab.example", ANSWERS)
+    secret_deal, secret_task = await confidential(market)
+    await registered(market, "https://lab.example", enclaves(simulated=True))
+    enclave = {"framework": "tdx", "enclave": "0x" + "0e" * 20, "simulated": True}
+    served.pools.answers[f"/v1/tasks/{secret_task}"] = news(secret_task, confidential=enclave)
+    await market.get(f"/tasks/{secret_task}/pool")
+    await served.register.words.ask_some()
     told = {"served": served, "market": market, "deal": deal, "task": task, "url": served.url}
     assets = {"app": world.APP, "dataset": world.DATASET, "pool": world.POOL}
     names = {"order": world.hash_of(pool), "stranger": world.STRANGER.address}
-    return SimpleNamespace(**told, **assets, **names)
+    secret = {"secret_deal": secret_deal, "secret_task": secret_task}
+    return SimpleNamespace(**told, **assets, **names, **secret)
 
 
 @pytest.fixture(scope="module")

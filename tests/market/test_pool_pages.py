@@ -11,7 +11,7 @@ from market_world import (
     POOL,
     POOL_OWNER,
 )
-from page_world import ANSWERS, LIVE, bought, database_url, registered, shown
+from page_world import ANSWERS, LIVE, bought, database_url, enclaves, registered, shown
 
 from poolhand.domain.ids import Address
 from poolhand.domain.market.profiles import POOL_IS_THERE_FOR
@@ -111,3 +111,28 @@ async def test_pools_that_answer_lead_the_list(bought):
     await registered(bought, "https://lab.example", partial(pools.answered, live=""))
     later, earlier = await places()
     assert earlier < later
+
+
+async def test_pools_tell_which_enclaves_are_proved_and_what_these_do_not_keep(bought):
+    await registered(bought, "https://lab.example", enclaves(simulated=False))
+    listed = await shown(bought, "/pages/pools")
+    page = await shown(bought, f"/pages/pools/{POOL}")
+    assert "tdx: <strong>2</strong>" in listed
+    for each in (listed, page):
+        assert "WireTap, Battering RAM, TEE.fail" in each
+        assert "two replicates" in each
+        assert "simulated" not in each
+    assert "--tag tee,tdx --trust 2" in page
+
+
+async def test_a_pool_with_simulated_enclaves_says_so_plainly(bought):
+    await registered(bought, "https://lab.example", enclaves(simulated=True))
+    assert '<span class="badge warn">simulated</span>' in await shown(bought, "/pages/pools")
+    page = await shown(bought, f"/pages/pools/{POOL}")
+    assert "takes simulated enclaves: nothing is kept secret there" in page
+    assert "--accept-simulated-tee" in page
+
+
+async def test_a_pool_without_enclaves_says_nothing_of_what_they_do_not_keep(bought):
+    await registered(bought, "https://lab.example", ANSWERS)
+    assert "Confidential" not in await shown(bought, f"/pages/pools/{POOL}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import httpx
 import pytest
 from market_world import BUYER, POOL_OWNER, STRANGER
-from page_world import ANSWERS, ESCAPED, HOSTILE, bought, database_url, registered, shown
+from page_world import ANSWERS, ESCAPED, HOSTILE, bought, database_url, news, registered, shown
 
 from poolhand.domain.ids import TaskId
 from poolhand.market.pool_words import (
@@ -30,14 +30,6 @@ def replicate(worker, why):
         {"status": "FAILED", "at": 2, "detail": None},
     ]
     return {"worker": str(worker), "status": "FAILED", "live": True, "history": history}
-
-
-def news(task, *replicates, **members):
-    return {
-        "task_id": str(task), "deal_id": "0x" + 64 * "0", "index": 1, "flow": "standard",
-        "status": "RUNNING", "meaning": "workers compute it", "history": [], "transactions": [],
-        "replicates": replicates, **members,
-    }  # fmt: skip
 
 
 @pytest.fixture

@@ -10,9 +10,19 @@ from market_world import (
     pool_order,
     request_order,
 )
-from page_world import ANSWERS, bought, database_url, registered, shown
+from page_world import (
+    ANSWERS,
+    bought,
+    confidential,
+    database_url,
+    enclaves,
+    news,
+    registered,
+    shown,
+)
 
 from poolhand.domain.hashes import task_id
+from poolhand.domain.ids import Address
 from poolhand.domain.onchain import EventKind
 from poolhand.domain.reward import KITTY
 from poolhand.market.api.accounts import MOST_EARNINGS
@@ -123,3 +133,33 @@ async def test_an_account_can_be_looked_at_while_the_chain_is_out_of_reach(bough
     text = await shown(bought, f"/pages/accounts/{STRANGER.address}")
     assert "the chain is out of reach" in text
     assert "0.75 RLC" in text
+
+
+async def test_a_confidential_deal_and_task_say_so_with_what_the_pool_says_of_the_enclave(bought):
+    deal, task = await confidential(bought)
+    pages = f"/pages/deals/{deal.deal_id}", f"/pages/tasks/{task}"
+    for page in pages:
+        text = await shown(bought, page)
+        assert "In an enclave (tdx)" in text
+        assert "does not say whether it takes simulated ones" in text
+    await registered(bought, "https://lab.example", enclaves(simulated=True))
+    enclave = str(Address(b"\x0e" * 20))
+    told = {"framework": "tdx", "enclave": enclave, "simulated": True}
+    bought.pools.answers[f"/v1/tasks/{task}"] = news(task, confidential=told)
+    for page in pages:
+        await shown(bought, page)
+    await bought.register.words.ask_some()
+    for page in pages:
+        text = await shown(bought, page)
+        assert '<span class="badge warn">simulated</span>' in text
+        assert enclave in text
+    usual = await shown(bought, f"/pages/deals/{bought.deal.deal_id}")
+    assert "Confidential" not in usual
+
+
+async def test_a_deal_of_a_pool_that_takes_no_simulation_says_so(bought):
+    deal, _ = await confidential(bought)
+    await registered(bought, "https://lab.example", enclaves(simulated=False))
+    text = await shown(bought, f"/pages/deals/{deal.deal_id}")
+    assert "takes no simulated ones" in text
+    assert "page of the task tells the address" in text

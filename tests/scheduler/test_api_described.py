@@ -16,7 +16,15 @@ from poolhand.domain.trust import Trust
 from poolhand.scheduler.joining.join_files import WHEEL_PATH
 from poolhand.transport.asgi import application
 from poolhand.transport.pool_client import PoolClient
-from poolhand.wire import core_api, join_api, output_api, pool_api, pool_drain, purchase_api
+from poolhand.wire import (
+    core_api,
+    join_api,
+    output_api,
+    pool_api,
+    pool_drain,
+    pool_orders,
+    purchase_api,
+)
 from poolhand.wire.json_models import read_model
 from poolhand.wire.messages import Logs
 
@@ -24,7 +32,7 @@ URL = "http://pool.test"
 MODELS = {
     "/v1/config": pool_api.PoolConfig,
     "/v1/order": pool_api.SoldOrder,
-    "/v1/orders": pool_api.OrdersOnSale,
+    "/v1/orders": pool_orders.OrdersOnSale,
     "/v1/drain": pool_drain.DrainStanding,
     "/v1/workers": pool_api.ConnectedWorkers,
     "/v1/workers/{address}": pool_api.WorkerNews,

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from pool_world import PoolWorld, S, first_task
-from tee_secrets import ENCLAVE, Secrets
+from tee_secrets import ACCEPTING, ENCLAVE, SCONE, SMS, TDX, Secrets, enclave_hired
 
 from poolhand.domain.errors import Refused, Unavailable
 from poolhand.domain.onchain import ChainTaskStatus
 from poolhand.domain.signatures import check_authorization
 from poolhand.domain.tag import NO_TAG
-from poolhand.domain.tee.framework import TeeFramework
 from poolhand.domain.trust import Trust
 from poolhand.scheduler.api.selling import pool_config
 from poolhand.scheduler.confidential_sale import TERMS_KEPT
@@ -23,10 +21,6 @@ from poolhand.scheduler.pricing import NotSold
 from poolhand.wire.messages import OfferTask
 from poolhand.wire.tee_messages import OfferConfidentialTask
 
-TDX, SCONE = TeeFramework.TDX, TeeFramework.SCONE
-SMS = "http://sms.test"
-ACCEPTING = {"sms_url": SMS, "simulated_tee": Path("root.json")}
-
 
 @pytest.fixture
 async def world(tmp_path):
@@ -35,13 +29,6 @@ async def world(tmp_path):
     await made.start()
     yield made
     await made.stop()
-
-
-async def hired(world, tee=(TDX,)):
-    puppet = await world.hired()
-    world.scheduler.directory.proves(puppet.address, tee, simulated=True)
-    await world.settle()
-    return puppet
 
 
 async def bought(world, tag=TDX.tag):
@@ -65,7 +52,7 @@ async def refused(world, tag):
 
 
 async def test_an_offer_names_the_enclave_and_where_its_secrets_are_and_is_authorized_for_it(world):
-    worker = await hired(world)
+    worker = await enclave_hired(world)
     task = await bought(world)
     await world.until(lambda: OfferConfidentialTask in worker.kinds())
     assert is_active(world, task)
@@ -77,10 +64,10 @@ async def test_an_offer_names_the_enclave_and_where_its_secrets_are_and_is_autho
 
 
 async def test_a_task_goes_to_whoever_has_proved_its_framework_alone(world):
-    usual, other = await world.hired(), await hired(world, (SCONE,))
+    usual, other = await world.hired(), await enclave_hired(world, (SCONE,))
     await bought(world)
     assert OfferConfidentialTask not in other.kinds()
-    worker = await hired(world)
+    worker = await enclave_hired(world)
     await world.until(lambda: OfferConfidentialTask in worker.kinds())
     assert not {OfferConfidentialTask, OfferTask} & {*usual.kinds(), *other.kinds()}
 
@@ -89,7 +76,7 @@ async def test_a_task_goes_to_whoever_has_proved_its_framework_alone(world):
 async def test_where_the_service_is_away_a_task_waits_is_told_as_such_and_nobody_is_blamed(
     world, fault
 ):
-    worker, secrets = await hired(world), world.pool.challenges
+    worker, secrets = await enclave_hired(world), world.pool.challenges
     secrets.away = fault
     task = await bought(world)
     await world.until(lambda: secrets.asked, seconds=3)
@@ -109,7 +96,7 @@ async def test_where_the_service_is_away_a_task_waits_is_told_as_such_and_nobody
 
 
 async def test_who_lets_such_an_offer_lie_is_blamed_from_the_offer_on(world):
-    worker = await hired(world)
+    worker = await enclave_hired(world)
     await bought(world)
     await world.until(lambda: OfferConfidentialTask in worker.kinds())
     for _ in range(8):
@@ -131,7 +118,7 @@ class DiesAt:
 
 @pytest.mark.parametrize("effect", ["AskChallenge", "TellOffer"])
 async def test_a_crash_loses_neither_the_question_nor_the_answer(world, effect):
-    worker = await hired(world)
+    worker = await enclave_hired(world)
     world.pool.opened_with(dies := DiesAt(world, effect))
     task = await bought(world)
     await world.until(lambda: dies.is_over)
@@ -145,7 +132,7 @@ async def test_a_crash_loses_neither_the_question_nor_the_answer(world, effect):
 
 
 async def test_an_enclave_that_was_told_is_not_asked_for_again_after_a_restart(world):
-    worker = await hired(world)
+    worker = await enclave_hired(world)
     task = await bought(world)
     await world.until(lambda: OfferConfidentialTask in worker.kinds())
     await world.pool.kill()
@@ -158,7 +145,7 @@ async def test_an_enclave_that_was_told_is_not_asked_for_again_after_a_restart(w
 
 
 async def test_an_order_is_sold_for_the_framework_of_the_service_alone(world):
-    await hired(world)
+    await enclave_hired(world)
     sold = await world.scheduler.pricing.order(asked(TDX.tag))
     assert sold.order.tag == TDX.tag
     assert "for tdx: ask with tee,tdx" in await refused(world, SCONE.tag)
@@ -196,8 +183,20 @@ async def test_simulated_enclaves_are_taken_by_name_only(tmp_path):
 
 @pytest.mark.parametrize("tag", [SCONE.tag])
 async def test_a_deal_of_another_framework_is_not_begun(world, tag):
-    await hired(world, (SCONE,))
+    await enclave_hired(world, (SCONE,))
     deal = await world.deal(tag=tag)
     await world.step()
     assert first_task(deal) not in world.pool.tasks_known()
     assert not world.pool.challenges.asked
+
+
+async def test_a_confidential_task_is_shown_as_such_with_its_enclave_and_that_it_is_simulated(
+    world,
+):
+    await enclave_hired(world)
+    task = await bought(world)
+    usual = first_task(await world.deal())
+    await world.step()
+    told = world.scheduler._told.tasks.whole(world.task(task), None).confidential
+    assert (told.framework, told.enclave, told.simulated) == ("tdx", ENCLAVE, True)
+    assert world.scheduler._told.tasks.whole(world.task(usual), None).confidential is None

@@ -8,7 +8,7 @@ from itertools import count
 import pytest
 from pool_world import PoolWorld
 from sale_world import market_for, passes
-from tee_secrets import Secrets
+from tee_secrets import Secrets, proves_enclaves
 
 from network.world import RLC
 from poolhand.domain.errors import Unavailable
@@ -220,7 +220,7 @@ async def test_confidential_tasks_are_for_sale_while_their_service_and_a_worker_
         assert [(each.tag.names, why) for each, why in sold.items()] == [
             (("tee", "tdx"), "no worker that is there could do it")
         ] * 2
-        world.scheduler.directory.proves(puppet.address, (TeeFramework.TDX,), simulated=True)
+        proves_enclaves(world, puppet, TeeFramework.TDX)
         await passes(world, market)
         confidential = {(0, ("tee", "tdx"), 2), (2, ("tee", "tdx"), 2)}
         assert await demands(market) == {(0, (), 4), (2, (), 4), *confidential}

@@ -15,6 +15,10 @@ from headless import SIZES, read_by_everybody, visitor
 from poolhand.domain.ids import Address
 from poolhand.domain.pool_alerts import LONG_WAIT
 from poolhand.domain.tag import Tag
+from poolhand.domain.tee.evidence import TcbStatus
+from poolhand.domain.tee.framework import TeeFramework
+from poolhand.domain.tee.proof import ProvedFramework
+from poolhand.domain.units import UnixSeconds
 from poolhand.transport.asgi import application, bind, hosts_of, port_of, serve_on
 from poolhand.transport.clock import SystemClock
 from poolhand.wire.messages import About
@@ -82,6 +86,10 @@ async def served(tmp_path):
     await world.start()
     kinds = {"ann-desktop": "gvisor", "lab-7": "vm", "old-laptop": "runc"}
     workers = [await hired(world, name, sandbox) for name, sandbox in kinds.items()]
+    level, at = TcbStatus.SW_HARDENING_NEEDED, UnixSeconds(1_800_000_000)
+    for worker, framework, simulated in zip(workers, TeeFramework, (False, True), strict=False):
+        proof = ProvedFramework(framework, level, is_simulated=simulated, at=at)
+        world.scheduler.directory.proves(worker.address, [proof])
     gpu = with_tag(
         world.orders(1, 1), world.owner, world.requester, world.chain.domain, Tag.of(["gpu"])
     )
@@ -201,6 +209,8 @@ async def test_the_page_can_be_read_by_everybody_and_fits(served, visit, tmp_pat
     await served.owners.ban(Address(bytes([0xBA] * 20)), why)
     page = await visit(f"{served.url}/owner#token={served.token}")
     await expect(page.locator("#excluded tbody tr")).to_have_count(2)
+    await expect(page.locator("#workers td .badge", has_text="simulated")).to_have_count(1)
+    await expect(page.locator("#workers")).to_contain_text("SWHardeningNeeded")
     await read_by_everybody(page, "page", tmp_path)
     await page.locator(f"[id='ban-{served.workers[0].address}']").click()
     await read_by_everybody(page, "dialog", tmp_path)

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pool_world import PoolWorld
 from sale_world import market_for, quiet
-from tee_secrets import Secrets
+from tee_secrets import Secrets, proves_enclaves
 
 from network.world import RLC
 from poolhand.domain.ids import ZERO_ADDRESS, Address, OrderHash
@@ -377,7 +377,7 @@ async def test_of_those_who_ask_for_an_enclave_only_who_names_the_pool_gets_a_si
     async with opened(tmp_path, world=world) as (_, market):
         tdx = TeeFramework.TDX
         puppet = await world.hired(slots=100)
-        world.scheduler.directory.proves(puppet.address, (tdx,), simulated=True)
+        proves_enclaves(world, puppet, tdx)
         app = replace(world.orders(1, 900).app.order, tag=tdx.tag)
         signed = Signed(app, world.owner.sign_order(world.chain.domain, app))
         await market.client.publish(signed, world.owner)

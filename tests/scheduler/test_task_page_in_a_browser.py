@@ -9,10 +9,12 @@ import pytest
 from playwright.async_api import expect
 from pool_front import until
 from pool_world import TO_COMPUTED, PoolWorld, first_task
+from tee_secrets import ACCEPTING, ENCLAVE, Secrets, enclave_hired
 
 from browser_wallet import BrowserWallet
 from headless import read_by_everybody, visitor
 from poolhand.domain.app_lines import AppLine, clean_line
+from poolhand.domain.tee.framework import TeeFramework
 from poolhand.transport.asgi import application, bind, hosts_of, port_of, serve_on
 from poolhand.transport.clock import SystemClock
 from poolhand.wire.messages import FollowTask, Logs, TaskOutput, WorkProgress
@@ -90,4 +92,24 @@ async def test_the_last_line_of_what_has_ended_is_shown_though_it_was_not_ended(
         page = await visit(f"{url}/task/{task}")
         spans = page.locator("pre.output span")
         await expect(spans).to_have_text(["one\n", "\n", "last words\n", "oh\n"])
+    await world.stop()
+
+
+async def test_the_page_of_a_confidential_task_says_so_with_its_enclave(tmp_path):
+    world = PoolWorld(tmp_path, quick=True, **ACCEPTING)
+    world.pool.challenges = Secrets()
+    await world.start()
+    await enclave_hired(world)
+    task = first_task(await world.deal(tag=TeeFramework.TDX.tag))
+    usual = first_task(await world.deal())
+    await world.step()
+    async with serving(world) as url, visitor() as visit:
+        page = await visit(f"{url}/task/{task}")
+        await expect(page.locator("#simulated")).to_be_visible()
+        await expect(page.locator("#framework")).to_contain_text("in an enclave (tdx)")
+        await expect(page.locator("#enclave")).to_have_text(str(ENCLAVE))
+        await read_by_everybody(page, "confidential-task", tmp_path)
+        page = await visit(f"{url}/task/{usual}")
+        await expect(page.locator("#status")).not_to_be_empty()
+        await expect(page.locator("#confidential")).to_be_hidden()
     await world.stop()

@@ -13,9 +13,10 @@ from poolhand.attestation.verifier import DcapVerifier
 from poolhand.domain.ids import Address
 from poolhand.domain.messages import Nonce
 from poolhand.domain.placement.worker import ConnectedWorker
-from poolhand.domain.tee.evidence import QuotePolicy
+from poolhand.domain.tee.evidence import QuotePolicy, TcbStatus
 from poolhand.domain.tee.framework import TeeFramework
 from poolhand.domain.tee.measurement import measure_service
+from poolhand.domain.tee.proof import ProvedFramework
 from poolhand.domain.units import UnixSeconds
 from poolhand.observe.fault_boundary import FaultBoundary
 from poolhand.scheduler.tee_proofs import PROOF_ROUND, TeeProofs
@@ -101,8 +102,9 @@ class World:
                 each: MACHINE.quoter(measure_service(each, "a worker")) for each in TeeFramework
             }
             link = type("Link", (), {"send": lambda _, message: sent.append(message)})()
-            own = OwnTeeProofs(quoters, link, signed_for, POOL, chain, tasks)
-            own.hear(AskTeeProof(nonce))
+            where = link, signed_for, POOL, chain, self.clock.now, tasks
+            self.own = OwnTeeProofs(quoters, *where, simulated=True)
+            self.own.hear(AskTeeProof(nonce))
         for each in sent:
             message = decode(encode(each))
             assert isinstance(message, TeeProof)
@@ -124,6 +126,41 @@ async def test_a_worker_gets_what_it_has_proved_and_it_says_simulated(world):
     judged = [each for _, each in world.said if isinstance(each, TeeProofJudged)]
     assert [each.refused for each in judged] == [None] * 3
     assert all(each.simulated for each in judged)
+    assert [each.tcb_status for each in judged] == [TcbStatus.UP_TO_DATE] * 3
+    (told, *_) = world.directory.get(WORKER).tee_proofs
+    assert (told.tcb_status, told.is_simulated, told.at) == (TcbStatus.UP_TO_DATE, True, NOW)
+
+
+async def test_workers_are_counted_by_what_they_have_proved(world):
+    world.come()
+    await world.answer(world.asked())
+    assert world.directory.proved == dict.fromkeys(TeeFramework, (1, 1))
+    real = ProvedFramework(TeeFramework.TDX, TcbStatus.UP_TO_DATE, is_simulated=False, at=NOW)
+    world.directory.join(ConnectedWorker(OTHER, "o", "1", 1, 1, 0, ()))
+    world.directory.proves(OTHER, [real])
+    assert world.directory.proved[TeeFramework.TDX] == (2, 1)
+    world.directory.pause(WORKER, paused=True, reason="later")
+    world.directory.leave(WORKER)
+    assert world.directory.proved == {TeeFramework.TDX: (1, 0)}
+    world.directory.proves(OTHER, [])
+    assert world.directory.proved == {}
+
+
+async def test_a_worker_tells_its_operator_what_the_pool_has_found(world):
+    world.come()
+    await world.answer(world.asked())
+    assert not any(each["proved"] for each in world.own.show())
+    for _, message in world.said[1:]:
+        world.own.hear(message)
+    told = {"proved": True, "simulated": True, "tcb_status": "UpToDate", "at": NOW}
+    assert world.own.show() == [
+        {"framework": each, **told, "problem": None} for each in TeeFramework
+    ]
+    world.own.hear(TeeProofJudged(TeeFramework.TDX, "debug <b>", simulated=True, tcb_status=None))
+    found = {each["framework"]: each for each in world.own.show()}
+    assert (found["tdx"]["proved"], found["tdx"]["problem"]) == (False, "debug <b>")
+    world.own.forget()
+    assert not any(each["proved"] or each["problem"] for each in world.own.show())
 
 
 async def test_a_quote_of_another_round_worker_or_chain_proves_nothing(world):

@@ -21,6 +21,7 @@ from poolhand.domain.ids import Address, DealId, ResultDigest, TaskId, TxHash
 from poolhand.domain.messages import Nonce
 from poolhand.domain.replicate.machine import Action, Finished, Flow
 from poolhand.domain.replicate.status import Status
+from poolhand.domain.tee.evidence import TcbStatus
 from poolhand.domain.tee.framework import EvidenceKind, TeeFramework
 from poolhand.domain.text import is_plain, repaired, shown
 from poolhand.domain.units import UnixSeconds
@@ -132,7 +133,11 @@ MESSAGES = {
     Declined: st.builds(Declined, task),
     AskTeeProof: st.builds(AskTeeProof, nonce),
     TeeProofJudged: st.builds(
-        TeeProofJudged, st.sampled_from(TeeFramework), st.none() | sentence, st.booleans()
+        TeeProofJudged,
+        st.sampled_from(TeeFramework),
+        st.none() | sentence,
+        st.booleans(),
+        st.none() | st.sampled_from(TcbStatus),
     ),
     TeeProof: st.builds(
         TeeProof,

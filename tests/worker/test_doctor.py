@@ -27,6 +27,7 @@ from poolhand.settings.load import load
 from poolhand.transport.clock import ManualClock
 from poolhand.transport.pool_client import PoolDown, PoolGreeting, PoolRefused
 from poolhand.wire.pool_api import PoolConfig, PoolSummary, WorkerNews
+from poolhand.wire.pool_enclaves import TeeProofTold
 from poolhand.worker.doctor.checks import AT_A_START, Doctor
 from poolhand.worker.doctor.examining import SharedLook, examine
 from poolhand.worker.doctor.looks import DiskLook, DoctorLooks, KeystoreLook, SignerLook
@@ -255,6 +256,22 @@ async def test_a_wallet_is_free_only_if_this_worker_holds_it_or_nobody(around):
         worker=MINE, name="office", paused=False, idle=(), stake_missing=0
     )
     assert "office" in (await around.examined())[Check.WALLET_FREE].found
+
+
+async def test_what_the_pool_found_proved_of_enclaves_is_told_simulated_or_not(around):
+    assert "the pool" not in (await around.examined())[Check.TEE].found
+    told = {"tcb_status": "UpToDate", "at": 1_800_000_000}
+    proofs = [
+        TeeProofTold(framework="tdx", simulated=True, **told),
+        TeeProofTold(framework="gramine", simulated=False, **told),
+        TeeProofTold(framework="of-tomorrow", simulated=False, **told),
+    ]
+    seen = {"worker": MINE, "paused": False, "idle": (), "stake_missing": 0}
+    around.pool.connected = WorkerNews(**seen, tee_proofs=proofs)
+    found = (await around.examined())[Check.TEE].found
+    assert "found tdx SIMULATED, which keeps nothing secret, proved at 2027-01-15" in found
+    assert "found gramine proved at" in found
+    assert "tomorrow" not in found
 
 
 async def test_beside_a_signer_apart_its_wallets_coin_and_stake_are_told(around):

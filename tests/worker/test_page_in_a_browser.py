@@ -3,12 +3,16 @@ judged by axe-core; its pictures are kept to be looked at."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from playwright.async_api import expect
 
 from headless import REFUSED, read_by_everybody, visitor
 from lonely_worker import LonelyProgram
-from poolhand.domain.units import Wei
+from poolhand.attestation.simulated_root import SimulatedRoot
+from poolhand.domain.tee.framework import TeeFramework
+from poolhand.domain.units import UnixSeconds, Wei
 from poolhand.worker.pid_file import read
 
 pytestmark = pytest.mark.browser
@@ -46,9 +50,14 @@ async def paid(program):
 
 
 async def test_the_page_can_be_read_by_everybody_and_fits(program, visit, tmp_path):
+    machine = tmp_path / "machine.json"
+    SimulatedRoot(UnixSeconds(1_800_000_000)).machine().save(machine)
+    claims = {"tee": tuple(TeeFramework), "simulated_tee": machine}
+    program.settings = replace(program.settings, **claims)
     await paid(program)
     page = await visit(address_of(program))
     await expect(page.locator("#earnings table").first).to_be_visible()
+    await expect(page.locator("#facts .badge", has_text="SIMULATED")).to_have_count(3)
     await read_by_everybody(page, "worker", tmp_path)
 
 

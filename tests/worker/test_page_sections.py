@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from live_told import replicate, step, told
 from poolhand.cli.worker_report import gpus_told
-from poolhand.worker.live_words import hosts_told, says
+from poolhand.worker.live_words import hosts_told, says, tee_lines
 from poolhand.worker.page.sections import sections
 
 
@@ -133,3 +133,33 @@ def test_what_is_paid_out_to_whom_is_told_and_why_it_is_not():
     assert "not paid" in facts
     assert "Paid out" not in sections(told(payout=None))["facts"]
     assert "Paid out" not in sections(told())["facts"]
+
+
+def framework(name, *, proved=True, simulated=True, problem=None):
+    at, level = (None, None) if not (proved or problem) else (1_800_000_000, "UpToDate")
+    return {
+        "framework": name, "proved": proved, "simulated": simulated, "tcb_status": level, "at": at,
+        "problem": problem,
+    }  # fmt: skip
+
+
+def test_enclaves_stand_on_the_page_and_in_the_status_with_whether_the_pool_found_them_proved():
+    found = [
+        framework("tdx"),
+        framework("gramine", proved=False, simulated=False, problem="no <quote>"),
+        framework("scone", proved=False, simulated=False),
+    ]
+    shown = sections(told(tee=found))["facts"]
+    assert 'tdx <span class="badge good">proved</span> <time datetime="2027-01-15T08' in shown
+    assert shown.count("SIMULATED: nothing is kept secret there") == 1
+    assert "firmware UpToDate" in shown
+    assert "no &lt;quote&gt;" in shown
+    assert "has asked for no proof yet" in shown
+    assert "Enclaves" not in sections(told())["facts"]
+    lines = tee_lines(told(tee=found), str)
+    assert lines[0] == (
+        "tdx (SIMULATED: nothing is kept secret there): proved at 1800000000, the pool found its "
+        "firmware UpToDate"
+    )
+    assert lines[1] == "gramine: not proved at 1800000000, no <quote>"
+    assert tee_lines({}, str) == []

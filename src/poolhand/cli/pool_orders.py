@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
-    from poolhand.wire.pool_api import OrderOnSale, OrdersOnSale
+    from poolhand.wire.pool_orders import OrderOnSale, OrdersOnSale
 
 VALID: str = "still valid on chain until it is used up or cancelled there"
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Group
 from rich.text import Text
 
-from poolhand.cli.render import coin, grid, pairs, rlc
+from poolhand.cli.render import coin, grid, moment, pairs, rlc
 from poolhand.domain.reward import scheduler_stake
 from poolhand.domain.task.idle import IdleReason
 from poolhand.domain.text import shown
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from poolhand.requester.balances import Balances
     from poolhand.transport.pool_client import PoolStanding
     from poolhand.wire.pool_api import WorkerNews
+    from poolhand.wire.pool_enclaves import TeeProofTold
 
 MOST_DESCRIPTION_SHOWN: int = 200
 """Characters of a description."""
@@ -136,6 +137,11 @@ def _lines(idle: Mapping[str, int]) -> str | None:
     return "\n".join(f"{reason} ({count})" for reason, count in idle.items()) or None
 
 
+def _proof(told: TeeProofTold) -> str:
+    simulated = " (SIMULATED: nothing is kept secret there)" if told.simulated else ""
+    return f"{told.framework}{simulated} at {moment(told.at)}, firmware {told.tcb_status}"
+
+
 def worker_report(worker: WorkerNews) -> RenderableType:
     """Return a worker as its pool sees it, and why it is given nothing more."""
     stake = None if worker.stake is None else rlc(worker.stake)
@@ -144,7 +150,7 @@ def worker_report(worker: WorkerNews) -> RenderableType:
         ("worker", worker.worker),
         ("name", worker.name or None),
         ("version", worker.version or None),
-        ("confidential", worker.tee_told or None),
+        ("enclaves proved", "\n".join(map(_proof, worker.tee_proofs)) or None),
         ("slots", worker.slots),
         ("replicates", worker.replicates),
         ("score", worker.score),

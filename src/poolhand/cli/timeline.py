@@ -68,6 +68,16 @@ def _readers(found: TaskHistory) -> tuple[tuple[str, str], ...]:
     return (("result for", result), ("output for", output))
 
 
+def _confidential(found: TaskHistory) -> tuple[tuple[str, str], ...]:
+    """Say in which enclave it is computed, as its pool tells; nothing of a usual task."""
+    told = found.task.news and found.task.news.confidential
+    if not told:
+        return ()
+    simulated = " SIMULATED: the pool takes enclaves that keep nothing secret" * told.simulated
+    enclave = "not told yet" if told.enclave is None else str(told.enclave)
+    return (("confidential", f"{told.framework}{simulated}"), ("enclave", enclave))
+
+
 def _head(found: TaskHistory) -> RenderableType:
     task, view = found.task, found.task.view
     ids = (
@@ -76,6 +86,7 @@ def _head(found: TaskHistory) -> RenderableType:
         ("digest", view.digest if any(view.digest) else None),
         ("status", f"{task.status} (on chain: {view.status.name})"),
         ("meaning", task.meaning),
+        *_confidential(found),
         ("result", result_place(view.results)),
         *_readers(found),
     )

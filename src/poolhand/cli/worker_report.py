@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from poolhand.cli.render import coin, coloured, grid, moment, pairs, rlc
-from poolhand.worker.live_words import hosts_told, newer, passed_over, payout_told
+from poolhand.worker.live_words import hosts_told, newer, passed_over, payout_told, tee_lines
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -45,6 +45,7 @@ def _rows(told: Mapping[str, Any]) -> list[tuple[str, Any]]:
         ("task disks", "{kind}: {promise}".format(**told["disk"])),
         ("sandbox", _sandbox(told.get("sandbox"))),
         ("hosts that apps reach", hosts_told(told) or None),
+        ("enclaves", "\n".join(tee_lines(told, moment)) or None),
         ("newer version", newer(told) or None),
         ("GPUs", gpus_told(told.get("gpus", ()))),
         ("gas", _gas(gas)),

@@ -229,5 +229,7 @@ def live_pool(told: PoolStanding, summary: PoolSummary, script: str | None) -> L
         "latest_earned": summary.latest_earned,
         "gas_price": summary.gas_price,
         "join_script_sha256": script,
+        "enclaves": [each.model_dump() for each in summary.enclaves],
+        "simulated_tee": config.simulated_tee,
     }
     return read_model(LivePool, members, "the pool")

@@ -19,6 +19,7 @@ from poolhand.domain.ids import Address
 from poolhand.domain.messages import Nonce
 from poolhand.domain.tee.evidence import Evidence, QuotePolicy
 from poolhand.domain.tee.framework import TeeFramework
+from poolhand.domain.tee.proof import ProvedFramework
 from poolhand.domain.tee.refusal import AttestationRefused, RefusalReason
 from poolhand.domain.tee.report_data import worker_report_data
 from poolhand.domain.units import Seconds, UnixSeconds
@@ -46,15 +47,15 @@ class _ProofRound:
     Attributes:
         nonce: Asked; each framework answers it once.
         left: Frameworks that may still answer.
-        held: What holds from this round: framework, and whether it is simulated.
+        held: What holds from this round.
         before: What holds from the round before, until this one ends.
     """
 
     nonce: Nonce
     claimed: frozenset[TeeFramework]
     left: set[TeeFramework]
-    held: dict[TeeFramework, bool] = field(default_factory=dict)
-    before: dict[TeeFramework, bool] = field(default_factory=dict)
+    held: dict[TeeFramework, ProvedFramework] = field(default_factory=dict)
+    before: dict[TeeFramework, ProvedFramework] = field(default_factory=dict)
 
 
 class TeeProofs:
@@ -142,7 +143,10 @@ class TeeProofs:
             self._show(worker)
 
     def _ask(
-        self, worker: Address, claimed: frozenset[TeeFramework], before: dict[TeeFramework, bool]
+        self,
+        worker: Address,
+        claimed: frozenset[TeeFramework],
+        before: dict[TeeFramework, ProvedFramework],
     ) -> None:
         nonce = Nonce(self._entropy.bytes(32))
         self._rounds[worker] = _ProofRound(nonce, claimed, set(claimed), before=before)
@@ -155,7 +159,7 @@ class TeeProofs:
         if asked is None or asked.nonce != proof.nonce:
             return  # it went, or was asked anew
         try:
-            simulated = await self._verified(worker, proof)
+            found = await self._verified(worker, proof)
         except EndsProgram:
             raise
         except (AttestationRefused, Unavailable) as fault:
@@ -163,17 +167,18 @@ class TeeProofs:
                 "tee_proof_refused", worker=str(worker), framework=framework, cause=str(fault)
             )
             sentence = clip(str(fault), MAX_SENTENCE)
-            self._tell(worker, TeeProofJudged(framework, sentence, proof.simulated))
+            self._tell(worker, TeeProofJudged(framework, sentence, proof.simulated, None))
             return
         asked = self._rounds.get(worker)
         if asked is None or asked.nonce != proof.nonce:
             return  # it went, or came anew, while this was verified
-        asked.held[framework] = simulated
-        log.info("tee_proved", worker=str(worker), framework=framework, simulated=simulated)
-        self._tell(worker, TeeProofJudged(framework, None, simulated))
+        asked.held[framework] = found
+        told = {"simulated": found.is_simulated, "tcb_status": found.tcb_status}
+        log.info("tee_proved", worker=str(worker), framework=framework, **told)
+        self._tell(worker, TeeProofJudged(framework, None, found.is_simulated, found.tcb_status))
         self._show(worker)
 
-    async def _verified(self, worker: Address, proof: TeeProof) -> bool:
+    async def _verified(self, worker: Address, proof: TeeProof) -> ProvedFramework:
         assert self._verifier is not None
         if proof.kind is not proof.framework.evidence:
             raise AttestationRefused(
@@ -181,10 +186,11 @@ class TeeProofs:
             )
         data = worker_report_data(proof.nonce, worker, self._pool, self._chain_id)
         evidence = Evidence(proof.kind, proof.quote, proof.simulated)
-        found = await self._verifier.verify(evidence, self._policy, data, self._clock.now())
-        return found.is_simulated
+        now = self._clock.now()
+        found = await self._verifier.verify(evidence, self._policy, data, now)
+        return ProvedFramework(proof.framework, found.tcb_status, found.is_simulated, now)
 
     def _show(self, worker: Address) -> None:
         asked = self._rounds[worker]
         holds = {**asked.before, **asked.held}
-        self._directory.proves(worker, holds, simulated=any(holds.values()))
+        self._directory.proves(worker, holds.values())

@@ -14,6 +14,7 @@ from poolhand.domain.task.model import Attempt, Task, Transaction
 from poolhand.domain.task.rules import is_dropped, is_gone
 from poolhand.domain.task.status import DEAL_IS_GONE, MEANINGS
 from poolhand.domain.task.story import CLAIMED, DROPPED, Decision, block_of, decision, durations
+from poolhand.domain.tee.framework import NoOneFramework, framework_of
 from poolhand.domain.units import Seconds, UnixSeconds
 from poolhand.ports.archive import TaskLine
 from poolhand.wire.pool_api import (
@@ -30,6 +31,7 @@ from poolhand.wire.pool_api import (
     TaskNews,
     WorkerNews,
 )
+from poolhand.wire.pool_enclaves import ConfidentialTold, TeeProofTold
 
 
 def show_entry(
@@ -120,6 +122,7 @@ def show_task(
     *,
     obstacle: str | None = None,
     trouble: str | None = None,
+    simulated: bool = False,
 ) -> TaskNews:
     """Show a task with its replicates, the pool's transactions and its events on chain.
 
@@ -128,6 +131,7 @@ def show_task(
         events: On chain; None where they are not at hand: then no block is told.
         obstacle: Why no worker that is there can go on with it.
         trouble: What the work on it raised and nobody expected.
+        simulated: Whether enclaves are taken here that keep nothing secret.
     """
     facts, view, known = task.facts, task.view, events or ()
     return TaskNews(
@@ -155,7 +159,19 @@ def show_task(
         ),
         obstacle=obstacle,
         trouble=trouble,
+        confidential=show_confidential(task, simulated=simulated),
     )
+
+
+def show_confidential(task: Task, *, simulated: bool) -> ConfidentialTold | None:
+    """Show in which framework a task is computed, for which enclave; None: it is a usual one."""
+    try:
+        framework = framework_of(task.facts.tag)
+    except NoOneFramework:  # nobody sells such a task
+        return None
+    if framework is None:
+        return None
+    return ConfidentialTold(framework=framework, enclave=task.enclave, simulated=simulated)
 
 
 def link_of(task: Task) -> str | None:
@@ -211,6 +227,15 @@ def show_worker(connected: ConnectedWorker, replicates: int) -> PoolWorker:
         reason=connected.reason,
         tee=connected.tee,
         tee_simulated=connected.tee_simulated,
+        tee_proofs=tuple(
+            TeeProofTold(
+                framework=each.framework,
+                tcb_status=each.tcb_status,
+                simulated=each.is_simulated,
+                at=each.at,
+            )
+            for each in connected.tee_proofs
+        ),
     )
 
 

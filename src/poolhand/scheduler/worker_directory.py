@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right, insort
-from collections.abc import Collection, Sequence
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 from poolhand.domain.deal import Account
@@ -13,6 +14,7 @@ from poolhand.domain.placement.worker import ConnectedWorker
 from poolhand.domain.reputation import Reputation
 from poolhand.domain.signal import Signal
 from poolhand.domain.tee.framework import TeeFramework
+from poolhand.domain.tee.proof import ProvedFramework
 from poolhand.domain.trust import Score
 from poolhand.domain.units import NanoRlc, Seconds
 
@@ -28,6 +30,8 @@ class WorkerDirectory:
         self._workers: dict[Address, ConnectedWorker] = {}
         self._order: list[Address] = []
         self.changed: Signal[[Address]] = Signal()
+        self._proved: Counter[TeeFramework] = Counter()
+        self._simulated: Counter[TeeFramework] = Counter()
 
     def __len__(self) -> int:
         return len(self._workers)
@@ -38,12 +42,16 @@ class WorkerDirectory:
         if known != worker:
             if known is None:
                 insort(self._order, worker.worker)
+            self._count(known, -1)
+            self._count(worker, 1)
             self._workers[worker.worker] = worker
             self.changed(worker.worker)
 
     def leave(self, worker: Address) -> None:
         """Remove a worker; repeatable."""
-        if self._workers.pop(worker, None) is not None:
+        known = self._workers.pop(worker, None)
+        if known is not None:
+            self._count(known, -1)
             del self._order[bisect_left(self._order, worker)]
             self.changed(worker)
 
@@ -69,12 +77,25 @@ class WorkerDirectory:
         if known is not None:
             self.join(replace(known, sandbox=sandbox, gpus=gpus))
 
-    def proves(self, worker: Address, tee: Collection[TeeFramework], *, simulated: bool) -> None:
-        """Note which frameworks of a TEE a worker has proved, and whether by a simulated root."""
+    def proves(self, worker: Address, proofs: Collection[ProvedFramework]) -> None:
+        """Note which frameworks of a TEE a worker has proved: these, and no others."""
         known = self._workers.get(worker)
         if known is not None:
-            named = tuple(sorted(each.value for each in tee))
-            self.join(replace(known, tee=named, tee_simulated=simulated and bool(named)))
+            told = tuple(sorted(proofs, key=lambda each: each.framework.value))
+            named = tuple(each.framework.value for each in told)
+            simulated = any(each.is_simulated for each in told)
+            self.join(replace(known, tee=named, tee_simulated=simulated, tee_proofs=told))
+
+    @property
+    def proved(self) -> Mapping[TeeFramework, tuple[int, int]]:
+        """How many workers have proved each framework, and how many of these in a simulation."""
+        return {each: (n, self._simulated[each]) for each, n in self._proved.items() if n}
+
+    def _count(self, worker: ConnectedWorker | None, change: int) -> None:
+        """Count what a worker has proved, or count it no more."""
+        for each in worker.tee_proofs if worker is not None else ():
+            self._proved[each.framework] += change
+            self._simulated[each.framework] += change * each.is_simulated
 
     def drain(self, worker: Address, *, drained: bool) -> None:
         """Note that the pool's owner gives a worker nothing new, or tasks again."""

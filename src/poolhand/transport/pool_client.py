@@ -38,7 +38,6 @@ from poolhand.wire.output_api import (
 )
 from poolhand.wire.pool_api import (
     ConnectedWorkers,
-    OrdersOnSale,
     PoolConfig,
     PoolHealth,
     PoolSummary,
@@ -46,6 +45,7 @@ from poolhand.wire.pool_api import (
     TaskNews,
     WorkerNews,
 )
+from poolhand.wire.pool_orders import OrdersOnSale
 from poolhand.wire.purchase_api import SentPurchase
 
 UNAVAILABLE: Final = 503

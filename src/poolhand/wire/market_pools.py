@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 MOST_PRICES_TOLD: Final = 100
 """Categories of which a pool tells a price: more are no pool's."""
+MOST_ENCLAVES_TOLD: Final = 10
+"""Frameworks of a pool that are told: there are three."""
 MOST_CAUSES_TOLD: Final = 10
 """Different causes of one task's failures that are told."""
 MOST_WORKERS_NAMED: Final = 10
@@ -38,6 +40,14 @@ class _Camel(Told):
     )
 
 
+class PoolEnclaves(_Camel):
+    """How many of a pool's ``workers`` have proved a framework, and of these ``simulated``."""
+
+    framework: Words
+    workers: Count
+    simulated: Count = 0
+
+
 class LivePool(_Camel):
     """What a pool answered when the market asked it last.
 
@@ -46,7 +56,9 @@ class LivePool(_Camel):
     ``schedulerPercent`` of the price the pool keeps, ``workerStakePercent`` workers lock.
     ``latestEarned`` is what the ``latestTasks`` completed last brought their workers together,
     ``gasPrice`` what the pool pays now (wei). ``joinScriptSha256`` is of the script by which
-    computers join it, as its owner signed it; null where it has none.
+    computers join it, as its owner signed it; null where it has none. ``enclaves``: which
+    frameworks of confidential tasks its workers have proved to it; ``simulatedTee``: it takes
+    enclaves that keep nothing secret.
     """
 
     version: Sentence
@@ -68,6 +80,8 @@ class LivePool(_Camel):
     latest_earned: Price | None = None
     gas_price: Count | None = None
     join_script_sha256: Sha256Text | None = None
+    enclaves: Annotated[tuple[PoolEnclaves, ...], Field(max_length=MOST_ENCLAVES_TOLD)] = ()
+    simulated_tee: bool = False
 
 
 class MarketPool(_Camel):
@@ -132,17 +146,30 @@ class FailureCause(_Camel):
     next_step: Sentence
 
 
+class PoolsConfidential(_Camel):
+    """What a pool says of a confidential task: its framework, and the address of its enclave.
+
+    ``enclave`` is null until the pool has asked for it; ``simulated``: the pool takes enclaves that
+    keep nothing secret.
+    """
+
+    framework: Words
+    enclave: JsonAddress | None = None
+    simulated: bool = False
+
+
 class PoolSays(_Camel):
     """What a pool says of a task: its own words, which the chain does not bear out.
 
     ``obstacle`` is why no worker that is there can go on with it, null where one can; ``trouble``
-    is what the work on it raised and nobody expected.
+    is what the work on it raised and nobody expected. ``confidential`` is null for a usual task.
     """
 
     meaning: Sentence
     obstacle: Sentence | None
     trouble: Sentence | None
     causes: tuple[FailureCause, ...]
+    confidential: PoolsConfidential | None = None
 
 
 def pool_says(news: TaskNews) -> PoolSays:
@@ -162,6 +189,9 @@ def pool_says(news: TaskNews) -> PoolSays:
             )
             for each in causes_of(news.replicates)[:MOST_CAUSES_TOLD]
         ),
+        confidential=None
+        if news.confidential is None
+        else PoolsConfidential(**news.confidential.model_dump()),
     )
 
 

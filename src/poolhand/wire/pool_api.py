@@ -19,7 +19,6 @@ from poolhand.wire.json_models import (
     JsonAddress,
     JsonDealId,
     JsonDigest,
-    JsonOrderHash,
     JsonResultHash,
     JsonTaskId,
     JsonTxHash,
@@ -27,6 +26,7 @@ from poolhand.wire.json_models import (
     Told,
     Words,
 )
+from poolhand.wire.pool_enclaves import ConfidentialTold, EnclavesTold, TeeProofTold
 from poolhand.wire.purchase_api import SendingTerms
 
 
@@ -105,6 +105,7 @@ class PoolSummary(Told):
     task's price the pool keeps ``scheduler_percent``, and a worker locks ``worker_stake_percent``.
     ``latest_earned`` is what the ``latest_tasks`` completed last brought their workers together, at
     least: stakes that others lost come on top. ``gas_price`` is what the pool would offer now.
+    ``enclaves``: frameworks of confidential tasks, by how many connected workers proved them.
     """
 
     slots: int | None = None
@@ -118,6 +119,7 @@ class PoolSummary(Told):
     latest_tasks: int | None = None
     latest_earned: NanoRlc | None = None
     gas_price: Wei | None = None
+    enclaves: tuple[EnclavesTold, ...] = ()
 
 
 class PoolReady(Told):
@@ -142,58 +144,11 @@ class SoldOrder(Told):
     sign: str
 
 
-class OrderOnSale(Told):
-    """An order that the pool signed for markets; ``why_not`` is null where it is for sale.
-
-    ``remaining`` tasks can be bought with it as long as it is valid on chain: until it is used up
-    or closed there, whether a market shows it or not. ``closes``: the pool closes it now.
-    """
-
-    order_hash: JsonOrderHash
-    category: int
-    price: NanoRlc
-    trust: int
-    volume: int
-    remaining: int
-    signed_at: UnixSeconds
-    for_sale: bool
-    why_not: Sentence | None = None
-    closes: bool = False
-    markets: tuple[Words, ...] = ()
-    refused: Mapping[Words, Sentence] = Field(default_factory=dict)
-    tag: tuple[Words, ...] = ()
-
-
-class MarketOfPool(Told):
-    """A market in which the pool sells; ``trouble`` says why it does not answer.
-
-    ``unregistered`` says why the market did not take what the pool says of itself. ``others`` are
-    orders of the owner for the pool that this program did not sign: it lets them be.
-    """
-
-    url: Words
-    trouble: Sentence | None = None
-    unregistered: Sentence | None = None
-    others: tuple[JsonOrderHash, ...] = ()
-
-
-class OrdersOnSale(Told):
-    """``GET /v1/orders``: what the pool sells in markets, and why it does not sell more.
-
-    ``tag`` of an order names what the tasks may demand of workers that are sold with it. ``lacks``
-    says by category why no more is signed although more could be sold; prices in nRLC.
-    """
-
-    markets: tuple[MarketOfPool, ...]
-    orders: tuple[OrderOnSale, ...]
-    lacks: Mapping[int, Sentence] = Field(default_factory=dict)
-
-
 class PoolWorker(Told):
     """``GET /v1/workers``, each: a connected worker; ``reason`` is its own for a pause.
 
     ``tee``: frameworks of confidential tasks that it has proved to work; ``tee_simulated``: by a
-    simulated root, so that nothing is kept secret there.
+    simulated root, so that nothing is kept secret there; ``tee_proofs`` says more of each.
     """
 
     worker: JsonAddress
@@ -208,6 +163,7 @@ class PoolWorker(Told):
     reason: Words | None = None
     tee: tuple[Words, ...] = ()
     tee_simulated: bool = False
+    tee_proofs: tuple[TeeProofTold, ...] = ()
 
     @property
     def tee_told(self) -> str:
@@ -333,7 +289,7 @@ class TaskNews(Told):
     """``GET /v1/tasks/{id}``: a task as its pool knows it, and in ``/v1/tasks`` without ``chain``.
 
     ``obstacle`` is why no worker that is there can go on with it, null where one can; ``trouble``
-    is what the work on it raised and nobody expected.
+    is what the work on it raised and nobody expected; ``confidential`` is null for a usual task.
     """
 
     task_id: JsonTaskId
@@ -357,6 +313,7 @@ class TaskNews(Told):
     refusals: tuple[RefusedCall, ...] = ()
     obstacle: Sentence | None = None
     trouble: Sentence | None = None
+    confidential: ConfidentialTold | None = None
 
     @property
     def first_block(self) -> BlockNumber | None:

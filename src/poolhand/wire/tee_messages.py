@@ -8,6 +8,7 @@ from typing import Annotated
 from poolhand.domain.ids import Address, DealId, TaskId
 from poolhand.domain.messages import Nonce
 from poolhand.domain.replicate.machine import Flow
+from poolhand.domain.tee.evidence import TcbStatus
 from poolhand.domain.tee.framework import EvidenceKind, TeeFramework
 from poolhand.wire.fields import FLAG_FIELD, blob, choice, fixed, integer, optional, plain
 from poolhand.wire.session_terms import MAX_SENTENCE, PROOF_QUOTE
@@ -51,11 +52,13 @@ class TeeProofJudged:
         framework: Of which it was.
         refused: Why it proves nothing; None: it does, until the pool asks again.
         simulated: Whether a simulated root vouched for it.
+        tcb_status: How the machine stands, as the pool found; None where it is refused.
     """
 
     framework: Annotated[TeeFramework, choice(TeeFramework)]
     refused: Annotated[str | None, optional(_SENTENCE)]
     simulated: Annotated[bool, FLAG_FIELD]
+    tcb_status: Annotated[TcbStatus | None, optional(choice(TcbStatus))]
 
 
 @dataclass(frozen=True, slots=True)

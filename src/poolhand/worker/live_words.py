@@ -19,6 +19,8 @@ MOST_LINE_SHOWN: Final = 500
 """Characters of one line of an app that are shown."""
 NO_TASK_HELD: Final = "It holds no task."
 NOTHING_PRINTED: Final = "It has printed nothing yet."
+SIMULATED_SAID: Final = "SIMULATED: nothing is kept secret there"
+"""What is said wherever a framework is simulated."""
 ORDERS_DONE: Final[Mapping[str, str]] = {
     "pause": "Paused: nothing new is taken; what is held goes on.",
     "resume": "The worker takes tasks again.",
@@ -100,6 +102,34 @@ def says(output: ToldStatus) -> str:
 def passed_over(sandbox: ToldStatus) -> str:
     """Tell which runtimes of a higher level are not taken, and why; empty where all are."""
     return "; ".join(f"{each['runtime']}: {each['cause']}" for each in sandbox["passed_over"])
+
+
+def tee_told(each: ToldStatus) -> tuple[str, str, str]:
+    """Tell of a framework (one of ``told["tee"]``) whether the pool has found it proved.
+
+    Returns: That in two words, whether it is good (``bad``, ``warn``), and what more is known.
+    """
+    if each["problem"]:
+        return "not proved", "bad", str(each["problem"])
+    if not each["proved"]:
+        return "not proved", "warn", "the pool has asked for no proof yet, or has not judged it"
+    return "proved", "good", f"the pool found its firmware {each['tcb_status']}"
+
+
+def tee_lines(told: ToldStatus, moment: Callable[[int], str]) -> list[str]:
+    """Tell it of each framework in a line, for a terminal.
+
+    Args:
+        told: The status; a worker of an older version tells no framework.
+        moment: Writes a moment (Unix seconds).
+    """
+    lines = []
+    for each in told.get("tee", ()):
+        word, _, more = tee_told(each)
+        since = "" if each["at"] is None else f" at {moment(each['at'])}"
+        warned = f" ({SIMULATED_SAID})" if each["simulated"] else ""
+        lines.append(f"{each['framework']}{warned}: {word}{since}, {more}")
+    return lines
 
 
 def hosts_told(told: ToldStatus) -> str:

@@ -54,7 +54,7 @@ from poolhand.worker.capabilities import capabilities_of
 from poolhand.worker.composition import HONEST, Worker
 from poolhand.worker.composition.cluster import cluster_watch, engine_disk_watch, hosts_watch
 from poolhand.worker.composition.live import LiveParts, identity_of
-from poolhand.worker.composition.tee import confidential_terms, tee_quoters
+from poolhand.worker.composition.tee import confidential_terms, own_tee_proofs
 from poolhand.worker.composition.terms import rules_of
 from poolhand.worker.composition.transfers import downloads_of, results_of
 from poolhand.worker.composition.upgrading import keep_new, ready_of, upgrader_of
@@ -75,7 +75,6 @@ from poolhand.worker.results_place import ResultsPlace
 from poolhand.worker.settings_page import settings_routes
 from poolhand.worker.status import OPEN_PATHS, left_behind, routes
 from poolhand.worker.tee.computing import TeeTerms
-from poolhand.worker.tee_proofs import OwnTeeProofs
 
 FAULTS_FOLDER: Final = "faults"
 """Where in the worker's folder traces and quarantined stories lie."""
@@ -243,14 +242,12 @@ async def _attend(
             facts, world.pool.owner, world.wallet, claims, clock, entropy, parts.rules
         )
         worker = _worker(settings, world, parts, facts, client, place, clock, tasks)
-        address, quoters = world.wallet.address, tee_quoters(settings)
-        proofs = OwnTeeProofs(quoters, client, address, settings.pool, facts.chain_id, tasks)
-        worker.member.told_of_tee.connect(proofs.hear)
+        proofs = own_tee_proofs(settings, worker.member, client, world.wallet, facts, clock, tasks)
         worker.member.joined.connect(partial(_tell_about, worker.reports, world))
         orders = Section(world.journal, "operator")
         control = Control(worker.member, orders, clock, _farewell(client))
         upgrader = upgrader_of(settings, parts, facts, world.chain.hub, control, clock, entropy)
-        who = identity_of(settings, world.wallet.address, world.engine)
+        who = identity_of(settings, world.wallet.address, world.engine, proofs.show)
         runtime, upgrade = world.engine.runtime, upgrader.show
         live = LiveParts.of(worker, who, world.chain, runtime, clock, upgrade)
         await _take_up(world.chain.hub, worker, control, life, clock, tasks)

@@ -52,6 +52,8 @@ class WorkerIdentity:
         disk: What keeps an app within its limit.
         sandbox: Tells what apps run in; None: not known yet, for the engine has not answered.
         hosts: That the operator allows to apps.
+        tee: Shows each framework of confidential tasks that the operator names, and whether the
+            pool has found it proved.
     """
 
     name: str
@@ -62,6 +64,7 @@ class WorkerIdentity:
     disk: DiskKind
     sandbox: Callable[[], Sandbox | None] = lambda: None
     hosts: tuple[NetworkHost, ...] = ()
+    tee: Callable[[], list[dict[str, Any]]] = list
 
 
 class WorkerTeller:
@@ -111,6 +114,7 @@ class WorkerTeller:
             "disk": {"kind": who.disk, "promise": PROMISES[who.disk]},
             "sandbox": _sandbox(who.sandbox()),
             "gpus": self._gpus(),
+            "tee": who.tee(),
             "hosts": {
                 "allowed": list(who.hosts),
                 "reached": bool(standing.hosts),

@@ -27,6 +27,7 @@ from poolhand.worker.live_words import (
     payout_told,
     says,
     state,
+    tee_lines,
     used,
 )
 
@@ -105,13 +106,15 @@ def idle(told: ToldStatus) -> Text:
     """Tell why nothing new is taken, and what would change it; before it, what else is news.
 
     That is a newer version, the owner's last word, which hosts apps reach where some may be
-    reached, and what is paid out where somebody is. Empty where there is none of it.
+    reached, what is paid out where somebody is, and which enclaves are proved. Empty where there is
+    none of it.
     """
     newest = told.get("owner_messages", ())[:1]  # a worker of an older version tells none
     words = [f"the pool's owner says: {each['text']}" for each in newest]
     hosts = [f"apps reach {found}" for found in (hosts_told(told),) if found]
     paid = [f"paid out {found}" for found in (payout_told(told, moment),) if found]
-    news = [each for each in (newer(told), *words, *hosts, *paid) if each]
+    enclaves = [f"enclave {each}" for each in tee_lines(told, moment)]
+    news = [each for each in (newer(told), *words, *hosts, *enclaves, *paid) if each]
     found: list[TopLine] = [("\n".join(shown(each, CAUSE) for each in news), "")] if news else []
     for each in told["idle_causes"]:
         found.append((("\n" if found else "") + shown(str(each["sentence"]), CAUSE), "bold"))

@@ -6,10 +6,13 @@ Source: Linux, ``Documentation/arch/x86/sgx.rst`` and ``tdx.rst``,
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from poolhand.domain.doctor.findings import Check, Finding, passed
+from poolhand.domain.tee.proof import ProvedFramework
+from poolhand.domain.units import show_moment
 
 SGX_KERNEL: Final = (5, 11)
 """The first Linux that has SGX's driver itself."""
@@ -71,10 +74,23 @@ _REPORTS: Final = (
 )
 
 
-def judge_tee(facts: TeeFacts) -> Finding:
-    """Judge SGX, TDX and SEV-SNP, which no worker needs."""
+def judge_tee(facts: TeeFacts, proved: Sequence[ProvedFramework] = ()) -> Finding:
+    """Judge SGX, TDX and SEV-SNP, which no worker needs.
+
+    Args:
+        facts: Of this machine.
+        proved: What the pool says that this worker has proved to it.
+    """
     found, fix = next(told for told in (_guest(facts), _sgx(facts), _other(facts)) if told)
-    return passed(Check.TEE, found, fix)
+    return passed(Check.TEE, "; ".join((found, *map(_proved, proved))), "" if proved else fix)
+
+
+def _proved(told: ProvedFramework) -> str:
+    simulated = " SIMULATED, which keeps nothing secret," if told.is_simulated else ""
+    return (
+        f"the pool found {told.framework}{simulated} proved at {show_moment(told.at)}, firmware "
+        f"{told.tcb_status}"
+    )
 
 
 def _guest(facts: TeeFacts) -> tuple[str, str] | None:

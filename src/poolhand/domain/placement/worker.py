@@ -8,6 +8,7 @@ from ipaddress import ip_address, ip_network
 from poolhand.domain.ids import Address
 from poolhand.domain.network_hosts import NetworkHost
 from poolhand.domain.reputation import NEWCOMER, Reputation
+from poolhand.domain.tee.proof import ProvedFramework
 from poolhand.domain.trust import Score, Weight, worker_weight
 from poolhand.domain.units import NanoRlc, Seconds
 
@@ -23,9 +24,9 @@ class ConnectedWorker:
     each for one task at a time. ``source`` names where it
     connects from, as far as that tells one owner from another; empty where it does not.
     ``drained``: the pool's owner gives it nothing new. ``protocol`` is the version that is spoken.
-    ``tee``: frameworks of which it has proved that they work; ``tee_simulated`` where a simulated
-    root vouched for that. ``sandbox``: in what it says that apps run; empty where it has not told.
-    Nothing rests on it.
+    ``tee``: frameworks of which it has proved that they work, ``tee_proofs`` how; ``tee_simulated``
+    where a simulated root vouched for one. ``sandbox``: in what it says that apps run; empty where
+    it has not told. Nothing rests on it.
     """
 
     worker: Address
@@ -49,6 +50,7 @@ class ConnectedWorker:
     protocol: int = 0
     sandbox: str = ""
     tee_simulated: bool = False
+    tee_proofs: tuple[ProvedFramework, ...] = ()
 
     @property
     def takes_part(self) -> bool:

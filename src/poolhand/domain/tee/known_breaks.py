@@ -15,6 +15,13 @@ from poolhand.domain.trust import Trust
 KNOWN_BREAKS: Final = "WireTap, Battering RAM, TEE.fail"
 
 
+BREAKS_TOLD: Final = (
+    "Enclaves do not keep from whoever owns the machine what a device on its memory reads "
+    f"({KNOWN_BREAKS}), and no quote tells of it."
+)
+"""For a page."""
+
+
 def enclave_notes(tag: Tag, trust: Trust) -> Sequence[str]:
     """Say what a buyer of confidential tasks should know before they pay, a sentence each.
 

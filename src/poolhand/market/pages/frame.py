@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from poolhand.domain.tee.known_breaks import BREAKS_TOLD
 from poolhand.domain.text import shown
 from poolhand.market.pages import words
 from poolhand.market.pages.assets import asset_place
@@ -89,6 +90,7 @@ def templates() -> Environment:
     found.globals |= {
         "amount": amount,
         "asset": asset_place,
+        "breaks": BREAKS_TOLD,
         "is_kind": is_kind,
         "sections": PAGE_BAR,
         "span": span,
@@ -100,6 +102,6 @@ def templates() -> Environment:
 
 
 _WORDS: Final = (
-    "clock", "confidence", "gas_of_a_task", "is_link", "is_nobody", "moment", "number",
+    "clock", "confidence", "framework", "gas_of_a_task", "is_link", "is_nobody", "moment", "number",
     "percent", "place", "pool_name", "shell", "short", "tags", "turned", "workers_share",
 )  # fmt: skip

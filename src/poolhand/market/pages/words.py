@@ -15,6 +15,7 @@ from poolhand.domain.errors import BadHex
 from poolhand.domain.gas_reserve import CONTRIBUTE_GAS, REVEAL_GAS
 from poolhand.domain.market.book import BULK_VOLUME
 from poolhand.domain.tag import Tag
+from poolhand.domain.tee.framework import TeeFramework
 from poolhand.transport.page.words import GLUE, NOT_KNOWN, coin
 
 _NOBODY: Final = "0x" + 40 * "0"
@@ -101,6 +102,20 @@ def tags(text: Any) -> str:
         return str(text)
     names = (*found.names, *(f"bit {bit}" for bit in found.unknown))
     return ", ".join(names) if names else "none"
+
+
+def framework(tag: Any) -> str:
+    """Return the framework that a tag asks of a confidential task; empty for a usual task.
+
+    Tags that ask for an enclave and for no one framework are told as what they ask for.
+    """
+    try:
+        found = Tag.parse(str(tag))
+    except BadHex:
+        return ""
+    if not found.needs_tee:
+        return ""
+    return ", ".join(name for name in found.names if name in set(TeeFramework)) or "no framework"
 
 
 def is_link(text: Any) -> bool:

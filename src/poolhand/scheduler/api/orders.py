@@ -10,7 +10,7 @@ from poolhand.domain.orders.for_sale import OrderForSale, Ware
 from poolhand.scheduler.market_sale import MarketSale
 from poolhand.scheduler.market_stall import MarketStall
 from poolhand.transport.asgi import service_router
-from poolhand.wire.pool_api import MarketOfPool, OrderOnSale, OrdersOnSale
+from poolhand.wire.pool_orders import MarketOfPool, OrderOnSale, OrdersOnSale
 
 NOT_YET = "no market shows it yet"
 

@@ -19,8 +19,10 @@ from poolhand.domain.units import NanoRlc, UnixSeconds, Wei
 from poolhand.scheduler.order_reads import OrderReads
 from poolhand.scheduler.settled import SettledTasks
 from poolhand.scheduler.task_index import TaskIndex
+from poolhand.scheduler.worker_directory import WorkerDirectory
 from poolhand.transport.asgi import service_router
 from poolhand.wire.pool_api import PoolSummary
+from poolhand.wire.pool_enclaves import EnclavesTold
 
 LATEST: Final = 50
 """Tasks of which the median is told."""
@@ -49,6 +51,7 @@ class SummaryTeller:
         now: Tells the time.
         gas_price: Of the newest look at the chain (wei per gas).
         known_deals: Those that have open tasks; the settled ones are in the archive.
+        directory: Counts the workers that have proved enclaves.
     """
 
     def __init__(
@@ -61,10 +64,12 @@ class SummaryTeller:
         now: Callable[[], UnixSeconds],
         gas_price: Callable[[], Wei | None],
         known_deals: Mapping[DealId, Deal],
+        directory: WorkerDirectory,
     ) -> None:
         self._index, self._settled, self._slots = index, settled, slots
         self._reads, self._pool, self._now = reads, workerpool, now
         self._gas_price, self._known_deals = gas_price, known_deals
+        self._directory = directory
         self._latest = LatestTasks()
         self._read_at: UnixSeconds | None = None
 
@@ -85,6 +90,10 @@ class SummaryTeller:
             latest_tasks=latest.count,
             latest_earned=latest.earned,
             gas_price=self._gas_price(),
+            enclaves=tuple(
+                EnclavesTold(framework=each, workers=count, simulated=simulated)
+                for each, (count, simulated) in sorted(self._directory.proved.items())
+            ),
         )
 
     def _count(self, status: TaskStatus) -> int:

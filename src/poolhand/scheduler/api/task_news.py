@@ -24,22 +24,31 @@ class TaskTeller:
         deals: Of the tasks.
         preflight: Knows whether one of the workers that are there could do it.
         awaited: Why confidential tasks wait for their enclave.
+        simulated: Whether enclaves are taken here that keep nothing secret.
     """
 
     def __init__(
-        self, engine: Engine, deals: Deals, preflight: Preflight, awaited: Mapping[TaskId, str]
+        self,
+        engine: Engine,
+        deals: Deals,
+        preflight: Preflight,
+        awaited: Mapping[TaskId, str],
+        *,
+        simulated: bool,
     ) -> None:
         self._engine, self._deals, self._preflight = engine, deals, preflight
-        self._awaited = awaited
+        self._awaited, self._simulated = awaited, simulated
 
     def whole(self, task: Task, events: Sequence[HubEvent] | None) -> TaskNews:
         """Show a task with its events on chain."""
-        return show_task(task, events, obstacle=self.obstacle(task), trouble=self._trouble(task))
+        trouble, simulated = self._trouble(task), self._simulated
+        obstacle = self.obstacle(task)
+        return show_task(task, events, obstacle=obstacle, trouble=trouble, simulated=simulated)
 
     def in_list(self, task: Task) -> TaskNews | HiddenTask:
         """Show a task in a list; one that cannot be shown does not break it, and is worked on."""
         try:
-            return show_task(task, trouble=self._trouble(task))
+            return show_task(task, trouble=self._trouble(task), simulated=self._simulated)
         except Exception as fault:  # noqa: BLE001 - the boundary lets through what is the program's
             name = task.facts.task_id
             trouble = self._engine.boundary.take(fault, "show", task_id=str(name))

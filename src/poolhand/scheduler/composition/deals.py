@@ -66,7 +66,8 @@ class DealParts:
             unfit=confidential.obstacle,
             ended=settled.ended,
         )
-        tasks = TaskTeller(engine, deals, sale.preflight, enclaves.waiting)
+        simulated = settings.simulated_tee is not None
+        tasks = TaskTeller(engine, deals, sale.preflight, enclaves.waiting, simulated=simulated)
         return cls(
             deals,
             tasks,
@@ -80,6 +81,7 @@ class DealParts:
                 now,
                 gas_price,
                 common.known_deals,
+                common.directory,
             ),
             DrainTeller(sale.drain, markets, StuckTasks(engine, tasks, now)),
         )

@@ -37,8 +37,8 @@ OWNER_SECTIONS: Final = (
 """In the order in which they stand on the page."""
 _TYPED: Final = re.compile("`([^`]+)`")
 _WORKER_HEADS: Final = (
-    "Worker", "State", "Version", "Sandbox", "Holds", "Slots", "Speed", "Success", "Stake", "From",
-    "Orders",
+    "Worker", "State", "Version", "Sandbox", "Enclaves", "Holds", "Slots", "Speed", "Success",
+    "Stake", "From", "Orders",
 )  # fmt: skip
 _EARNED: Final = (
     ("Earned today", "today"),
@@ -158,9 +158,14 @@ def _gpus(count: int) -> str:
     return f"<br>{count} GPU{'' if count == 1 else 's'}" if count else ""
 
 
-def _within(worker: OwnedWorker) -> str:
-    found = text(worker.sandbox) or NOT_KNOWN
-    return f"{found}<br>TEE: {text(worker.tee_told)}" if worker.tee else found
+def _enclaves(worker: OwnedWorker) -> str:
+    """Write which frameworks of confidential tasks a worker has proved, how its machine stands."""
+    rows = [
+        f"{text(each.framework)} {badge('simulated', 'warn') if each.simulated else ''}<br>"
+        f'<span class="faint">{text(each.tcb_status)}, {moment(each.at)}</span>'
+        for each in worker.tee_proofs
+    ]
+    return "<br>".join(rows) or "none"
 
 
 def workers(told: OwnedWorkers) -> str:
@@ -170,7 +175,8 @@ def workers(told: OwnedWorkers) -> str:
             f"{text(each.name)}<br>{short(each.worker)}",
             _standing(each),
             text(each.version),
-            _within(each),
+            text(each.sandbox) or NOT_KNOWN,
+            _enclaves(each),
             str(each.replicates),
             f"{each.slots}{_gpus(each.gpus)}",
             NOT_KNOWN if each.mean_seconds is None else f"{each.mean_seconds:,g}{GLUE}s",

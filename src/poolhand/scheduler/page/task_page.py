@@ -36,6 +36,10 @@ _TASK_FRAME: Final = """<!doctype html>
 <h1>Task <span id="status" class="badge"></span></h1>
 <p class="lead"><code>{task}</code></p>
 <p id="meaning"></p>
+<section id="confidential" class="card" hidden><h2>Confidential <span id="simulated" \
+class="badge warn" hidden>simulated</span></h2>
+<p id="framework"></p>
+<p>Its result has to be signed by the enclave: <code id="enclave"></code></p></section>
 <section id="sign-in" hidden><h2>What it prints</h2>
 <p>That is shown to whoever bought the task. Its wallet signs a message, which costs nothing and \
 sends no transaction.</p>

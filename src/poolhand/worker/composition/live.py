@@ -32,8 +32,13 @@ from poolhand.worker.told_version import ToldVersions
 from poolhand.worker.work_looks import app_progress
 
 
-def identity_of(settings: WorkerSettings, wallet: Address, engine: WorkerEngine) -> WorkerIdentity:
-    """Return what does not change of a worker while it runs."""
+def identity_of(
+    settings: WorkerSettings,
+    wallet: Address,
+    engine: WorkerEngine,
+    tee: Callable[[], list[dict[str, Any]]],
+) -> WorkerIdentity:
+    """Return what does not change of a worker while it runs; ``tee`` shows its enclaves."""
     return WorkerIdentity(
         settings.name,
         settings.base,
@@ -43,6 +48,7 @@ def identity_of(settings: WorkerSettings, wallet: Address, engine: WorkerEngine)
         engine.disk,
         engine.sandbox,
         settings.app_network.hosts,
+        tee,
     )
 
 

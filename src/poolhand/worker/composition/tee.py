@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from functools import partial
 from typing import Final
@@ -14,14 +15,19 @@ from poolhand.domain.sandbox_level import SandboxLevel
 from poolhand.domain.tee.framework import TeeFramework
 from poolhand.domain.tee.measurement import measure_service
 from poolhand.ports.attestation import Quoter
-from poolhand.ports.signer import Signer
+from poolhand.ports.clock import Clock
+from poolhand.ports.signer import Signer, WalletKey
 from poolhand.settings.worker import WorkerSettings
 from poolhand.transport.tee_session_client import HttpTeeSessions
+from poolhand.wire.handshake import PoolFacts
 from poolhand.worker.allowed_places import AllowedPlaces
+from poolhand.worker.pool_member import PoolMember
+from poolhand.worker.reports import PoolLink
 from poolhand.worker.tee.computing import TeeTerms
 from poolhand.worker.tee.memory_folders import MemoryFolders
 from poolhand.worker.tee.packing import install_launcher
 from poolhand.worker.tee.simulated_quoter import SimulatedServiceQuoter
+from poolhand.worker.tee_proofs import OwnTeeProofs
 
 WORKER_IMAGE = "poolhand worker"
 """What a simulated machine says that runs there, where it proves itself and no app."""
@@ -52,6 +58,28 @@ def tee_quoters(settings: WorkerSettings) -> Mapping[TeeFramework, Quoter]:
     machine = SimulatedTeeMachine.load(settings.simulated_tee)
     log.warning("tee_is_simulated", file=str(settings.simulated_tee), frameworks=settings.tee)
     return {each: machine.quoter(measure_service(each, WORKER_IMAGE)) for each in settings.tee}
+
+
+def own_tee_proofs(
+    settings: WorkerSettings,
+    member: PoolMember,
+    link: PoolLink,
+    wallet: WalletKey,
+    facts: PoolFacts,
+    clock: Clock,
+    tasks: asyncio.TaskGroup,
+) -> OwnTeeProofs:
+    """Make what proves a worker's enclaves to its pool, and let it hear of the pool's questions.
+
+    Raises:
+        NoSimulatedRoot: The file of a simulated machine that was named is none.
+    """
+    quoters, simulated = tee_quoters(settings), settings.simulated_tee is not None
+    where = wallet.address, facts.workerpool, facts.chain_id
+    made = OwnTeeProofs(quoters, link, *where, clock.now, tasks, simulated=simulated)
+    member.joined.connect(made.forget)
+    member.told_of_tee.connect(made.hear)
+    return made
 
 
 def confidential_terms(settings: WorkerSettings, signer: Signer) -> TeeTerms | None:

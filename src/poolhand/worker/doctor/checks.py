@@ -12,6 +12,9 @@ from poolhand.domain.doctor.findings import Check, Examination, Finding
 from poolhand.domain.errors import Malformed, Refused
 from poolhand.domain.ids import Address
 from poolhand.domain.input_url import is_near_url
+from poolhand.domain.tee.evidence import TcbStatus
+from poolhand.domain.tee.framework import TeeFramework
+from poolhand.domain.tee.proof import ProvedFramework
 from poolhand.ports.clock import Clock
 from poolhand.settings.chains import KNOWN_CHAINS, public_chain
 from poolhand.settings.doctor import DoctorSettings
@@ -155,7 +158,29 @@ class Doctor:
         return machine.judge_gpus((await self._machine.own()).gpus, self._settings.gpus)
 
     async def _look_at_tee(self) -> Finding:
-        return judge_tee((await self._machine.own()).tee)
+        facts = (await self._machine.own()).tee
+        return judge_tee(facts, await self._proved())
+
+    async def _proved(self) -> tuple[ProvedFramework, ...]:
+        """Return which enclaves the pool says that this worker has proved; none where it is silent.
+
+        Words of a newer pool that this version does not know are passed over.
+        """
+        known = await self._keystore.asked()
+        if known is None or known.address is None or await self._greeting.asked() is None:
+            return ()
+        try:
+            told = (await self._looks.pool.worker(known.address)).tee_proofs
+        except POOL_TELLS_NOTHING:
+            return ()
+        frameworks, levels = set(TeeFramework), set(TcbStatus)
+        return tuple(
+            ProvedFramework(
+                TeeFramework(each.framework), TcbStatus(each.tcb_status), each.simulated, each.at
+            )
+            for each in told
+            if each.framework in frameworks and each.tcb_status in levels
+        )
 
     async def _look_at_virtualization(self) -> Finding:
         return machine.judge_virtualization((await self._machine.own()).virtual)

@@ -23,6 +23,7 @@ from poolhand.worker.live_words import (
     MOST_LINE_SHOWN,
     NO_TASK_HELD,
     NOTHING_PRINTED,
+    SIMULATED_SAID,
     ToldStatus,
     at_work,
     computing,
@@ -34,6 +35,7 @@ from poolhand.worker.live_words import (
     payout_told,
     says,
     state,
+    tee_told,
     used,
 )
 
@@ -245,6 +247,7 @@ def _facts(told: ToldStatus) -> str:
         ("Offers", f"{told['offers']['accepted']} accepted of {told['offers']['seen']} seen"),
         ("Sandbox", _sandbox(told["sandbox"])),
         *_gpus(told["gpus"]),
+        *_enclaves(told["tee"]),
         *_hosts(hosts_told(told)),
         *_payout(told),
         ("Folder", text(told["folder"])),
@@ -264,6 +267,20 @@ def _gpus(found: Sequence[ToldStatus]) -> tuple[tuple[str, str], ...]:
         for each in found
     )
     return (("GPUs", "<br>".join(rows)),)
+
+
+def _enclaves(found: Sequence[ToldStatus]) -> tuple[tuple[str, str], ...]:
+    """Write for each framework of confidential tasks whether it is proved; nothing without any."""
+    rows = []
+    for each in found:
+        word, kind, more = tee_told(each)
+        since = "" if each["at"] is None else f" {moment(each['at'])}"
+        simulated = f"{badge(SIMULATED_SAID, 'warn')}<br>" if each["simulated"] else ""
+        rows.append(
+            f"{text(each['framework'])} {badge(word, kind)}{since}<br>{simulated}"
+            f'<span class="faint">{text(more)}</span>'
+        )
+    return (("Enclaves", "<br>".join(rows)),) if rows else ()
 
 
 def _hosts(found: str) -> tuple[tuple[str, str], ...]:

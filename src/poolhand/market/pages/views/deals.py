@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from poolhand.market.pages.own_api import ApiRefusal
 from poolhand.market.pages.shown import FilterField, Shown, Visit
+from poolhand.market.pages.views.enclaves import PoolsEnclave, enclave_of
 from poolhand.market.pages.views.orders import BOOKS
+from poolhand.market.pages.words import framework
 
 DEALS_ON_PAGE: Final = 50
 """Deals, or tasks of one, on a page."""
@@ -44,9 +46,22 @@ async def deal(visit: Visit) -> Shown:
         "deal": found,
         "category": category,
         "published": await _published(visit, found),
+        "pools": await _confidential(visit, found, tasks["tasks"]),
         **facts,
     }
     return Shown("deal.html", f"Deal {name[:10]}…", told)
+
+
+async def _confidential(
+    visit: Visit, deal: Mapping[str, Any], tasks: Sequence[Mapping[str, Any]]
+) -> PoolsEnclave:
+    """Return what the pool says of a confidential deal's enclaves; of its task where it has one."""
+    if not framework(deal["tag"]):
+        return PoolsEnclave()
+    pool = await visit.find(f"/workerpools/{deal['workerpool']['pointer']}")
+    if deal["botSize"] != 1 or not tasks or not tasks[0]["known"]:
+        return enclave_of(pool, None)
+    return enclave_of(pool, await visit.find(f"/tasks/{tasks[0]['taskid']}/pool"))
 
 
 async def _published(visit: Visit, deal: Mapping[str, Any]) -> frozenset[str]:

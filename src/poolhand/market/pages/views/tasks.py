@@ -8,6 +8,8 @@ from typing import Any, Final
 from poolhand.domain.params import wants_encryption
 from poolhand.domain.reward import KITTY
 from poolhand.market.pages.shown import Shown, Visit
+from poolhand.market.pages.views.enclaves import enclave_of
+from poolhand.market.pages.words import framework
 
 _EVENTS: Final = {
     "OrdersMatched": "Bought",
@@ -29,7 +31,12 @@ async def task(visit: Visit) -> Shown:
     deal = found["deal"]
     price = deal["app"]["price"] + deal["dataset"]["price"] + deal["workerpool"]["price"]
     money = [{**each, "words": _moved(each, found)} for each in found["payments"]]
-    told = {"lines": lines(found["steps"]), "money": money, "pool": await _pool(visit, found)}
+    words, needs = await _pool(visit, found), framework(deal["tag"])
+    pools = enclave_of(None, None)
+    if needs:
+        asked = words or await visit.find(f"/tasks/{name}/pool")
+        pools = enclave_of(await visit.find(f"/workerpools/{deal['workerpool']['pointer']}"), asked)
+    told = {"lines": lines(found["steps"]), "money": money, "pool": words, "pools": pools}
     encrypted = wants_encryption(deal["params"])
     facts = {"task": found, "deal": deal, "price": price, "encrypted": encrypted, **told}
     return Shown("task.html", f"Task {name[:10]}…", facts)

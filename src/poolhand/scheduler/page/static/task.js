@@ -122,12 +122,22 @@
     say("", false);
   }
 
+  function showEnclave(told) {
+    at("confidential").hidden = !told;
+    if (!told) return;
+    at("simulated").hidden = !told.simulated;
+    at("framework").textContent = `It is computed in an enclave (${told.framework}). ` + (told.simulated ?
+      "This pool takes simulated ones: nothing is kept secret there." : "This pool takes no simulated ones.");
+    at("enclave").textContent = told.enclave || "not told yet: the pool asks for it when the task begins";
+  }
+
   async function look() {
     try {
       const found = await told(await fetch("/v1/tasks/" + task, { cache: "no-store" }));
       at("status").textContent = found.status.toLowerCase().replaceAll("_", " ");
       at("meaning").textContent = found.meaning;
       document.title = "Task: " + at("status").textContent;
+      showEnclave(found.confidential);
       if (["COMPLETED", "FAILED"].includes(found.status)) return;
     } catch (fault) {
       if (fault.code) say(fault.message, true);
