@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from poolhand.appimage.image import Image as Image
     from poolhand.client.async_client import AsyncClient as AsyncClient
     from poolhand.client.errors import FailedTask as FailedTask
+    from poolhand.client.errors import NoWorkerLeft as NoWorkerLeft
     from poolhand.client.errors import TimedOutTask as TimedOutTask
     from poolhand.client.joblib_backend import register_joblib as register_joblib
     from poolhand.client.sync_client import Client as Client
@@ -26,6 +27,7 @@ _PUBLIC: Final = {
     "Image": "poolhand.appimage.image",
     "PoolhandError": "poolhand.domain.errors",
     "FailedTask": "poolhand.client.errors",
+    "NoWorkerLeft": "poolhand.client.errors",
     "TimedOutTask": "poolhand.client.errors",
     "register_joblib": "poolhand.client.joblib_backend",
 }
@@ -35,6 +37,7 @@ __all__ = [
     "Client",
     "FailedTask",
     "Image",
+    "NoWorkerLeft",
     "PoolhandError",
     "TimedOutTask",
     "register_joblib",

@@ -14,7 +14,7 @@ from client_world import PRICE
 from function_world import FunctionWorkers
 
 from asked_registry import FUNCTIONS_IMAGE
-from poolhand import AsyncClient, Client, FailedTask
+from poolhand import AsyncClient, Client, FailedTask, NoWorkerLeft
 from poolhand.client.functions.errors import (
     BadFunctionResult,
     NoFunctionImage,
@@ -25,6 +25,7 @@ from poolhand.client.functions.errors import (
     Unpicklable,
     ValueUnsent,
 )
+from poolhand.domain.onchain import ChainTaskStatus
 from poolhand.domain.units import NanoRlc
 from poolhand.requester.checking import PriceTooHigh
 from poolhand.requester.results import ResultForged
@@ -207,6 +208,72 @@ def test_a_task_that_fails_is_told_to_all_its_calls_and_the_others_are_had(clien
         futures[1].result()
     assert late.value.index == 1
     assert not isinstance(late.value, FailedTask)
+
+
+@pytest.fixture
+def stuck(bazaar, workers):
+    """Task 1 of each deal has nobody left; whether the pool says so."""
+
+    async def does(market, deal):
+        await workers(market, deal)
+        for index, task_id in deal.tasks():
+            if index in workers.fails:
+                market.pool.tasks[task_id] = {
+                    "task_id": str(task_id), "deal_id": str(deal.deal_id), "index": index,
+                    "status": "RUNNING_FAILED", "meaning": "no worker is left", "flow": "standard",
+                    "history": [], "transactions": [], "replicates": [],
+                    "obstacle": "none of this pool's 2 worker(s) has a GPU",
+                }  # fmt: skip
+
+    workers.fails = {1}
+    bazaar.does = does
+
+
+@pytest.mark.usefixtures("stuck")
+def test_that_no_worker_is_left_for_a_call_is_told_at_once_and_it_waits(client, bazaar, caplog):
+    futures = [client.submit(operator.add, 1, each) for each in range(3)]
+    assert futures[2].result() == 3
+    bazaar.market.chain.mine(20)
+    asyncio.run(told(caplog, "functions_stand_still"))
+    (line,) = [each for each in caplog.messages if "functions_stand_still" in each]
+    assert "none of this pool's 2 worker(s) has a GPU" in line
+    assert "comes back at" in line
+    assert not futures[1].done()
+    bazaar.market.chain.mine(7 * 24 * 3600)
+    with pytest.raises(Exception, match="final deadline"):
+        futures[1].result()
+    asyncio.run(claimed(bazaar))
+
+
+@pytest.mark.usefixtures("stuck")
+def test_a_call_that_does_not_wait_for_workers_says_so_and_its_money_comes_back(client, bazaar):
+    add = client.function(wait_for_workers=False)(operator.add)
+    futures = [add.spawn(1, each) for each in range(3)]
+    assert (futures[0].result(), futures[2].result()) == (1, 3)
+    with pytest.raises(NoWorkerLeft, match="has a GPU") as left:
+        futures[1].result()
+    assert (left.value.index, left.value.party) == (1, "you")
+    again = add.spawn(1, 1)  # nothing is paid twice
+    with pytest.raises(NoWorkerLeft):
+        again.result()
+    assert bazaar.market.deals == 1
+    bazaar.market.chain.mine(7 * 24 * 3600)
+    asyncio.run(claimed(bazaar))
+
+
+async def told(caplog, word):
+    async with asyncio.timeout(30):
+        while not any(word in each for each in caplog.messages):  # noqa: ASYNC110 - another thread
+            await asyncio.sleep(0.01)
+
+
+async def claimed(bazaar):
+    """Wait until the chain has refunded a task, which no pool of this market does."""
+    chain = bazaar.market.chain
+    tasks = [each for deal in chain.state.deals.values() for _, each in deal.tasks()]
+    async with asyncio.timeout(30):
+        while all(chain.state.view(each).status is not ChainTaskStatus.FAILED for each in tasks):  # noqa: ASYNC110 - another thread
+            await asyncio.sleep(0.01)
 
 
 # -------------------------------------------------------------------------------- before payment

@@ -65,7 +65,7 @@ BESIDES: Mapping[str, tuple[str, tuple[str, ...]]] = {
     ),
     "chain/watcher.py": (RECORD, ("place.next", "place.told")),
     "client/functions/bag_journal.py": (RECORD, ("record.deal_id",)),
-    "client/functions/calls.py": (RECORD, ("chunk.is_left", "chunk.place", "record.buying")),
+    "client/functions/calls.py": (RECORD, ("chunk.place", "record.buying")),
     "client/functions/chunks.py": (RECORD, ("each.chunk", "future.chunk")),
     "client/functions/executor.py": (RECORD, ("self.whole.chunk", "together.whole.chunk")),
     "cli/deal.py": (FAREWELL, ("command.farewell",)),

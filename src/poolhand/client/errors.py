@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from poolhand.domain.deal import Deal
 from poolhand.domain.errors import Refused
 from poolhand.domain.ids import TaskId
 from poolhand.domain.text import shown
 from poolhand.domain.units import show_moment
+from poolhand.requester.causes import causes, nobody_left
 from poolhand.requester.results import NoResultComing
 from poolhand.requester.watching import TaskProgress
 from poolhand.wire.pool_causes import Cause
@@ -24,9 +26,9 @@ class FailedTask(NoResultComing):
         next_step: How.
     """
 
-    def __init__(self, task: TaskProgress, causes: Sequence[Cause]) -> None:
+    def __init__(self, task: TaskProgress, told: Sequence[Cause]) -> None:
         self.task_id: TaskId = task.task_id
-        self.index, self.causes = task.index, tuple(causes)
+        self.index, self.causes = task.index, tuple(told)
         first = self.causes[0] if self.causes else None
         self.party = first.acts if first else "workerpool's owner"
         self.next_step = (
@@ -51,9 +53,9 @@ class TimedOutTask(NoResultComing):
         next_step: How.
     """
 
-    def __init__(self, task: TaskProgress, causes: Sequence[Cause]) -> None:
+    def __init__(self, task: TaskProgress, told: Sequence[Cause]) -> None:
         self.task_id: TaskId = task.task_id
-        self.index, self.causes = task.index, tuple(causes)
+        self.index, self.causes = task.index, tuple(told)
         self.party = "you"
         self.next_step = "call cancel() of its deal to claim the price; its pool does so too"
         ended = f" at {show_moment(task.deadline)}" if task.deadline else ""
@@ -64,6 +66,24 @@ class TimedOutTask(NoResultComing):
                 f"{why} (next: {self.party}: {self.next_step})"
             )
         )
+
+
+class NoWorkerLeft(NoResultComing):
+    """No worker of the pool is left for a task; its price comes back at its final deadline.
+
+    Attributes:
+        task_id, index: Which.
+        causes: As of ``FailedTask``.
+        party: Who must act.
+        next_step: How.
+    """
+
+    def __init__(self, task: TaskProgress, deal: Deal) -> None:
+        self.task_id: TaskId = task.task_id
+        self.index, self.causes = task.index, causes(task)
+        self.party = "you"
+        self.next_step = "buy it with pool= of another workerpool, or make the same call again"
+        super().__init__(f"{nobody_left(task, deal)} (next: {self.party}: {self.next_step})")
 
 
 class SeveralTasks(Refused):

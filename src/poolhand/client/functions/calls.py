@@ -18,14 +18,11 @@ from poolhand.client.errors import ClientClosed
 from poolhand.client.functions.bag_journal import BagJournal, BagRecord
 from poolhand.client.functions.chunks import CallFuture, Chunk, alike
 from poolhand.client.functions.errors import PayloadTooLarge
-from poolhand.client.functions.outcomes import (
-    MOST_RESULT_BYTES,
-    seconds_of,
-    values_of,
-)
+from poolhand.client.functions.outcomes import MOST_RESULT_BYTES, seconds_of, values_of
 from poolhand.client.functions.payload import packed
 from poolhand.client.functions.terms import FunctionTerms, demand_fit
 from poolhand.client.functions.travel import released, sent
+from poolhand.client.functions.unattended_tasks import UnattendedTasks
 from poolhand.client.handles import AsyncDealHandle, download, fault_of
 from poolhand.domain.errors import PoolhandError, Refused
 from poolhand.domain.function_image import FunctionImage
@@ -86,7 +83,7 @@ class FunctionCalls:
     def leave(self, chunks: Iterable[Chunk]) -> None:
         """Say that nobody waits for chunks any more: the same calls find what was bought."""
         for chunk in chunks:
-            chunk.is_left = True
+            chunk.leave()
             for future in chunk.futures:
                 future.cancel()
             self._release(chunk)
@@ -330,6 +327,7 @@ class FunctionCalls:
         requester = await self._client.requester()
         watch = await requester.watch_of_deal(handle.deal)
         last, left, fetching = Progress(()), set(chunks), list[asyncio.Task[None]]()
+        unattended = UnattendedTasks(self._client, handle.deal)
         try:
             async with aclosing(watch.follow_deal(handle.deal)) as snapshots:
                 async for last in snapshots:
@@ -338,6 +336,8 @@ class FunctionCalls:
                             left.discard(task.index)
                             work = self._fetch(nonce, task, chunks[task.index])
                             fetching.append(asyncio.create_task(work))
+                    for chunk, fault in unattended.tell(last, chunks):
+                        self._give_up([chunk], fault)
                     if not left:
                         break
         finally:
@@ -346,6 +346,7 @@ class FunctionCalls:
             if task.index in left:
                 self._ended(nonce, task.index, is_value=False)
                 chunks[task.index].fail(fault_of(task))
+        await unattended.claim(last)
 
     async def _fetch(self, nonce: str, task: TaskProgress, chunk: Chunk) -> None:
         """Fetch what a task came to, prove it, and tell it."""

@@ -78,6 +78,10 @@ class Chunk:
         """Whether a call has come to nothing yet."""
         return not all(each.done() for each in self.futures)
 
+    def leave(self) -> None:
+        """Say that nobody waits any more: what comes all the same is had by the same call."""
+        self.is_left = True
+
     def computed(self, seconds: Sequence[float]) -> None:
         """Tell what each call took."""
         self.seconds = sum(seconds)

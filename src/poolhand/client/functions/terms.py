@@ -26,6 +26,8 @@ class FunctionTerms:
         image: That runs them, or an app's address.
         trust, category, pool, tag, hosts, budget, deposit: As there; the budget is that of
             each deal.
+        wait_for_workers: Whether a call waits for its task's final deadline where no worker is left
+            for it.
     """
 
     image: str | Address = DEVNET_FUNCTIONS
@@ -36,6 +38,7 @@ class FunctionTerms:
     hosts: tuple[str, ...] = ()
     budget: str | NanoRlc | None = None
     deposit: bool = False
+    wait_for_workers: bool = True
 
     @property
     def mode(self) -> str:
@@ -49,7 +52,7 @@ class FunctionTerms:
 
     @property
     def ordered(self) -> dict[str, Any]:
-        """What of them is ordered, as it is kept on disk; neither limits nor ways to pay."""
+        """What of them is ordered, as it is kept on disk; no limits, ways to pay or to wait."""
         return {
             "image": str(self.image),
             "trust": self.trust,

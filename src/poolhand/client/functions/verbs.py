@@ -49,6 +49,7 @@ class AsyncFunctionVerbs:
         hosts: Iterable[str] = (),
         budget: str | NanoRlc | None = None,
         deposit: bool = False,
+        wait_for_workers: bool = True,
     ) -> Callable[[Callable[P, R]], AsyncNetworkFunction[P, R]]:
         """Decorate a function that the network is to compute, on these terms.
 
@@ -62,10 +63,12 @@ class AsyncFunctionVerbs:
             hosts: That the function is to reach, ``name`` or ``name:port``.
             budget: RLC that each deal may cost; the client's own limit holds as well.
             deposit: Move what the stake lacks from the wallet's RLC first.
+            wait_for_workers: False: a call raises ``NoWorkerLeft`` as soon as its pool has no
+                worker left for it. Else that is logged, and it waits: another may join.
         """
         runs = image or self.runs_functions
         terms = FunctionTerms(
-            runs, trust, category, pool, tuple(tag), tuple(hosts), budget, deposit
+            runs, trust, category, pool, tuple(tag), tuple(hosts), budget, deposit, wait_for_workers
         )
         return partial(AsyncNetworkFunction, self.calls, terms=terms)
 
@@ -129,11 +132,12 @@ class FunctionVerbs:
         hosts: Iterable[str] = (),
         budget: str | NanoRlc | None = None,
         deposit: bool = False,
+        wait_for_workers: bool = True,
     ) -> Callable[[Callable[P, R]], NetworkFunction[P, R]]:
         """Decorate a function that the network is to compute; as ``AsyncClient.function``."""
         runs = image or self._client.runs_functions
         terms = FunctionTerms(
-            runs, trust, category, pool, tuple(tag), tuple(hosts), budget, deposit
+            runs, trust, category, pool, tuple(tag), tuple(hosts), budget, deposit, wait_for_workers
         )
         return partial(NetworkFunction, self._loop, self._client.calls, terms=terms)
 
@@ -164,10 +168,11 @@ class FunctionVerbs:
         hosts: Iterable[str] = (),
         budget: str | NanoRlc | None = None,
         deposit: bool = False,
+        wait_for_workers: bool = True,
     ) -> NetworkExecutor:
         """Return an executor of ``concurrent.futures`` on the terms of ``function``."""
         runs = image or self._client.runs_functions
         terms = FunctionTerms(
-            runs, trust, category, pool, tuple(tag), tuple(hosts), budget, deposit
+            runs, trust, category, pool, tuple(tag), tuple(hosts), budget, deposit, wait_for_workers
         )
         return NetworkExecutor(self._loop, self._client.calls, terms)
