@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from poolhand.client.errors import NoWorkerLeft as NoWorkerLeft
     from poolhand.client.errors import TimedOutTask as TimedOutTask
     from poolhand.client.joblib_backend import register_joblib as register_joblib
+    from poolhand.client.sponsor import Sponsor as Sponsor
     from poolhand.client.sync_client import Client as Client
     from poolhand.domain.errors import PoolhandError as PoolhandError
 
@@ -29,6 +30,7 @@ _PUBLIC: Final = {
     "FailedTask": "poolhand.client.errors",
     "NoWorkerLeft": "poolhand.client.errors",
     "TimedOutTask": "poolhand.client.errors",
+    "Sponsor": "poolhand.client.sponsor",
     "register_joblib": "poolhand.client.joblib_backend",
 }
 """What a program imports from here, and where it is: loaded when it is first asked for."""
@@ -39,6 +41,7 @@ __all__ = [
     "Image",
     "NoWorkerLeft",
     "PoolhandError",
+    "Sponsor",
     "TimedOutTask",
     "register_joblib",
 ]

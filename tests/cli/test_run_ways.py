@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import re
 
 import pytest
 
 from market_stall import RIVAL
 from poolhand.domain.units import Wei
+from poolhand.keys.keystore import import_wallet
+from poolhand.keys.wallet import Wallet
 from requester_market import IMAGE, POOL_URL, RLC
 
 FOR_NOTHING = {"fee": 0, "most_params": 1024}
@@ -79,3 +82,22 @@ def test_without_coin_an_image_is_not_registered_and_an_app_is_bought_by_its_add
     assert (ran.code, ran.error["code"]) == (2, "out-of-gas")
     assert "by its address instead of an image" in ran.error["message"]
     assert cli("run", str(app), "--no-wait", "--json").json["sent_by"] == POOL_URL
+
+
+def test_the_command_line_names_a_sponsor_and_tells_who_paid(cli, tmp_path):
+    market, key = cli.market, bytes([77] * 32)
+    company = Wallet.from_key(key).address
+    market.chain.fund(company, stake=10 * RLC, coin=Wei(10**18))
+    stored = import_wallet(tmp_path / "company", key.hex(), "pass", cost=1024)
+    (tmp_path / "pw").write_text("pass\n")
+    named = ("--sponsor", str(stored.path), "--sponsor-password-file", str(tmp_path / "pw"))
+    ran = cli("run", IMAGE, "--no-wait", *named)
+    assert ran.code == 0, ran.err
+    assert f"{company} pays for it" in ran.err
+    assert re.search(rf"paid by +{company}", ran.out)
+    told = cli("run", IMAGE, "--no-wait", "--again", *named, "--json").json
+    assert told["sponsor"] == str(company)
+    shown = cli("deal", "show", told["deal_id"])
+    assert str(company) in shown.out
+    ran = cli("run", IMAGE, "--no-wait", "--again", "--by-signature", *named, "--json")
+    assert (ran.code, ran.error["code"]) == (2, "bad-sponsor")

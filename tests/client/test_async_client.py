@@ -8,13 +8,16 @@ import gc
 import pytest
 from client_world import PRICE, RLC, do, put_on_chain
 
-from poolhand import AsyncClient, FailedTask, TimedOutTask
+from poolhand import AsyncClient, FailedTask, Sponsor, TimedOutTask
 from poolhand.client.errors import NoSuchFile, SeveralTasks, UnknownCategory
 from poolhand.domain.errors import ChainUnreachable, Refused
 from poolhand.domain.onchain import EventKind
 from poolhand.domain.result_key import key_value
+from poolhand.keys.errors import WrongPassword
+from poolhand.keys.keystore import import_wallet
 from poolhand.keys.named import NoWalletNamed
 from poolhand.keys.result_encryption import encrypt_result, make_keypair
+from poolhand.keys.wallet import Wallet
 from poolhand.requester.archive import TargetExists
 from poolhand.requester.checking import PriceTooHigh
 from poolhand.requester.requester import NoSuchDeal, NoSuchTask, NoWallet
@@ -324,3 +327,18 @@ async def test_a_client_that_is_dropped_lets_go_of_its_connections(named, bazaar
     gc.collect()
     await bazaar.all_closed.wait()
     assert (bazaar.opened, bazaar.closed) == (1, 1)
+
+
+async def test_a_sponsor_pays_for_what_a_client_buys(client, bazaar, tmp_path):
+    key = bytes([77] * 32)
+    stored = import_wallet(tmp_path / "company", key.hex(), "pass", cost=1024)
+    company = Wallet.from_key(key).address
+    await client.requester()
+    bazaar.market.chain.fund(company, stake=5 * RLC, coin=10**18)
+    before = bazaar.market.chain.state.stake_of(bazaar.market.wallet.address)
+    deal = await client.run(IMAGE, sponsor=Sponsor(stored.path, password="pass"))
+    assert (deal.deal.sponsor, deal.deal.requester) == (company, bazaar.market.wallet.address)
+    assert bazaar.market.chain.state.stake_of(bazaar.market.wallet.address) == before
+    assert (await deal.result()).files
+    with pytest.raises(WrongPassword):
+        await client.run(IMAGE, "other", sponsor=Sponsor(stored.path, password="guess"))

@@ -38,6 +38,7 @@ from poolhand.domain.orders.model import (
     RequestOrder,
     Salt,
     Signed,
+    SponsorMatch,
     WorkerpoolOrder,
 )
 from poolhand.domain.tag import Tag
@@ -208,6 +209,7 @@ _HUB: dict[bytes, tuple[list[str], Callable[..., Call]]] = {
         ("8fc375e5", ["bytes32", "bytes", "bytes"], lambda t, r, c: Finalize(TaskId(t), r, c)),
         ("f6c68e10", ["bytes32"], lambda t: Reopen(TaskId(t))),
         ("156194d4", [AO, AO, WO, RO], _match),
+        ("2f391533", [AO, AO, WO, RO], lambda *four: SponsorMatch(_match(*four))),
         ("bd66528a", ["bytes32"], lambda t: Claim((TaskId(t),))),
         ("fa055d7e", ["bytes32[]"], lambda ts: Claim(tuple(map(TaskId, ts)))),
         (

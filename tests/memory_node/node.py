@@ -24,7 +24,7 @@ from poolhand.chain.fake.blocks import FakeBlock, MinedCall, Sent
 from poolhand.domain.errors import Reverted, StakeTooLow
 from poolhand.domain.ids import Address, TxHash
 from poolhand.domain.onchain import Call, Deposit
-from poolhand.domain.orders.model import MatchOrders
+from poolhand.domain.orders.model import MatchOrders, SponsorMatch
 from poolhand.domain.units import Wei
 
 GWEI = 10**9
@@ -306,7 +306,7 @@ def said_by_contracts(call: Call, fault: Reverted) -> str:
         return "Create2: Failed on deploy"
     if isinstance(fault, NotOwner):
         return "caller is not the owner"
-    if isinstance(fault, StakeTooLow) and isinstance(call, MatchOrders):
+    if isinstance(fault, StakeTooLow) and isinstance(call, MatchOrders | SponsorMatch):
         return "IexecEscrow: Transfer amount exceeds balance"
     if isinstance(fault, BalanceTooLow) and isinstance(call, Deposit):
         return "failled-transferFrom"

@@ -45,6 +45,7 @@ from poolhand.domain.orders.model import (
     MatchOrders,
     RequestOrder,
     Signed,
+    SponsorMatch,
     WorkerpoolOrder,
 )
 from poolhand.domain.units import WEI_PER_NANO_RLC, BlockNumber, Gas, Wei
@@ -124,7 +125,8 @@ _deposit = _hub("deposit")
 _withdraw = _hub("withdraw", "uint256")
 _withdraw_to = _hub("withdrawTo", "uint256", "address")
 _deposit_for = _hub("depositForArray", "uint256[]", "address[]")
-_match = _hub("matchOrders", _ASSET_ORDER, _ASSET_ORDER, _POOL_ORDER, _REQUEST_ORDER)
+_FOUR: Final = (_ASSET_ORDER, _ASSET_ORDER, _POOL_ORDER, _REQUEST_ORDER)
+_match, _sponsor_match = _hub("matchOrders", *_FOUR), _hub("sponsorMatchOrders", *_FOUR)
 
 
 def _encode_initialize(call: Initialize, facts: HubFacts) -> Encoded:
@@ -201,14 +203,15 @@ def _encode_policy(call: ChangePolicy, _: HubFacts) -> Encoded:
 
 
 def _encode_match(call: MatchOrders, facts: HubFacts) -> Encoded:
-    return _match(
-        facts,
-        (
-            _app_tuple(call.app),
-            _dataset_tuple(call.dataset),
-            _pool_tuple(call.workerpool),
-            _request_tuple(call.request),
-        ),
+    return _match(facts, _four_tuples(call))
+
+
+def _four_tuples(call: MatchOrders) -> tuple[Any, ...]:
+    return (
+        _app_tuple(call.app),
+        _dataset_tuple(call.dataset),
+        _pool_tuple(call.workerpool),
+        _request_tuple(call.request),
     )
 
 
@@ -291,6 +294,7 @@ _ENCODERS: Final[Mapping[type, Callable[[Any, HubFacts], Encoded]]] = {
     CreateWorkerpool: _encode_pool,
     ChangePolicy: _encode_policy,
     MatchOrders: _encode_match,
+    SponsorMatch: lambda call, facts: _sponsor_match(facts, _four_tuples(call.orders)),
     CloseOrder: _encode_close,
     TransferRlc: _encode_transfer,
     TransferCoin: lambda call, _: Encoded(call.to, call.amount, b""),

@@ -126,6 +126,17 @@ BySignature = Annotated[
         "yourself. [by signature where that is for nothing]",
     ),
 ]
+SponsorOption = Annotated[
+    str,
+    typer.Option(
+        metavar="FILE|ADDRESS",
+        help="A wallet whose stake pays the price and which sends the purchase, in your stead; of "
+        "a devnet, an account's name too.",
+    ),
+]
+SponsorPassword = Annotated[
+    str, typer.Option(metavar="FILE", help="The sponsor's password; else it is asked for.")
+]
 Extract = Annotated[bool, typer.Option("--extract", help="Unpack what was downloaded.")]
 
 
@@ -158,6 +169,8 @@ async def run(
     deposit: DepositFlag = False,
     again: AgainFlag = False,
     by_signature: BySignature = None,
+    sponsor: SponsorOption = "",
+    sponsor_password_file: SponsorPassword = "",
     wait: FollowFlag = True,
     follow_output: OutputFlag = False,
     claim: ClaimFlag = True,
@@ -173,6 +186,9 @@ async def run(
     The cheapest orders that fit are bought in the market (--market; a devnet has its own); what
     they cost is told first. With --pool-url the order is that pool's own. A pool that offers it
     sends the purchase: then your wallet signs, and needs no coin for gas.
+
+    With --sponsor another wallet's stake pays, and that wallet sends: yours signs, and needs
+    neither RLC nor coin. What failed tasks give back goes to the sponsor; results are yours.
     """
     from poolhand.cli.order_files import read_order
     from poolhand.cli.run_page import RunReport, run_answer
@@ -197,12 +213,25 @@ async def run(
         "workerpool_order": read_order(WorkerpoolOrder, pool_order),
     }
     waits = wait or follow_output or bool(download)
+    paying = None
+    if sponsor:
+        from poolhand.requester.sponsoring import BadSponsor
+
+        if by_signature:
+            raise BadSponsor(
+                "a pool sends what the buyer pays: leave --by-signature or --sponsor out"
+            )
+        paying = command.sponsor(sponsor, password_file=sponsor_password_file)
     async with command.session(signing=True) as session:
         _tell_prices(command, session)
         async with session.requester.spending():
             wished = await _wish(command, session, target, terms)
             deal = await session.buy(
-                wished.wish, deposit=deposit, again=again, by_signature=by_signature
+                wished.wish,
+                deposit=deposit,
+                again=again,
+                by_signature=by_signature,
+                sponsor=paying,
             )
         _tell(command, deal)
         printing = _output_shown(command, deal) if follow_output else nullcontext()
@@ -264,6 +293,8 @@ def _tell(command: CommandRun, bought: SessionDeal) -> None:
     is_found = bought.receipt is None and bought.sent_by is None
     told = "found the deal that was bought before" if is_found else "bought deal"
     command.note(f"{told} {deal.deal_id}: {deal.bot_size} task(s) at {rlc(deal.price)}")
+    if deal.sponsor != deal.requester:
+        command.note(f"{deal.sponsor} pays for it; what failed tasks give back is theirs")
     if bought.sent_by:
         command.note(f"the pool at {bought.sent_by} sent the purchase and paid its gas")
     if bought.why_not_by_pool:

@@ -111,7 +111,10 @@ def _shown(report: RunReport) -> Iterator[RenderableType]:
 
 
 def _sender(report: RunReport) -> Iterator[tuple[str, str]]:
-    """Yield who sent the purchase where it was no transaction of ours."""
+    """Yield who paid and sent the purchase where that was not the buyer."""
+    deal = report.bought.deal
+    if deal.sponsor != deal.requester:
+        yield "paid by", f"{deal.sponsor}"
     if report.bought.sent_by:
         yield "sent by", f"the pool at {report.bought.sent_by},\nwhich paid the gas"
 

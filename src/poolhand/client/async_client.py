@@ -29,6 +29,7 @@ from poolhand.client.handles import AsyncDealHandle, AsyncTaskHandle
 from poolhand.client.purchase_terms import amount_of, terms_of
 from poolhand.client.purchases import BudgetedPurchases, begun_purchase
 from poolhand.client.secret_places import secret_place
+from poolhand.client.sponsor import Sponsor, opened_sponsor
 from poolhand.domain.budget import SpendingBudget
 from poolhand.domain.ids import ZERO_ADDRESS, Address, DealId, TaskId
 from poolhand.domain.units import NanoRlc
@@ -126,6 +127,7 @@ class AsyncClient(AsyncFunctionVerbs):
         accept_simulated_tee: bool = False,
         deposit: bool = False,
         again: bool = True,
+        sponsor: Sponsor | None = None,
     ) -> AsyncDealHandle:
         """Buy a computation; the handle is there as soon as the deal is on chain.
 
@@ -150,6 +152,7 @@ class AsyncClient(AsyncFunctionVerbs):
             accept_simulated_tee: Let a confidential task run in enclaves that keep nothing secret.
             deposit: Move what the stake lacks from the wallet's RLC first.
             again: Also while the same purchase of this wallet is open.
+            sponsor: Whose stake pays, and who sends the purchase; None: this wallet.
 
         Raises:
             PriceTooHigh: It costs more than a budget allows; nothing was paid.
@@ -162,6 +165,7 @@ class AsyncClient(AsyncFunctionVerbs):
             PasswordMissing, NoWalletNamed, NoDevnet: Settings are missing; the message says which.
         """
         requester = await self.spender()
+        paying = await opened_sponsor(self._context, sponsor)
         terms = await terms_of(
             requester, args, dataset=dataset, inputs=inputs, hosts=hosts, trust=trust,
             category=category, tasks=tasks, tag=tag, pool=pool, beneficiary=beneficiary,
@@ -176,8 +180,9 @@ class AsyncClient(AsyncFunctionVerbs):
                 wish = (await Session(requester).wish(target, **terms, budget=most)).wish
                 name = wish.fingerprint
                 bought = await self._purchases.buy(
-                    requester, wish, amount_of(budget), deposit=deposit, again=again
-                )
+                    requester, wish, amount_of(budget), deposit=deposit, again=again,
+                    sponsor=paying,
+                )  # fmt: skip
         except BaseException:
             if bought is not None and name is not None:
                 self._purchases.keep(name, bought)

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
 
     from poolhand.keys.stored import StoredWallet
+    from poolhand.keys.wallet import Wallet
     from poolhand.requester.requester import Requester
 
     Opener = Callable[[RequesterSettings], AbstractAsyncContextManager[Requester]]
@@ -156,6 +157,31 @@ class ClientContext:
 
         stored = self.stored
         return open_wallet(stored.path, stored.path.parent, self.password()).address
+
+    def sponsor(self, named: str | Path, password: str = "", password_file: str = "") -> Wallet:
+        """Open the wallet of somebody who pays for purchases of the one that acts.
+
+        Args:
+            named: A keystore file, an address in the folder of wallets, or an account of the
+                devnet by its name.
+            password: Its password.
+            password_file: The file that has it in its first line, where it is not told.
+
+        Raises:
+            WalletNotFound, KeystoreUnreadable, WrongPassword: It does not open.
+            PasswordMissing, PasswordUnreadable: Nobody told its password.
+        """
+        from poolhand.keys.keystore import open_wallet  # noqa: PLC0415 - slow to load
+
+        account = self.devnet.accounts.get(str(named)) if self.devnet is not None else None
+        if account is not None:
+            return open_wallet(
+                account.keystore, self.found["keystore"], read_password(account.password_file)
+            )
+        stored = the_wallet(str(named), self.found["keystore"])
+        told = password or (read_password(password_file) if password_file else "")
+        told = told or self._asked(f"password of the sponsor's {stored.path.name}")
+        return open_wallet(stored.path, stored.path.parent, told)
 
     def image(self, name: str) -> str:
         """Return an image's full name: ``devnet/…`` stands for the registry of the devnet.

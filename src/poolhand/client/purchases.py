@@ -8,6 +8,7 @@ from poolhand.domain.budget import SpendingBudget
 from poolhand.domain.errors import Refused
 from poolhand.domain.orders.choosing import Bundle
 from poolhand.domain.units import NanoRlc
+from poolhand.keys.wallet import Wallet
 from poolhand.requester.buying import Purchase
 from poolhand.requester.checking import price_of
 from poolhand.requester.requester import Requester
@@ -39,6 +40,7 @@ class BudgetedPurchases:
         *,
         deposit: bool,
         again: bool,
+        sponsor: Wallet | None = None,
     ) -> Purchase:
         """Buy within the budget; raises as ``Buyer.buy``.
 
@@ -48,6 +50,7 @@ class BudgetedPurchases:
             most: That this purchase may cost (nRLC); None: what the budget has left.
             deposit: As of ``Buyer.buy``.
             again: As of ``Buyer.buy``.
+            sponsor: Pays instead of the requester's wallet.
         """
         name = wish.fingerprint
         if (untold := self._untold.pop(name, None)) is not None:
@@ -58,7 +61,11 @@ class BudgetedPurchases:
         limit, self._buying = self.budget.left_for(name, most), name
         try:
             bought = await requester.buy(
-                replace(wish, budget=limit), deposit=deposit, again=again, by_signature=None
+                replace(wish, budget=limit),
+                deposit=deposit,
+                again=again,
+                by_signature=None,
+                sponsor=sponsor,
             )
         except Refused:
             if await begun_purchase(requester, name) is None:  # else its orders may still be sent

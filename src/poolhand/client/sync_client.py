@@ -24,6 +24,7 @@ from poolhand.client.handles import AsyncDealHandle, AsyncTaskHandle
 from poolhand.client.loop_thread import LoopThread
 from poolhand.client.notebook import open_screen
 from poolhand.client.reports import Cancellation, DealCost, TaskProof
+from poolhand.client.sponsor import Sponsor
 from poolhand.client.task_result import TaskResult
 from poolhand.domain.budget import SpendingBudget
 from poolhand.domain.deal import Deal
@@ -265,6 +266,7 @@ class Client(FunctionVerbs):
         accept_simulated_tee: bool = False,
         deposit: bool = False,
         again: bool = True,
+        sponsor: Sponsor | None = None,
     ) -> DealHandle:
         """Buy a computation; arguments and errors are those of ``AsyncClient.run``."""
         work = self._client.run(
@@ -285,6 +287,7 @@ class Client(FunctionVerbs):
             accept_simulated_tee=accept_simulated_tee,
             deposit=deposit,
             again=again,
+            sponsor=sponsor,
         )
         try:
             return DealHandle(self._loop, self._loop.run(work, self._client.undelivered))

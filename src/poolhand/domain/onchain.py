@@ -22,7 +22,7 @@ from poolhand.domain.ids import (
     TaskId,
     TxHash,
 )
-from poolhand.domain.orders.model import CloseOrder, MatchOrders
+from poolhand.domain.orders.model import CloseOrder, MatchOrders, SponsorMatch
 from poolhand.domain.units import BlockNumber, Gas, NanoRlc, Seconds, UnixSeconds, Wei
 
 
@@ -331,6 +331,7 @@ Call: TypeAlias = (
     | CreateWorkerpool
     | ChangePolicy
     | MatchOrders
+    | SponsorMatch
     | CloseOrder
     | TransferRlc
     | TransferCoin

@@ -40,6 +40,7 @@ from poolhand.requester.sending_terms import PricedBundle, with_fee
 from poolhand.requester.simulated_tee import SimulatedTee, demand_enclaves
 from poolhand.requester.sources import OrderSources
 from poolhand.requester.spending_wallet import BegunPurchase, OpenWallet, SpendingWallet
+from poolhand.requester.sponsoring import Payer
 from poolhand.requester.whose_pool import PoolFinder
 from poolhand.requester.wish import Wish, request_order
 from poolhand.transport.pool_client import PoolDown, PoolRefused
@@ -80,6 +81,7 @@ class Buyer:
         sellers: Asked for orders that a wish does not bring.
         finder: Finds the pool that is to send the purchase.
         offered: Told what one purchase would cost before anything is signed.
+        sponsor: Pays and sends instead of the buyer; None: the buyer does.
     """
 
     def __init__(
@@ -90,9 +92,11 @@ class Buyer:
         sellers: Sellers,
         finder: PoolFinder,
         offered: Callable[[Bundle, Wish], None] = lambda _offer, _wish: None,
+        sponsor: SpendingWallet | None = None,
     ) -> None:
         self._wallet, self._entropy, self._clock = wallet, entropy, clock
         self._sellers, self._finder, self._offered = sellers, finder, offered
+        self._payer = Payer(wallet.address, sponsor)
 
     async def buy(self, wish: Wish, *, deposit: bool = False, again: bool = True) -> Purchase:
         """Buy what is wished, once; a purchase that a crash interrupted is finished instead.
@@ -104,6 +108,7 @@ class Buyer:
 
         Raises:
             SamePurchaseOpen: It is open, and was not to be bought again.
+            PayerChanged: It was begun, and somebody else was to pay.
             OrdersUnfit: The orders do not match; every reason is told.
             StakeTooLow: The stake does not cover the price, nor what may be deposited; says how
                 much to deposit, or to send to the wallet.
@@ -168,8 +173,11 @@ class Buyer:
     ) -> Purchase:
         """Decide who sends orders, write both down, and have them sent."""
         wanted = self._sellers.by_signature
-        courier = await courier_of(self._finder, orders, wanted=wanted, unpaid=unpaid)
-        begun = BegunPurchase(orders, courier.pool.url if courier.pool else None)
+        payer = self._payer
+        asked = wanted if payer.sponsor is None else False  # a pool sends what the buyer pays
+        courier = await courier_of(self._finder, orders, wanted=asked, unpaid=unpaid)
+        sponsor = None if payer.sponsor is None else payer.address
+        begun = BegunPurchase(orders, courier.pool.url if courier.pool else None, sponsor)
         spending.purchases.begin(wish.fingerprint, begun)
         try:
             bought = await self._settle(wish, begun, spending, deposit=deposit)
@@ -191,6 +199,7 @@ class Buyer:
             spending.deals.add(found.deal_id)
             spending.purchases.end(wish.fingerprint)
             return Purchase(found, None, resumed=True)
+        self._payer.check_same(begun)
         check_price(wish, price_of(begun.orders))
         try:
             bought = await self._settle(wish, begun, spending, deposit=deposit)
@@ -208,10 +217,12 @@ class Buyer:
         """Have orders sent that are in the journal, by the pool or by ourselves."""
         orders, name = begun.orders, _deal_id(spending.hub, begun.orders)
         try:
-            missing = await shortfall(spending.hub, orders) if deposit else NanoRlc(0)
-            if missing:
-                await spending.sender.send(f"deposit:{name}", Deposit(missing))
-            bought = await self._made(wish, begun, spending)
+            async with self._payer.opened(spending) as paying:
+                payer = self._payer.address
+                missing = await shortfall(paying.hub, orders, payer) if deposit else NanoRlc(0)
+                if missing:
+                    await paying.sender.send(f"deposit:{name}", Deposit(missing))
+                bought = await self._made(wish, begun, spending, paying)
         except Reverted:
             spending.purchases.end(wish.fingerprint)
             raise
@@ -219,10 +230,12 @@ class Buyer:
         spending.purchases.end(wish.fingerprint)
         return bought
 
-    async def _made(self, wish: Wish, begun: BegunPurchase, spending: OpenWallet) -> Purchase:
+    async def _made(
+        self, wish: Wish, begun: BegunPurchase, spending: OpenWallet, paying: OpenWallet
+    ) -> Purchase:
         """Have the deal made; that we send what a pool did not is journaled first, too."""
         if begun.url is None:
-            return await self._sent(begun.orders, spending)
+            return await self._sent(begun.orders, paying)
         pool = self._finder.at(begun.url, begun.orders.workerpool.order.workerpool)
         hub, watcher = spending.hub, spending.watcher
         handing_in = HandingIn(pool, hub, watcher, self._clock)
@@ -236,17 +249,17 @@ class Buyer:
             raise NobodySends(found.why_not, fault) from fault
         return replace(bought, why_not_by_pool=found.why_not) if bought.receipt else bought
 
-    async def _sent(self, orders: MatchOrders, spending: OpenWallet) -> Purchase:
-        """Send the match ourselves; whoever has the orders, too, may be quicker."""
-        name = _deal_id(spending.hub, orders)
+    async def _sent(self, orders: MatchOrders, paying: OpenWallet) -> Purchase:
+        """Send the match by whoever pays; another who has the orders, too, may be quicker."""
+        name = _deal_id(paying.hub, orders)
         try:
-            receipt = await spending.sender.send(f"match:{name}", orders)
+            receipt = await paying.sender.send(f"match:{name}", self._payer.match(orders))
         except Reverted:
-            made = await spending.hub.deal(name)
+            made = await paying.hub.deal(name)
             if made is None:
                 raise
             return Purchase(made, None)
-        deal = await spending.hub.deal(receipt.deals[0] if receipt.deals else name)
+        deal = await paying.hub.deal(receipt.deals[0] if receipt.deals else name)
         if deal is None:
             raise BrokenPrecondition(f"transaction {receipt.tx_hash} made no deal")
         return Purchase(deal, receipt)
@@ -264,8 +277,11 @@ class Buyer:
                     await demand_enclaves(self._finder, wish, bundle)
                     priced = await self._priced(wish, bundle)
                     self._offered(priced.bundle, wish)
+                    whole = NanoRlc(priced.bundle.price * wish.tasks)
+                    await self._payer.demand(hub, whole, deposits=deposit)
                     orders = self._signed(wish, priced.bundle, hub)
-                    await check(hub, wish, orders, ignore_stake=deposit)
+                    payer = self._payer.address
+                    await check(hub, wish, orders, payer, ignore_stake=deposit)
                 except (OrdersUnfit, VolumeTooSmall, SimulatedTee) as fault:
                     faults.append(fault)
                     if len(faults) == BUNDLES_TRIED:

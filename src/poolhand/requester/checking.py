@@ -45,8 +45,8 @@ class VolumeTooSmall(Refused):
     """The orders have fewer tasks left than are wanted."""
 
 
-async def facts_of(hub: Hub, orders: MatchOrders) -> Facts:
-    """Gather what the chain knows of four orders."""
+async def facts_of(hub: Hub, orders: MatchOrders, payer: Address) -> Facts:
+    """Gather what the chain knows of four orders, for whose deal somebody's stake pays."""
     domain, dataset = hub.facts.domain, orders.dataset.order.dataset
     signed = (orders.app, orders.dataset, orders.workerpool, orders.request)
     categories, app, data, pool, consumed = await asyncio.gather(
@@ -59,7 +59,7 @@ async def facts_of(hub: Hub, orders: MatchOrders) -> Facts:
     requester = orders.request.order.requester
     owners = (*(each.owner if each else None for each in (app, data, pool)), requester)
     accounts, answers, members = await asyncio.gather(
-        hub.accounts({requester, pool.owner} if pool else {requester}),
+        hub.accounts({payer, pool.owner} if pool else {payer}),
         vouched(hub, zip(owners, signed, strict=True)),
         hub.members(tuple(in_question(orders))),
     )
@@ -73,6 +73,7 @@ async def facts_of(hub: Hub, orders: MatchOrders) -> Facts:
         vouched=answers,
         is_member=among(members),
         free_stake={owner: account.stake for owner, account in accounts.items()},
+        sponsor=payer,
     )
 
 
@@ -80,13 +81,16 @@ async def _nothing() -> None:
     return None
 
 
-async def check(hub: Hub, wish: Wish, orders: MatchOrders, *, ignore_stake: bool) -> None:
+async def check(
+    hub: Hub, wish: Wish, orders: MatchOrders, payer: Address, *, ignore_stake: bool
+) -> None:
     """Check that orders make the deal that is wished.
 
     Args:
         hub: Asked for the facts.
         wish: What is wanted.
         orders: Signed and complete.
+        payer: Whose stake pays.
         ignore_stake: The payer's stake is about to be topped up, as far as its RLC goes.
 
     Raises:
@@ -95,14 +99,15 @@ async def check(hub: Hub, wish: Wish, orders: MatchOrders, *, ignore_stake: bool
         PriceTooHigh, VolumeTooSmall: The deal would not be what is wished.
     """
     check_price(wish, price_of(orders))
-    found = match_orders(orders, await facts_of(hub, orders))
+    found = match_orders(orders, await facts_of(hub, orders, payer))
     if isinstance(found, Match):
         check_volume(wish, found.volume)
         return
     stake = tuple(each for each in found if each.reason is Reason.PAYER_STAKE_TOO_LOW)
     if len(stake) < len(found):
         raise OrdersUnfit(tuple(each for each in found if not ignore_stake or each not in stake))
-    await _demand_stake(hub, orders, deposits=ignore_stake)
+    needed = await _needed(hub, orders, payer)
+    await demand_free_stake(hub, payer, needed, deposits=ignore_stake)
 
 
 def check_price(wish: Wish, price: NanoRlc) -> None:
@@ -135,25 +140,35 @@ def price_of(orders: MatchOrders) -> NanoRlc:
     return NanoRlc(sum(order.price for order in parts))
 
 
-async def shortfall(hub: Hub, orders: MatchOrders) -> NanoRlc:
-    """Return what the requester's free stake lacks for all tasks (nRLC, 0 when it suffices)."""
+async def shortfall(hub: Hub, orders: MatchOrders, payer: Address) -> NanoRlc:
+    """Return what the payer's free stake lacks for all tasks (nRLC, 0 when it suffices)."""
+    needed = await _needed(hub, orders, payer)
+    return NanoRlc(max(0, needed - await _free(hub, payer)))
+
+
+async def _needed(hub: Hub, orders: MatchOrders, payer: Address) -> NanoRlc:
+    """Return what matching locks of the payer's stake (nRLC), who may own the pool as well."""
     request = orders.request.order
     needed = price_of(orders) * request.volume
     pool = await hub.workerpool(orders.workerpool.order.workerpool)
-    if pool is not None and pool.owner == request.requester:
+    if pool is not None and pool.owner == payer:
         needed += scheduler_stake(orders.workerpool.order.price) * request.volume
-    return NanoRlc(max(0, needed - await _free(hub, request.requester)))
+    return NanoRlc(needed)
 
 
 async def _free(hub: Hub, owner: Address) -> NanoRlc:
     return (await hub.accounts([owner]))[owner].stake
 
 
-async def _demand_stake(hub: Hub, orders: MatchOrders, *, deposits: bool) -> None:
-    """Refuse a payer whose stake lacks more than may be deposited, and say who must do what."""
-    owner = orders.request.order.requester
-    missing, held = await shortfall(hub, orders), (await hub.rlc_balances([owner]))[owner]
-    if deposits and held >= missing:
+async def demand_free_stake(hub: Hub, owner: Address, needed: NanoRlc, *, deposits: bool) -> None:
+    """Refuse a payer whose stake lacks more than may be deposited, and say who must do what.
+
+    Raises:
+        StakeTooLow: It does; says how much to deposit, or to send.
+    """
+    free, held = await _free(hub, owner), (await hub.rlc_balances([owner]))[owner]
+    missing = NanoRlc(max(0, needed - free))
+    if not missing or (deposits and held >= missing):
         return
     remedy = f"run `poolhand account deposit {show_rlc(missing)}`, or buy with --deposit"
     if held < missing:
@@ -164,7 +179,7 @@ async def _demand_stake(hub: Hub, orders: MatchOrders, *, deposits: bool) -> Non
             f"({faucet} gives them or says where they come from), then {remedy}"
         )
     raise StakeTooLow(
-        f"{owner} has {show_rlc(await _free(hub, owner))} RLC of free stake and lacks "
+        f"{owner} has {show_rlc(free)} RLC of free stake and lacks "
         f"{show_rlc(missing)} for this purchase: {remedy}"
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import replace
 from functools import partial
@@ -116,11 +116,10 @@ class Requester:
         self._clock, self._entropy, self._archives = clock, entropy, archives
         self._rule = UrlRule(resolver, settings.chain.rpc_urls)
         self._logins = RegistryLogins(config=settings.docker_config)
-        self._wallet = (
-            SpendingWallet(connect, wallet, settings.state, settings.locks, clock)
-            if wallet
-            else None
+        self._spending: Callable[[Wallet], SpendingWallet] = lambda key: SpendingWallet(
+            connect, key, settings.state, settings.locks, clock
         )
+        self._wallet = self._spending(wallet) if wallet else None
         self.pool = PoolClient(http, settings.pool_url) if settings.pool_url else None
         url, domain = settings.market_url, chain.hub.facts.domain
         self._market = MarketClient(http, url, domain) if url else None
@@ -180,13 +179,15 @@ class Requester:
         wallet = self.wallet
         wanted, login_of = self._settings.platforms, self._logins.of
         asset = await app_of(self._http, wallet.address, image, name, wanted, login_of)
-        before = None if wish is None else partial(self._buyer().ask, wish)
+        before = None if wish is None else partial(self._buyer(False).ask, wish)
         return await deploy(wallet, asset, before)
 
-    def _buyer(self, *, by_signature: bool | None = False) -> Buyer:
+    def _buyer(self, by_signature: bool | None = None, sponsor: Wallet | None = None) -> Buyer:
         sellers = Sellers(self.pool, self._market, self._settings.pool_first, by_signature)
         tools = self.wallet, self._entropy, self._clock
-        return Buyer(*tools, sellers, self._finder, self.offered)
+        if paying := (None if sponsor is None else self._spending(sponsor)):
+            paying.busy.connect(self.wallet.busy)
+        return Buyer(*tools, sellers, self._finder, self.offered, paying)
 
     @property
     def market(self) -> MarketClient:
@@ -209,11 +210,10 @@ class Requester:
         checksum: bytes | None = None,
     ) -> Deployed:
         """Register a dataset, once."""
-        wallet = self.wallet
         asset = await dataset_of(
-            self._http, wallet.address, location, name, file=file, checksum=checksum
+            self._http, self.wallet.address, location, name, file=file, checksum=checksum
         )
-        return await deploy(wallet, asset)
+        return await deploy(self.wallet, asset)
 
     async def create_pool(
         self, description: str, worker_stake: int | None = None, scheduler_share: int | None = None
@@ -222,9 +222,8 @@ class Requester:
         wallet = self.wallet
         async with wallet.open() as spending:
             deployed = await deploy(wallet, CreateWorkerpool(wallet.address, description))
-            pool = registered(
-                await spending.hub.workerpool(deployed.address), "pool", deployed.address
-            )
+            at = deployed.address
+            pool = registered(await spending.hub.workerpool(at), "pool", at)
             wanted = (
                 pool.worker_stake_percent if worker_stake is None else worker_stake,
                 pool.scheduler_percent if scheduler_share is None else scheduler_share,
@@ -240,12 +239,14 @@ class Requester:
         deposit: bool = False,
         again: bool = True,
         by_signature: bool | None = False,
+        sponsor: Wallet | None = None,
     ) -> Purchase:
-        """Buy computation, see ``Buyer.buy``; ``by_signature`` as in ``Sellers``."""
+        """Buy computation, see ``Buyer.buy``; a ``sponsor`` pays and sends: then no pool does."""
         await self._demand_runnable(wish.app)
         await self._places.demand_key(self._http, wish, self.wallet.address)
         await self.secrets.demand(wish)
-        return await self._buyer(by_signature=by_signature).buy(wish, deposit=deposit, again=again)
+        buyer = self._buyer(by_signature, sponsor)
+        return await buyer.buy(wish, deposit=deposit, again=again)
 
     async def deal(self, deal_id: DealId) -> Deal:
         """Return a deal; raises NoSuchDeal."""

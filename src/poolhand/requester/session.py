@@ -21,6 +21,7 @@ from poolhand.domain.deal import Deal
 from poolhand.domain.errors import OutOfGas
 from poolhand.domain.ids import ZERO_ADDRESS, Address, DealId, TaskId
 from poolhand.domain.onchain import Receipt
+from poolhand.keys.wallet import Wallet
 from poolhand.requester.assets import Deployed
 from poolhand.requester.changes import Change, Changes
 from poolhand.requester.claims import Claimed
@@ -95,6 +96,7 @@ class Session:
         deposit: bool = False,
         again: bool = True,
         by_signature: bool | None = None,
+        sponsor: Wallet | None = None,
         **terms: Any,
     ) -> SessionDeal:
         """Buy a computation; one whose purchase a crash interrupted is finished instead.
@@ -105,6 +107,7 @@ class Session:
             again: Also while the same purchase of this wallet is open.
             by_signature: Have the pool send the purchase where it offers that, so that the wallet
                 needs no coin; None: where it takes no fee for it; False: never.
+            sponsor: Pays the price and sends the purchase; None: the session's wallet pays.
             terms: As ``Wish`` takes them, where none was made.
 
         Raises:
@@ -114,7 +117,7 @@ class Session:
         async with self.requester.spending():
             wish = target if isinstance(target, Wish) else (await self.wish(target, **terms)).wish
             bought = await self.requester.buy(
-                wish, deposit=deposit, again=again, by_signature=by_signature
+                wish, deposit=deposit, again=again, by_signature=by_signature, sponsor=sponsor
             )
         return SessionDeal(
             self.requester,

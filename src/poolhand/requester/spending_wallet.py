@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Protocol, TypeAlias
 
-from poolhand.domain.errors import Malformed
+from poolhand.domain.errors import Malformed, Refused
 from poolhand.domain.ids import Address, FixedBytes
 from poolhand.domain.orders.model import MatchOrders
 from poolhand.domain.signal import Signal
@@ -71,10 +71,17 @@ class Fingerprint(FixedBytes):
 
 @dataclass(frozen=True, slots=True)
 class BegunPurchase:
-    """Orders that were signed; ``url`` is of the pool that is to send them, None: we are."""
+    """Orders that were signed.
+
+    Attributes:
+        orders: All four.
+        url: Of the pool that is to send them; None: whoever pays does.
+        sponsor: Who pays; None: the requester.
+    """
 
     orders: MatchOrders
     url: str | None = None
+    sponsor: Address | None = None
 
 
 class Purchases:
@@ -85,7 +92,9 @@ class Purchases:
 
     def begin(self, wish: Fingerprint, begun: BegunPurchase) -> None:
         """Remember orders before anybody sends them, and who does; the newest record counts."""
-        self._journal.append(str(wish), {**encode_match(begun.orders), "url": begun.url})
+        sponsor = None if begun.sponsor is None else str(begun.sponsor)
+        event = {**encode_match(begun.orders), "url": begun.url, "sponsor": sponsor}
+        self._journal.append(str(wish), event)
 
     def pending(self, wish: Fingerprint) -> BegunPurchase | None:
         """Return what an earlier run began, None when there is nothing."""
@@ -237,8 +246,12 @@ def _held(lock: WalletLock) -> Iterator[None]:
 
 
 def _load(event: dict[str, Any]) -> BegunPurchase:
-    url = event.get("url")  # an older version wrote none
+    url, sponsor = event.get("url"), event.get("sponsor")  # an older version wrote none
     try:
-        return BegunPurchase(decode_match(event), url if isinstance(url, str) else None)
-    except Malformed as fault:
+        return BegunPurchase(
+            decode_match(event),
+            url if isinstance(url, str) else None,
+            Address.parse(sponsor) if isinstance(sponsor, str) else None,
+        )
+    except (Malformed, Refused) as fault:
         raise JournalCorrupt("the journal of purchases", 0, str(fault)) from fault

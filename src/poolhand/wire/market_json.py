@@ -47,6 +47,7 @@ def deal_members(told: MarketDeal, chain_id: int) -> dict[str, Any]:
         "dataset": _resource(deal.dataset),
         "workerpool": _resource(deal.workerpool),
         "requester": str(deal.requester),
+        "sponsor": str(deal.sponsor),
         "beneficiary": str(deal.beneficiary),
         "callback": str(deal.callback),
         "appHash": str(app),

@@ -31,7 +31,7 @@ from poolhand.domain.onchain import (
     Withdraw,
     WithdrawTo,
 )
-from poolhand.domain.orders.model import CloseOrder, MatchOrders
+from poolhand.domain.orders.model import CloseOrder, MatchOrders, SponsorMatch
 from poolhand.domain.units import UnixSeconds
 
 _TASKS: Final = {
@@ -74,6 +74,8 @@ def apply(
     """Change ``state``, which the caller throws away when this raises a ``Reverted``."""
     if isinstance(call, MatchOrders):
         return CallOutcome(match_orders(state, domain, call, now))
+    if isinstance(call, SponsorMatch):
+        return CallOutcome(match_orders(state, domain, call.orders, now, sponsor=sender))
     if isinstance(call, CloseOrder):
         close_order(state, domain, sender, call)
         return CallOutcome()

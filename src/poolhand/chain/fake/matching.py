@@ -5,6 +5,8 @@ Source: PoCo 6.1, IexecPoco1Facet.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from poolhand.chain.errors import NotOwner, OrdersRefused, OrderUnsigned
 from poolhand.chain.fake.state import Log, State
 from poolhand.domain.deal import Deal, Resource
@@ -28,18 +30,24 @@ from poolhand.domain.orders.reasons import Reason
 from poolhand.domain.units import NanoRlc, UnixSeconds
 
 
-def match_orders(state: State, domain: Domain, call: MatchOrders, now: UnixSeconds) -> list[Log]:
-    """Record a deal and lock what it costs.
+def match_orders(
+    state: State,
+    domain: Domain,
+    call: MatchOrders,
+    now: UnixSeconds,
+    sponsor: Address | None = None,
+) -> list[Log]:
+    """Record a deal and lock what it costs: of a sponsor, where there is one.
 
     Raises:
         OrdersRefused: A condition fails; ``number`` says which.
         OrderUnsigned: A signature is not 64 or 65 bytes.
         StakeTooLow: Payer or pool owner cannot lock enough.
     """
-    terms = decide(call, _facts(state, domain, call))
+    terms = decide(call, replace(_facts(state, domain, call), sponsor=sponsor))
     if not isinstance(terms, Match):
         raise _refusal(terms[0])
-    deal = _deal(state, call, terms, now)
+    deal = _deal(state, call, terms, now, sponsor or call.request.order.requester)
     state.lock(deal.sponsor, terms.payer_locks)
     state.lock(deal.workerpool.owner, terms.workerpool_locks)
     state.deals[deal.deal_id] = deal
@@ -109,7 +117,7 @@ def _orders(call: MatchOrders) -> list[Order]:
     return orders if call.dataset.order.dataset.is_zero else [*orders, call.dataset.order]
 
 
-def _deal(state: State, call: MatchOrders, terms: Match, now: UnixSeconds) -> Deal:
+def _deal(state: State, call: MatchOrders, terms: Match, now: UnixSeconds, payer: Address) -> Deal:
     app, pool, request = call.app.order, call.workerpool.order, call.request.order
     policy = state.pools[pool.workerpool]
     return Deal(
@@ -129,7 +137,7 @@ def _deal(state: State, call: MatchOrders, terms: Match, now: UnixSeconds) -> De
         bot_size=terms.volume,
         worker_stake=terms.worker_stake,
         scheduler_percent=policy.scheduler_percent,
-        sponsor=request.requester,
+        sponsor=payer,
     )
 
 

@@ -115,6 +115,13 @@ class MatchOrders:
 
 
 @dataclass(frozen=True, slots=True)
+class SponsorMatch:
+    """The same call of somebody whose own stake pays: ``sponsorMatchOrders``."""
+
+    orders: MatchOrders
+
+
+@dataclass(frozen=True, slots=True)
 class CloseOrder:
     """The call that cancels an order on chain: nothing more can be bought with it, for ever.
 
