@@ -184,10 +184,10 @@ class Requester:
 
     def _buyer(self, by_signature: bool | None = None, sponsor: Wallet | None = None) -> Buyer:
         sellers = Sellers(self.pool, self._market, self._settings.pool_first, by_signature)
-        tools = self.wallet, self._entropy, self._clock
-        if paying := (None if sponsor is None else self._spending(sponsor)):
+        if paying := (self._spending(sponsor) if sponsor else None):
             paying.busy.connect(self.wallet.busy)
-        return Buyer(*tools, sellers, self._finder, self.offered, paying)
+        tools = self.wallet, self._entropy, self._clock, sellers, self._finder
+        return Buyer(*tools, self.offered, paying)
 
     @property
     def market(self) -> MarketClient:
@@ -196,8 +196,7 @@ class Requester:
 
     async def _demand_runnable(self, app: Address) -> None:
         """Refuse an app whose image surely runs on no worker, where that may be looked at."""
-        found = await self.hub.app(app)
-        if found is not None:
+        if (found := await self.hub.app(app)) is not None:
             wanted, rule = self._settings.platforms, self._rule.allows
             await demand_runnable(self._http, found, wanted, self._logins.of, rule)
 

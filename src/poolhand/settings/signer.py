@@ -12,8 +12,9 @@ from poolhand.settings.chain import ChainSettings
 from poolhand.settings.chains import chain_options, chain_settings
 from poolhand.settings.home import at_home
 from poolhand.settings.load import Option, Settings, whole
+from poolhand.settings.payout import payout_address
 from poolhand.settings.wallets import wallet_path
-from poolhand.settings.worker import SIGNER_SOCKET, WORKER_OPTIONS, payout_address
+from poolhand.settings.worker import SIGNER_SOCKET, WORKER_OPTIONS
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,6 @@ from urllib.parse import urlsplit
 from poolhand.domain.doctor.findings import CheckOutcome
 from poolhand.domain.doctor.machine import judge_cpus, usual_slots
 from poolhand.domain.ids import Address
-from poolhand.domain.payout import BadPayoutAddress, check_payout_address
 from poolhand.domain.tee.framework import TeeFramework
 from poolhand.domain.units import NanoRlc, Seconds, parse_rlc
 from poolhand.settings.app_network import APP_NETWORK_OPTIONS, AppNetworkSettings, app_network_of
@@ -26,6 +25,7 @@ from poolhand.settings.load import (
     Option,
     Settings,
     address,
+    address_or_none,
     flag,
     size,
     web_url,
@@ -33,6 +33,7 @@ from poolhand.settings.load import (
     words,
 )
 from poolhand.settings.locks import LOCKS
+from poolhand.settings.payout import PAYOUT_ADDRESS, payout_address
 from poolhand.settings.preferences import (
     LIVE_BY_KEY,
     LIVE_OPTIONS,
@@ -190,10 +191,6 @@ def _grace(text: str) -> Seconds | None:
     return None if text.strip().lower() == "never" else _duration(text)
 
 
-def _address_or_none(text: str) -> Address | None:
-    return address(text) if text.strip() else None
-
-
 def _no_sgx(text: str) -> str:
     if text.strip().upper() != "NONE":
         raise ValueError("this version has no TEE worker: leave it at NONE")
@@ -204,11 +201,6 @@ SIGNER_SOCKET: Final = Option(
     "signer", "POOLHAND_SIGNER", str, "",
     "Unix socket of a signer that runs apart, in another container or as another user, and has the "
     "wallet; empty: the worker starts its own",
-)  # fmt: skip
-PAYOUT_ADDRESS: Final = Option(
-    "payout-address", "POOLHAND_PAYOUT_ADDRESS", _address_or_none, "",
-    "address to which the worker pays out what it has earned beyond the stake that it keeps "
-    "(payout-keep); its key is needed nowhere here; empty: earnings stay stake",
 )  # fmt: skip
 TEE_VARIABLES: Final = (
     "IEXEC_WORKER_TEE_COMPUTE_MAX_HEAP_SIZE_GB",
@@ -295,7 +287,7 @@ WORKER_OPTIONS: Final[tuple[Option, ...]] = (
            "RLC that the worker turns into stake while it runs, in all, at most"),
     PAYOUT_ADDRESS,
     *LIVE_OPTIONS,
-    Option("upgrade-from", "POOLHAND_UPGRADE_FROM", _address_or_none, "",
+    Option("upgrade-from", "POOLHAND_UPGRADE_FROM", address_or_none, "",
            "address of the pool's owner, whose signed newer versions are to be installed between "
            "tasks without asking; empty: the worker only tells of them"),
     Option("trial", "POOLHAND_TRIAL", flag, "false",
@@ -387,22 +379,6 @@ def worker_settings(
         is_trial=found["trial"],
         vm_kernel=vm_kernel(found),
     )
-
-
-def payout_address(found: Settings) -> Address | None:
-    """Return whom earnings are paid out to.
-
-    Raises:
-        BadSetting: Nothing would ever be paid, or nobody would have it.
-    """
-    to: Address | None = found["payout-address"]
-    if to is None:
-        return None
-    try:
-        check_payout_address(to, None, chain_settings(found).hub, found["pool-address"], None)
-    except BadPayoutAddress as fault:
-        raise BadSetting(f"payout-address ({found.origin('payout-address')}): {fault}") from None
-    return to
 
 
 def _signer(found: Settings) -> Path | None:

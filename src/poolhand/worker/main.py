@@ -17,7 +17,6 @@ from poolhand.domain.deal import Workerpool
 from poolhand.domain.doctor.network import no_such_pool
 from poolhand.domain.gpu import Gpu
 from poolhand.domain.messages import Nonce
-from poolhand.domain.payout import check_payout_address
 from poolhand.keys.keystore import open_wallet
 from poolhand.keys.lock import WalletLock
 from poolhand.keys.own_signer import OwnSigner
@@ -55,7 +54,7 @@ from poolhand.worker.composition import HONEST, Worker
 from poolhand.worker.composition.cluster import cluster_watch, engine_disk_watch, hosts_watch
 from poolhand.worker.composition.live import LiveParts, identity_of
 from poolhand.worker.composition.tee import confidential_terms, own_tee_proofs
-from poolhand.worker.composition.terms import rules_of
+from poolhand.worker.composition.terms import check_payout, rules_of
 from poolhand.worker.composition.transfers import downloads_of, results_of
 from poolhand.worker.composition.upgrading import keep_new, ready_of, upgrader_of
 from poolhand.worker.control import LONGEST_WORKER_FAREWELL, Control
@@ -160,9 +159,7 @@ async def _find_world(
         settings = replace(settings, cpus=engine.slots)
         retry = _retry(journal)
         chain = await stack.enter_async_context(connect(settings.chain, retry))
-        if (to := settings.payout_address) is not None:
-            facts = chain.facts
-            check_payout_address(to, wallet.address, facts.hub, settings.pool, facts.rlc)
+        check_payout(settings, wallet.address, chain.facts)
         meet(chain.facts)
         pool = await retry.ask(lambda: chain.hub.workerpool(settings.pool))
         if pool is None:

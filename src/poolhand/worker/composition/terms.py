@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
+from poolhand.domain.ids import Address
+from poolhand.domain.payout import check_payout_address
+from poolhand.ports.chain import HubFacts
 from poolhand.ports.runtime import Limits
 from poolhand.settings.worker import WorkerSettings
 from poolhand.worker.task_rules import Rules
@@ -35,3 +38,13 @@ def rules_of(settings: WorkerSettings) -> Rules:
         settings.claim_grace,
         settings.app_network.most,
     )
+
+
+def check_payout(settings: WorkerSettings, wallet: Address, facts: HubFacts) -> None:
+    """Check whom earnings are paid out to, now that wallet and chain are known.
+
+    Raises:
+        BadPayoutAddress: It is the worker itself, or a contract that would keep them.
+    """
+    if (to := settings.payout_address) is not None:
+        check_payout_address(to, wallet, facts.hub, settings.pool, facts.rlc)
