@@ -107,6 +107,7 @@ def test_several_causes_come_in_the_order_in_which_they_must_be_fixed():
         "disk",
         "engine-disk",
         "cluster",
+        "coin-price",
         "chain-stalled",
         "gas",
         "results-forbidden",

@@ -6,7 +6,14 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from poolhand.cli.render import coin, coloured, grid, moment, pairs, rlc
-from poolhand.worker.live_words import hosts_told, newer, passed_over, payout_told, tee_lines
+from poolhand.worker.live_words import (
+    gas_worth_told,
+    hosts_told,
+    newer,
+    passed_over,
+    payout_told,
+    tee_lines,
+)
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -51,6 +58,7 @@ def _rows(told: Mapping[str, Any]) -> list[tuple[str, Any]]:
         ("gas", _gas(gas)),
         ("stake", None if stake["free_nrlc"] is None else
          f"{rlc(stake['free_nrlc'])} free, {rlc(stake['locked_nrlc'])} locked"),
+        ("gas against rewards", gas_worth_told(told, moment) or None),
         ("paid out", payout_told(told, moment) or None),
         ("offers", f"{seen}; declined: {declined or 'none'}"),
         ("tasks seen by the pool", told["tasks_seen"] or None),

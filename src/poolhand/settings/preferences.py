@@ -8,6 +8,7 @@ from typing import Any, Final
 from poolhand.domain.availability.moments import parse_duration
 from poolhand.domain.availability.preferences import Preferences, contradiction
 from poolhand.domain.availability.schedule import parse_schedule
+from poolhand.domain.coin_price import parse_price_feed
 from poolhand.domain.doctor.machine import LEAST_DISK
 from poolhand.domain.ids import Address
 from poolhand.domain.notice_targets import parse_mail_server, parse_targets
@@ -123,6 +124,13 @@ LIVE_OPTIONS: Final[tuple[Option, ...]] = (
            "RLC that a task must bring this worker at least, what its gas is worth taken off"),
     Option("coin-price", "POOLHAND_COIN_PRICE", _rlc, "0",
            "RLC that one coin of the chain (gas is paid in it) is worth; 0: gas is not counted"),
+    Option("coin-price-from", "POOLHAND_COIN_PRICE_FROM", parse_price_feed, "",
+           "where that is read instead: an address that answers with JSON, and the place of the "
+           "coin's price in it, and of RLC's in the same currency: https://prices.example/v1 "
+           "/ethereum/usd /iexec-rlc/usd", secret=True),
+    Option("coin-price-age", "POOLHAND_COIN_PRICE_AGE", parse_duration, "6h",
+           "time for which such a price holds; after it coin-price does, and where that is 0 "
+           "nothing is taken until a price is read"),
     Option("only-requesters", "POOLHAND_ONLY_REQUESTERS", _addresses, "",
            "addresses whose tasks are taken, separated by commas; empty: anybody's"),
     Option("not-requesters", "POOLHAND_NOT_REQUESTERS", _addresses, "",
@@ -202,6 +210,8 @@ def preferences_of(
         schedule=found["schedule"],
         least_reward=found["least-reward"],
         coin_price=found["coin-price"],
+        price_feed=found["coin-price-from"],
+        price_age=found["coin-price-age"],
         only_requesters=found["only-requesters"],
         not_requesters=found["not-requesters"],
         only_apps=found["only-apps"],

@@ -123,6 +123,11 @@ _HELD: Final = {
         "{}",
         f"wait until the cluster has room, or ask its operator; {GOES_ON_BY_ITSELF}",
     ),
+    Hold.PRICE: (
+        "coin-price",
+        "{}",
+        f"look at coin-price-from, or `poolhand worker set coin-price=`; {GOES_ON_BY_ITSELF}",
+    ),
     Hold.CHAIN: (
         "chain-stalled",
         "{}",

@@ -191,6 +191,24 @@ def payout_told(told: ToldStatus, moment: Callable[[int], str]) -> str:
     return "; ".join(parts)
 
 
+def gas_worth_told(told: ToldStatus, moment: Callable[[int], str]) -> str:
+    """Tell at what price gas is counted against rewards, or that it is not.
+
+    Args:
+        told: What the worker tells.
+        moment: Writes a moment (Unix seconds).
+    """
+    found = told.get("gas_worth")  # a worker of an older version tells none
+    if not found:
+        return ""
+    price, problem = found["coin_price_nrlc"], found["problem"]
+    more = f"; not read: {problem}" if problem else ""
+    if price is None:
+        return f"not counted: set coin-price or coin-price-from{more}"
+    since = f", read {moment(found['read_at'])}" if found["read_at"] else ", as was set"
+    return f"counted at {words.amount(price)} for a coin{since}{more}"
+
+
 def earned(row: ToldStatus | None) -> tuple[str, str]:
     """Tell what was earned, and by how many tasks; None: it is not known yet."""
     if row is None:

@@ -26,6 +26,7 @@ class Hold(StrEnum):
     DISK = "disk"
     ENGINE_DISK = "engine-disk"
     CLUSTER = "cluster"
+    PRICE = "coin-price"
     GAS = "gas"
     CHAIN = "chain-stalled"
     RESULTS = "results-forbidden"

@@ -80,6 +80,7 @@ class WorkerTeller:
         engine: Runs its apps, and gives them GPUs.
         upgrade: Tells of a newer version; None: none is known.
         payout: Tells what is paid out to whom; None: nothing.
+        gas_worth: Tells what the coin of gas is worth.
     """
 
     def __init__(
@@ -93,10 +94,12 @@ class WorkerTeller:
         engine: AppEngine,
         upgrade: Callable[[], dict[str, Any] | None] = lambda: None,
         payout: Callable[[], dict[str, Any] | None] = lambda: None,
+        gas_worth: Callable[[], dict[str, Any] | None] = lambda: None,
     ) -> None:
         self._who, self._member, self._wallet, self._heads = who, member, wallet, heads
         self._hours, self._presence = hours, presence
         self._engine, self._upgrade, self._payout = engine, upgrade, payout
+        self._gas_worth = gas_worth
 
     def show(self) -> dict[str, Any]:
         """Show its standing, its money, what it holds and why it takes nothing new."""
@@ -135,6 +138,7 @@ class WorkerTeller:
             "gas": _gas(self._wallet),
             "stake": _account(self._wallet),
             "payout": self._payout(),
+            "gas_worth": self._gas_worth(),
             "offers": asdict(standing.offers),
             "unread": dict(member.shell.unread),
             "replicates": [

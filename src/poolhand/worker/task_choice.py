@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Protocol
 
 from poolhand.containers.image_name import ImageName
 from poolhand.domain.availability.choice import Proposal, told_reward, why_not
+from poolhand.domain.availability.preferences import Preferences
 from poolhand.domain.multiaddr import decode
 from poolhand.domain.network_hosts import NetworkHost, missing_hosts
 from poolhand.domain.replicate.events import Flow
@@ -21,6 +23,7 @@ from poolhand.ports.clock import Clock
 from poolhand.transport.plumbing import first_of
 from poolhand.worker.brief import Brief
 from poolhand.worker.live_settings import LiveSettings
+from poolhand.worker.price_watch import PriceWatch
 from poolhand.worker.working_hours import Holder, Unwanted, WorkingHours
 
 
@@ -42,16 +45,23 @@ class TaskChoice:
         live: What the operator wants.
         hours: When.
         gas_price: Tells what a transaction would be offered now (wei per gas).
+        prices: Tell what that is worth.
         clock: For pauses between looks.
     """
 
     def __init__(
-        self, live: LiveSettings, hours: WorkingHours, gas_price: Callable[[], Wei], clock: Clock
+        self,
+        live: LiveSettings,
+        hours: WorkingHours,
+        gas_price: Callable[[], Wei],
+        prices: PriceWatch,
+        clock: Clock,
     ) -> None:
         self._live, self._hours, self._gas_price = live, hours, gas_price
-        self._clock = clock
+        self._prices, self._clock = prices, clock
         self._stirred = asyncio.Event()
         hours.stirred.connect(self._stirred.set)
+        prices.changed.connect(self._stirred.set)
 
     def check(self, brief: Brief, flow: Flow) -> None:
         """Check that a task is wanted.
@@ -60,13 +70,13 @@ class TaskChoice:
             OutsideHours, NotChosen: It is not; the message says why.
         """
         self._hours.check(brief.category.time_ref)
-        why = why_not(self._live.now, proposal(brief, flow), self._gas_price())
+        why = why_not(self._wanted(), proposal(brief, flow), self._gas_price())
         if why is not None:
             raise NotChosen(why)
 
     def look(self, worker: Chooser) -> float:
         """Tell a worker what it takes now; returns for how long that holds at most (seconds)."""
-        worker.limit_reward(told_reward(self._live.now, self._gas_price()))
+        worker.limit_reward(told_reward(self._wanted(), self._gas_price()))
         return self._hours.look(worker)
 
     async def keep_telling(self, worker: Chooser) -> None:
@@ -75,6 +85,10 @@ class TaskChoice:
             self._stirred.clear()
             rest = self.look(worker)
             await first_of(self._clock.sleep(rest), self._stir())
+
+    def _wanted(self) -> Preferences:
+        """Return what the operator wants, with the price of the coin that holds."""
+        return replace(self._live.now, coin_price=self._prices.price)
 
     async def _stir(self) -> None:
         await self._stirred.wait()

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from poolhand.domain.availability.schedule import ALWAYS, ALWAYS_OPEN, Schedule
+from poolhand.domain.coin_price import PriceFeed
 from poolhand.domain.doctor.machine import LEAST_DISK
 from poolhand.domain.ids import Address
 from poolhand.domain.notice_targets import MailServer, NoticeTargets
@@ -26,6 +27,8 @@ class Preferences:
         least_reward: What a task must bring (nRLC), its gas taken off where ``coin_price`` tells
             what that is worth.
         coin_price: Of one coin of the chain (nRLC); 0: gas is not counted.
+        price_feed: Where that is read; None: nowhere.
+        price_age: For which such a price holds.
         only_requesters, only_apps: Whose tasks are taken, and of which apps; empty: anybody's, any.
         not_requesters, not_apps, not_registries: Whose and which are not, whatever else is said.
         task_cpus: Processors that one task may use.
@@ -45,6 +48,8 @@ class Preferences:
     schedule: Schedule = ALWAYS_OPEN
     least_reward: NanoRlc = NanoRlc(0)
     coin_price: NanoRlc = NanoRlc(0)
+    price_feed: PriceFeed | None = None
+    price_age: Seconds = Seconds(6 * 3_600)
     only_requesters: frozenset[Address] = NOBODY
     not_requesters: frozenset[Address] = NOBODY
     only_apps: frozenset[Address] = NOBODY

@@ -30,6 +30,7 @@ from poolhand.ports.machine_use import MachineUse
 from poolhand.ports.runtime import ContainerOutcome, ContainerRuntime
 from poolhand.ports.tunnels import NO_TUNNELS, Tunnels
 from poolhand.store.memory import MemoryJournal
+from poolhand.transport.price_client import read_price
 from poolhand.worker.allowed_places import AllowedPlaces
 from poolhand.worker.app_feeds import AppFeeds
 from poolhand.worker.beneficiary_keys import BeneficiaryKeys
@@ -47,6 +48,7 @@ from poolhand.worker.parts import WorkerParts
 from poolhand.worker.payouts import Payouts
 from poolhand.worker.pool_member import PoolMember
 from poolhand.worker.presence_watch import PresenceWatch
+from poolhand.worker.price_watch import PriceWatch, ReadsPrice
 from poolhand.worker.reports import PoolLink, PoolReports
 from poolhand.worker.results_place import ResultsPlace
 from poolhand.worker.shell import ReplicateShell
@@ -96,6 +98,7 @@ class Worker:
         waiting: How many messages to the pool are yet to be written.
         payout_to: Whom earnings are paid out to; None: they stay stake.
         payout_journal: Of that; None, in simulations: in memory.
+        read_price: Asks what a coin is worth.
         parts: What is put together in another way, by an adversary.
     """
 
@@ -133,6 +136,7 @@ class Worker:
         waiting: Callable[[], int] = lambda: 0,
         payout_to: Address | None = None,
         payout_journal: Journal | None = None,
+        read_price: ReadsPrice = read_price,
         parts: WorkerParts = HONEST,
     ) -> None:
         replicates = dict[TaskId, Replicate]()
@@ -244,7 +248,12 @@ class Worker:
             frameworks=frozenset() if tee is None else tee.frameworks,
         )
         self.hours = WorkingHours(self.live, clock)
-        self.choice = TaskChoice(self.live, self.hours, lambda: watches.wallet.gas_price, clock)
+        self.prices = PriceWatch(
+            self.live, read_price, clock, boundary, partial(held_back, Hold.PRICE)
+        )
+        self.choice = TaskChoice(
+            self.live, self.hours, lambda: watches.wallet.gas_price, self.prices, clock
+        )
         offers = OfferIntake(terms, chain.briefs, held, reports, self.choice, clock, boundary, keys)
         self.member = PoolMember(offers, held, reports, place, places, clock, boundary, tasks)
         told.connect(self.member.tell)
@@ -297,6 +306,7 @@ class Worker:
             self.head_watch.follow_heads,
             self.head_watch.watch_for_heads,
             self.payouts.keep_paying,
+            self.prices.keep_reading,
         ):
             self._tasks.create_task(keep())
 

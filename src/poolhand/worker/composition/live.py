@@ -94,6 +94,7 @@ class LiveParts:
             worker.engine,
             upgrade,
             worker.payouts.show,
+            worker.prices.show,
         )
         facts = chain.facts
         owner = f"{who.worker}@{facts.hub}@{facts.chain_id}"

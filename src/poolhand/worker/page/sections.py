@@ -29,6 +29,7 @@ from poolhand.worker.live_words import (
     computing,
     earned,
     gas_left,
+    gas_worth_told,
     hosts_told,
     newer,
     passed_over,
@@ -250,6 +251,7 @@ def _facts(told: ToldStatus) -> str:
         *_enclaves(told["tee"]),
         *_hosts(hosts_told(told)),
         *_payout(told),
+        *_gas_worth(told),
         ("Folder", text(told["folder"])),
         ("Version", text(told["version"])),
     ]
@@ -295,6 +297,12 @@ def _payout(told: ToldStatus) -> tuple[tuple[str, str], ...]:
         return ()
     trouble = f" {badge('not paid', 'bad')}" if found["problem"] else ""
     return (("Paid out", text(payout_told(told, show_moment)) + trouble),)
+
+
+def _gas_worth(told: ToldStatus) -> tuple[tuple[str, str], ...]:
+    """Write at what price gas is counted against rewards."""
+    found = gas_worth_told(told, show_moment)
+    return (("Gas against rewards", text(found)),) if found else ()
 
 
 def _sandbox(found: ToldStatus | None) -> str:
