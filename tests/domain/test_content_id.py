@@ -10,10 +10,14 @@ from dag_writer import address, member, node, varint, written
 from poolhand.domain.content_id import (
     DAG_PB,
     MOST_BLOCK,
+    MOST_PIECE,
+    MOST_PIECES,
     RAW_LEAF,
     ContentId,
     FalseBlock,
     UnfitContentId,
+    address_of_file,
+    is_file_of,
     read_block,
 )
 from poolhand.domain.errors import Refused
@@ -128,3 +132,34 @@ def test_a_block_that_no_node_exchanges_is_refused():
     block = bytes(MOST_BLOCK + 1)
     with pytest.raises(FalseBlock):
         read_block(address(block, RAW_LEAF, 1), block)
+
+
+def test_a_file_has_the_address_that_nodes_give_it_by_default():
+    assert str(address_of_file(b"hello world")) == HELLO
+    assert str(address_of_file(b"")) == "QmbFMke1KXqnYyBBWxB74N4c5SBnJMVAiMNRcGu6x1AwQH"
+    with pytest.raises(ValueError, match="more than"):
+        address_of_file(bytes(MOST_PIECE * MOST_PIECES + 1))
+
+
+@given(st.binary(max_size=40), st.integers(0, 2))
+def test_a_whole_file_is_told_by_its_address_and_a_larger_one_is_not(tail, pieces):
+    data = bytes(pieces * MOST_PIECE) + tail
+    small = len(data) <= MOST_PIECE
+    assert is_file_of(address_of_file(data), data) == small
+    assert not is_file_of(address_of_file(data), data + b"!")
+    assert is_file_of(address(data, RAW_LEAF, version=1), data)
+
+
+def test_a_file_of_several_pieces_is_the_tree_that_reads_as_it():
+    first, rest = node(bytes(MOST_PIECE)), node(b"rest")
+    links = [member(1, b"\x12\x20" + address(each).digest) + member(2, b"") + member(3, len(each))
+             for each in (first, rest)]  # fmt: skip
+    sizes = member(4, MOST_PIECE) + member(4, 4)
+    root = b"".join(member(2, each) for each in links) + member(
+        1, member(1, 2) + member(3, MOST_PIECE + 4) + sizes
+    )
+    assert address_of_file(bytes(MOST_PIECE) + b"rest") == address(root)
+    assert read_block(address(root), root).parts == (
+        (address(first), MOST_PIECE),
+        (address(rest), 4),
+    )

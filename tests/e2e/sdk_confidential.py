@@ -65,7 +65,8 @@ class ConfidentialTrade(Trade):
 
     def __init__(self, network: Network, folder: Path) -> None:
         super().__init__(network, NEWEST, folder)
-        self.hidden = Hidden.made_up()
+        self.hidden, self.seller_key = Hidden.made_up(), self.fresh_key()
+        self._has_result_key = False
 
     @made_once
     def buyer(self) -> Project:
@@ -79,7 +80,7 @@ class ConfidentialTrade(Trade):
         """What the library has published, an app and encrypted datasets; every secret is pushed."""
         info, hidden = self.network.info, self.hidden
         image = asyncio.run(self._image())
-        seller = self.holding("vendor", self.fresh_key())
+        seller = self.holding("vendor", self.seller_key)
         self.give(seller)
         return self.library(
             HERE / "confidential.mjs",
@@ -98,6 +99,13 @@ class ConfidentialTrade(Trade):
             appSecret=hidden.app,
             requesterSecret=hidden.requester,
         )
+
+    def has_result_key(self) -> None:
+        """Have the buyer make a key for results, and push its public part, once."""
+        if not self._has_result_key:
+            self.buyer.ok("result", "generate-encryption-keypair", "--force")
+            self.buyer.ok("result", "push-encryption-key")
+            self._has_result_key = True
 
     async def _image(self) -> str:
         folder = self._folder / "vault"

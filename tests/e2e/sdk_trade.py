@@ -23,6 +23,7 @@ from sdk_project import VERSIONS, Project, at_once, installed
 from poolhand.appimage.composing import MANIFEST_TYPE
 from poolhand.devnet.accounts import DEPLOYER, POOL_ACCOUNT, derive
 from poolhand.devnet.images import publish
+from poolhand.devnet.rpc import NodeRpc
 
 APP_PRICE, DATASET_PRICE, POOL_PRICE = 3, 4, 100
 """nRLC for one task."""
@@ -34,6 +35,8 @@ POOL_OWNER: Final = threading.Lock()
 """The same for the pool's: the market forgets a wallet's challenge when it gives it another."""
 DATA: Final = b"what the dataset says\n"
 INPUT: Final = b"what the input file says\n"
+KEEPS_TASK = "0x60043560005500"
+"""``sstore(0, calldataload(4))``: the first argument of ``receiveResult(bytes32,bytes)``."""
 APP: Final = """
 import hashlib, json, os, sys, time
 out, told = os.environ["IEXEC_OUT"], os.environ["IEXEC_IN"]
@@ -220,7 +223,7 @@ class Trade:
 
     def library(self, script: Path, **given: str) -> dict[str, Any]:
         """Run a script that imports the SDK; returns the JSON object that it prints."""
-        project = self.project("library")
+        project = self.project(f"library-{script.stem}")
         project.installs_library()
         (project.folder / script.name).write_bytes(script.read_bytes())
         done = project.node(script.name, json.dumps(given))
@@ -237,6 +240,16 @@ def lock_stake(trade: Trade) -> None:
     with POOL_OWNER:
         order = str(trade.pool_owner.ok("workerpool", "publish", *terms)["orderHash"])
     trade.fill(order)
+
+
+def ask(trade: Trade, method: str, *params: str) -> Any:
+    """Ask the chain's node."""
+
+    async def asked() -> Any:
+        async with NodeRpc(trade.network.info.rpc_url) as node:
+            return await node.call(method, *params)
+
+    return asyncio.run(asked())
 
 
 def await_pool(trade: Trade, task: str) -> None:

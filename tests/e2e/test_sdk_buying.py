@@ -7,10 +7,8 @@ their own words are asked for with trust 1, and ours with trust 10.
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 from pathlib import Path
-from typing import Any
 
 import pytest
 from e2e_world import WEB, wait_until
@@ -22,16 +20,17 @@ from sdk_trade import (
     DATA,
     DATASET_PRICE,
     INPUT,
+    KEEPS_TASK,
     POOL_PRICE,
     Trade,
     address_of,
+    ask,
     await_pool,
 )
 
 from poolhand.devnet.abi import call_data
 from poolhand.devnet.artifacts import DEFAULT_CACHE, ensure
 from poolhand.devnet.contracts import HUB_INTERFACE
-from poolhand.devnet.rpc import NodeRpc
 from poolhand.devnet.transactions import SetupStep, sign
 from poolhand.domain.hashes import task_id as name_task
 from poolhand.domain.ids import Address, DealId
@@ -39,8 +38,6 @@ from typed_lines import program, ran, typed_lines
 
 RUNS = "--seconds 60"
 """Arguments of an app that is looked at while it runs; nobody waits for its end."""
-KEEPS_TASK = "0x60043560005500"
-"""``sstore(0, calldataload(4))``: the first argument of ``receiveResult(bytes32,bytes)``."""
 
 
 def run(trade: Trade, *terms: str) -> dict:
@@ -143,16 +140,6 @@ def test_a_result_is_told_to_a_contract(trades):
         assert kept == task["taskid"]
 
     trades.each(check)
-
-
-def ask(trade: Trade, method: str, *params: str) -> Any:
-    """Ask the chain's node."""
-
-    async def asked() -> Any:
-        async with NodeRpc(trade.network.info.rpc_url) as node:
-            return await node.call(method, *params)
-
-    return asyncio.run(asked())
 
 
 @pytest.mark.iexec("order fill", "deal show", "order show")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 
 import pytest
 from enclave_world import enclave_of, written
 from sdk_confidential import ConfidentialTrade
-from sdk_story import result_of
-from sdk_trade import await_pool
+from sdk_project import HERE
+from sdk_story import key_in, result_of
+from sdk_trade import KEEPS_TASK, address_of, ask, await_pool
 
 from poolhand.domain.ids import Address, TaskId
 
@@ -25,8 +27,7 @@ def trade(enclaves, tmp_path_factory):
 @pytest.mark.iexec("result generate-encryption-keypair", "result push-encryption-key")
 def test_secrets_are_read_in_an_enclave_and_in_the_result_by_its_beneficiary_alone(trade):
     network, buyer, sold, hidden = trade.network, trade.buyer, trade.sold, trade.hidden
-    buyer.ok("result", "generate-encryption-keypair", "--force")
-    buyer.ok("result", "push-encryption-key")
+    trade.has_result_key()
     words = (sold["app"], *TAG, "--dataset", sold["datasets"][0], "--secret", "1=door", "--force")
     told = buyer.refused("app", "run", *words)
     assert told == "No workerpoolorder matching your conditions currently available"
@@ -59,3 +60,44 @@ def test_secrets_are_read_in_an_enclave_and_in_the_result_by_its_beneficiary_alo
     secrets += [each.encode() for each in sold["keys"]]
     found = [str(path) for path, raw in written(network) if any(each in raw for each in secrets)]
     assert (found, [each for each in secrets if each in shut]) == ([], [])
+
+
+def test_a_bulk_is_brought_slice_by_slice_but_for_what_may_not_be_used(trade):
+    info, buyer, sold, hidden = trade.network.info, trade.buyer, trade.sold, trade.hidden
+    trade.has_result_key()
+    known = address_of(buyer)
+    key = buyer.folder / ".secrets" / "beneficiary" / f"{known}_key"
+    told = trade.library(
+        HERE / "bulk.mjs",
+        host=info.rpc_url,
+        hub=info.hub,
+        market=info.market_url,
+        sms=info.sms_url,
+        files=info.files_url,
+        seller=trade.seller_key,
+        buyer=key_in(buyer),
+        pool=info.workerpool,
+        app=sold["app"],
+        appOrder=sold["appOrder"],
+        datasets=[*sold["datasets"], sold["datasets"][0]],
+        key=key.read_text(encoding="utf-8"),
+    )
+    assert told["volume"] == 2
+    results = [result_of(base64.b64decode(each)) for each in told["results"]]
+    names = [each.lower() for each in sold["datasets"]]
+    assert [each["files"] for each in results] == [
+        {names[0]: hidden.texts[0], names[1]: hidden.texts[1]},
+        {names[2]: hidden.texts[2]},
+    ]
+    assert [each["slice"] for each in results] == ["2", "2"]
+
+
+@pytest.mark.iexec("app run")
+def test_a_confidential_result_is_told_to_a_contract(trade):
+    receiver = "0x" + "ca119".rjust(40, "0")
+    ask(trade, "anvil_setCode", receiver, KEEPS_TASK)
+    words = (trade.sold["app"], *TAG, "--workerpool", trade.network.info.workerpool, "--force")
+    words += ("--args", "--callback 0xbeef", "--callback", receiver, "--watch")
+    (task,) = trade.buyer.ok("app", "run", *words)["tasks"]
+    assert (task["statusName"], task["resultsCallback"]) == ("COMPLETED", "0xbeef")
+    assert ask(trade, "eth_getStorageAt", receiver, "0x0", "latest") == task["taskid"]

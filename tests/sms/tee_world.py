@@ -26,6 +26,7 @@ from poolhand.domain.tee.sealing import open_sealed, public_key_of, report_data
 from poolhand.domain.tee.session import Service
 from poolhand.domain.units import UnixSeconds
 from poolhand.sms.assembly import TeeWorld, assemble
+from poolhand.sms.bulk_datasets import NoContentFiles
 from poolhand.transport.clock import ManualClock, SystemEntropy
 from poolhand.wire.sms_api import TeeProperties, TeeStageProperties
 
@@ -68,6 +69,7 @@ class TeeScene(SmsScene):
     def __init__(self, folder, **settings) -> None:
         super().__init__(folder, **settings)
         self.verifier, self.clock = CountedVerifier(), ManualClock()
+        self.files = NoContentFiles()
 
     def start(self, number: int = 0) -> None:
         world = TeeWorld(
@@ -76,6 +78,7 @@ class TeeScene(SmsScene):
             SystemEntropy(),
             {"tdx": PROPERTIES},
             QuotePolicy(accepts_simulated=True),
+            self.files,
         )
         self.app = assemble(self.chain.hub, self.keepers[number:], self.settings, URL, tee=world)
         self.http = httpx.AsyncClient(transport=httpx.ASGITransport(self.app), base_url=URL)

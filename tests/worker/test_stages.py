@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
@@ -13,13 +14,16 @@ from worker_world import done
 
 from network.world import writes
 from poolhand.containers.noop import ended
+from poolhand.domain.content_id import address_of_file
 from poolhand.domain.deal import Dataset, Resource
 from poolhand.domain.errors import RuntimeDown
 from poolhand.domain.ids import Address, ResultDigest
 from poolhand.domain.network_hosts import read_hosts
+from poolhand.domain.orders.model import DatasetOrder, Salt, Signed
 from poolhand.domain.params import DealParams
 from poolhand.domain.replicate.machine import Action, Flow
 from poolhand.domain.replicate.status import Status
+from poolhand.domain.tag import NO_TAG, Tag
 from poolhand.domain.units import NanoRlc, Wei
 from poolhand.ports.files import UploadRefused
 from poolhand.ports.runtime import PROXY_SOCKET
@@ -29,6 +33,7 @@ from poolhand.transport.fetcher import SafeFetcher
 from poolhand.transport.fetcher_process import FetcherProcess
 from poolhand.transport.results_client import ResultsDown
 from poolhand.wire.messages import Logs
+from poolhand.wire.order_json import encode_order
 
 A = Action
 S = Status
@@ -103,6 +108,65 @@ async def test_a_dataset_that_is_not_what_its_contract_says_is_thrown_away(shop,
     assert finished.outcome is S.DATA_DOWNLOAD_FAILED
     assert "sha256" in finished.detail
     assert not list(shop.worker.folders.of(with_data.offer.task_id).input.iterdir())
+
+
+async def test_of_a_bulk_the_slice_of_the_task_is_brought_as_far_as_it_can_be_had(shop, with_data):
+    briefs, data = shop.worker.briefs, {bytes([n] * 20): f"data {n}".encode() for n in (1, 2, 3)}
+    known = {
+        name: Dataset(
+            Address(name), Address(name), "d", f"https://data.test/{name[0]}".encode(),
+            sha256(content).digest(),
+        )
+        for name, content in data.items()
+    }  # fmt: skip
+    briefs.dataset = at_hand(known)
+    orders = [encode_order(Signed(order_of(name), b"?")) for name in (*data, bytes([4] * 20))]
+    files = {}
+    bulk = on_ipfs(files, [on_ipfs(files, orders), on_ipfs(files, [])])
+    (brief,) = briefs._kept.values()
+    tdx = Tag.of(["tee", "tdx"])
+    briefs._kept[brief.deal.deal_id] = replace(
+        brief,
+        deal=replace(
+            brief.deal,
+            dataset=Resource(Address(bytes(20)), Address(bytes(20)), NanoRlc(0)),
+            tag=tdx,
+        ),
+        dataset=None,
+        params=DealParams(bulk_cid=bulk),
+    )
+    files |= {f"https://data.test/{name[0]}": content for name, content in data.items()}
+    files["https://data.test/2"] = b"another"
+    del files["https://data.test/3"]
+    shop.node.fetcher.files = files
+    assert (await done(shop, A.DOWNLOAD_DATA, with_data)).outcome is S.DATA_DOWNLOADED
+    folder = shop.worker.folders.of(with_data.offer.task_id).input
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == {
+        "0x" + "01" * 20: b"data 1"
+    }
+    files[f"/ipfs/{bulk}"] = b"[]"
+    finished = await done(shop, A.DOWNLOAD_DATA, with_data)
+    assert finished.outcome is S.DATA_DOWNLOAD_FAILED
+    assert "is something else" in finished.detail
+
+
+def at_hand(known):
+    async def dataset(address):
+        return known.get(bytes(address))
+
+    return dataset
+
+
+def on_ipfs(files, value):
+    content = json.dumps(value).encode()
+    name = str(address_of_file(content))
+    files[f"/ipfs/{name}"] = content
+    return name
+
+
+def order_of(name):
+    z = Address(bytes(20))
+    return DatasetOrder(Address(name), NanoRlc(0), 1, NO_TAG, z, z, z, Salt(bytes(32)))
 
 
 @pytest.mark.parametrize("fault", [DownloadFailed("u", "404"), ForbiddenUri("u", "private")])

@@ -108,6 +108,7 @@ def _sms(plan: DevnetPlan, info: DevnetInfo) -> dict[str, str]:
         "POOLHAND_SMS_MASTER_KEY_FILE": str(sms_key_file(plan.home)),
         "POOLHAND_SMS_MAX_REQUESTS": "0",
         "POOLHAND_SMS_MAX_CHANGES": "0",
+        "POOLHAND_IPFS_GATEWAYS": info.files_url,
         **plan.environment,
     }
 
@@ -149,6 +150,7 @@ def _worker(plan: DevnetPlan, info: DevnetInfo, name: str) -> dict[str, str]:
         "IEXEC_WORKER_BASE_DIR": str(plan.home / "workers"),
         "IEXEC_WORKER_PORT": "0",
         "POOLHAND_ALLOW_PRIVATE": "true",
+        "POOLHAND_IPFS_GATEWAYS": info.files_url,
         **_wallet(info.accounts[name], "IEXEC_WORKER_WALLET_PATH"),
         **plan.environment,
     }

@@ -14,8 +14,6 @@ from pathlib import Path
 from typing import Final
 
 from starlette.applications import Starlette
-from starlette.routing import Mount
-from starlette.staticfiles import StaticFiles
 
 from poolhand.devnet import artifacts
 from poolhand.devnet.accounts import DEPLOYER, POOL_ACCOUNT, Funded, derive, fund
@@ -29,6 +27,7 @@ from poolhand.devnet.faults.control import controlled
 from poolhand.devnet.faults.faults import Faults
 from poolhand.devnet.faults.grounds import Grounds, prepared
 from poolhand.devnet.info import INFO_FILE, PROGRAMS_FILE, DevnetInfo
+from poolhand.devnet.ipfs_node import file_server
 from poolhand.devnet.likeness import Likeness, likeness
 from poolhand.devnet.members import write_members
 from poolhand.devnet.node import Anvil
@@ -196,7 +195,7 @@ def _rpc_url(node: Anvil, ports: KeptPorts, grounds: Grounds | None) -> str:
 
 async def _serve_files(folder: Path, port: int, stack: AsyncExitStack) -> None:
     """Serve a folder, so that datasets and input files have a URL."""
-    await _serve(Starlette(routes=[Mount("/", StaticFiles(directory=folder))]), port, stack)
+    await _serve(file_server(folder), port, stack)
 
 
 async def _serve_site(ports: KeptPorts, stack: AsyncExitStack) -> str:

@@ -104,6 +104,73 @@ class FileNode:
         return len(self.data) + sum(size for _, size in self.parts)
 
 
+MOST_PIECE: Final = 256 * 1024
+"""Bytes of a file that IPFS nodes write as one block, unless they are told otherwise."""
+MOST_PIECES: Final = 174
+"""Blocks under one other, as they write them."""
+
+
+def address_of_file(content: bytes) -> ContentId:
+    """Return the address (version 0) under which IPFS nodes store a file by default.
+
+    Raises:
+        ValueError: It has more than ``MOST_PIECES`` pieces, so more than one level of blocks.
+    """
+    pieces = [content[at : at + MOST_PIECE] for at in range(0, len(content), MOST_PIECE)] or [b""]
+    if len(pieces) > MOST_PIECES:
+        raise ValueError(f"a file of more than {MOST_PIECES * MOST_PIECE} bytes")
+    blocks = [(_written(each), len(each)) for each in pieces]
+    if len(blocks) == 1:
+        return _address(blocks[0][0])
+    links = b"".join(_linked(block) for block, _ in blocks)
+    return _address(links + _written(b"", tuple(size for _, size in blocks)))
+
+
+def is_file_of(content: ContentId, data: bytes) -> bool:
+    """Whether a file that was read as a whole is the one that an address names.
+
+    Only what is one block can be told: a larger file is not.
+    """
+    if content.codec == RAW_LEAF:
+        return sha256(data).digest() == content.digest
+    return len(data) <= MOST_PIECE and _address(_written(data)).digest == content.digest
+
+
+def _address(block: bytes) -> ContentId:
+    return ContentId(DAG_PB, sha256(block).digest())
+
+
+def _written(data: bytes, parts: tuple[int, ...] = ()) -> bytes:
+    """Write what UnixFS says of a block that has bytes of its own, or parts of such sizes."""
+    own = _member(2, data) if data else b""
+    sizes = b"".join(_number(4, each) for each in parts)
+    return _member(1, _number(1, 2) + own + _number(3, len(data) + sum(parts)) + sizes)
+
+
+def _linked(block: bytes) -> bytes:
+    """Write what a block says of one under it: its address, no name, its bytes."""
+    digest = _SHA256 + _address(block).digest
+    return _member(2, _member(1, digest) + _member(2, b"") + _number(3, len(block)))
+
+
+def _member(number: int, value: bytes) -> bytes:
+    return _whole(number << 3 | _BYTES) + _whole(len(value)) + value
+
+
+def _number(number: int, value: int) -> bytes:
+    return _whole(number << 3 | _VARINT) + _whole(value)
+
+
+def _whole(value: int) -> bytes:
+    """Write a whole number, seven bits in a byte."""
+    told = bytearray()
+    while value > 0x7F:
+        told.append(value & 0x7F | 0x80)
+        value >>= 7
+    told.append(value)
+    return bytes(told)
+
+
 def read_block(content: ContentId, block: bytes, size: int | None = None) -> FileNode:
     """Check a block against its address, and read it.
 

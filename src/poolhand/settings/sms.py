@@ -11,7 +11,7 @@ from poolhand.domain.units import Seconds
 from poolhand.settings.chain import ChainSettings
 from poolhand.settings.chains import chain_options, chain_settings
 from poolhand.settings.home import at_home
-from poolhand.settings.load import BadSetting, Option, Settings, web_url, whole
+from poolhand.settings.load import BadSetting, Option, Settings, web_url, whole, words
 from poolhand.settings.tee import QUOTE_OPTIONS, quote_policy_of, simulated_tee_file
 
 FRAMEWORKS: Final = ("tdx", "scone", "gramine")
@@ -70,6 +70,7 @@ class SmsSettings:
         pccs_url: Service that gives what Intel's quotes are judged by; empty: none of them counts.
         quotes: What is asked of every quote, measurements aside.
         guests: Measurements (MRTD) of TDX guests in which any app is let.
+        ipfs_gateways: Asked in order for bulks of datasets.
     """
 
     chain: ChainSettings
@@ -86,6 +87,7 @@ class SmsSettings:
     pccs_url: str = ""
     quotes: QuotePolicy = QuotePolicy()
     guests: tuple[bytes, ...] = ()
+    ipfs_gateways: tuple[str, ...] = ()
 
 
 def _frameworks(text: str) -> tuple[str, ...]:
@@ -146,6 +148,9 @@ SMS_OPTIONS: Final[tuple[Option, ...]] = (
     Option("tdx-guests", "POOLHAND_SMS_TDX_GUESTS", _measurements, "",
            "measurements (MRTD, 96 hexadecimal digits) of TDX guests in which apps run, with "
            "commas between them"),
+    Option("ipfs-gateways", "POOLHAND_IPFS_GATEWAYS", words,
+           "https://ipfs-gateway.v8-bellecour.iex.ec,https://gateway.ipfs.io",
+           "gateways that are asked for bulks of datasets, separated by commas"),
     *chain_options(),
 )  # fmt: skip
 """Every setting of a secret management service."""
@@ -179,6 +184,7 @@ def sms_settings(found: Settings) -> SmsSettings:
         pccs_url=found["pccs-url"],
         quotes=quote_policy_of(found),
         guests=found["tdx-guests"],
+        ipfs_gateways=found["ipfs-gateways"],
     )
 
 

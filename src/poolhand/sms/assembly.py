@@ -16,6 +16,7 @@ from poolhand.ports.chain import Hub
 from poolhand.ports.clock import Clock, Entropy
 from poolhand.settings.sms import SmsSettings
 from poolhand.sms.api import about_routes, secret_routes
+from poolhand.sms.bulk_datasets import BulkDatasets, ContentFiles, NoContentFiles
 from poolhand.sms.challenges import TaskChallenges
 from poolhand.sms.edge import CallerLimit
 from poolhand.sms.gathering import SecretGathering
@@ -55,6 +56,7 @@ class TeeWorld:
         entropy: Names sessions.
         properties: What runs around apps, by framework.
         policy: Asked of every quote, measurements aside.
+        files: Of IPFS, where bulks of datasets are.
     """
 
     verifier: QuoteVerifier
@@ -62,6 +64,7 @@ class TeeWorld:
     entropy: Entropy
     properties: Mapping[str, TeeProperties]
     policy: QuotePolicy = QuotePolicy()
+    files: ContentFiles = NoContentFiles()
 
 
 def tee_face(
@@ -70,7 +73,8 @@ def tee_face(
     """Build what answers for confidential tasks of one store's framework."""
     framework = TeeFramework(store.name)
     chain, challenges = TasksOnChain(hub, framework), TaskChallenges(store)
-    gathering = SecretGathering(hub, store, challenges)
+    bulks = BulkDatasets(hub, world.files, store)
+    gathering = SecretGathering(hub, store, challenges, bulks)
     properties = world.properties.get(store.name)
     measurements = ServiceMeasurements(hub, framework, properties, world.policy, settings.guests)
     sessions = OpenSessions(

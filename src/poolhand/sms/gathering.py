@@ -20,6 +20,7 @@ from poolhand.domain.tee.session import (
 )
 from poolhand.domain.tee.session_errors import SessionError, SessionRefused
 from poolhand.ports.chain import Hub
+from poolhand.sms.bulk_datasets import BulkDatasets
 from poolhand.sms.challenges import TaskChallenges
 from poolhand.sms.tasks_on_chain import ConfidentialTask
 from poolhand.store.sms.secrets import SecretStore
@@ -32,10 +33,14 @@ class SecretGathering:
         hub: Tells of datasets.
         store: Of one framework.
         challenges: Have the keys of its enclaves.
+        bulks: Tell which datasets of a bulk a task may have.
     """
 
-    def __init__(self, hub: Hub, store: SecretStore, challenges: TaskChallenges) -> None:
+    def __init__(
+        self, hub: Hub, store: SecretStore, challenges: TaskChallenges, bulks: BulkDatasets
+    ) -> None:
         self._hub, self._store, self._challenges = hub, store, challenges
+        self._bulks = bulks
 
     async def request_of(
         self, task: ConfidentialTask, index: int, worker: Address
@@ -44,6 +49,7 @@ class SecretGathering:
 
         Raises:
             SessionRefused: It cannot be read, or nobody asked for its challenge.
+            ContentAway: Its bulk cannot be read now.
         """
         deal = task.deal
         try:
@@ -73,7 +79,9 @@ class SecretGathering:
             storage_token=await self._text(SecretKind.WEB2, whose, token) or "",
         )
         proxy = await self._text(SecretKind.WEB2, task.owner, PROXY_URL_NAME) or ""
-        return SessionRequest(task.task_id, index, deal, dataset, params, worker, kept, proxy)
+        cid = params.bulk_cid
+        bulk = await self._bulks.of(deal, cid, index) if cid else ()
+        return SessionRequest(task.task_id, index, deal, dataset, params, worker, kept, proxy, bulk)
 
     async def _text(self, kind: SecretKind, owner: Address, name: str = "") -> str | None:
         found = await self._store.value(SecretPlace(kind, owner, name))

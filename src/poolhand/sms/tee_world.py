@@ -16,6 +16,7 @@ from poolhand.domain.errors import Refused
 from poolhand.ports.clock import Clock
 from poolhand.settings.sms import SmsSettings
 from poolhand.sms.assembly import TeeWorld
+from poolhand.sms.gateway_files import GatewayFiles
 from poolhand.transport.clock import SystemClock, SystemEntropy
 from poolhand.wire.sms_api import TeeProperties
 
@@ -41,7 +42,7 @@ def tee_world(
 
     Args:
         settings: Of the operator.
-        http: Asks for what Intel's quotes are judged by.
+        http: Asks for what Intel's quotes are judged by, and for bulks of datasets.
         clock: Judges quotes, and ends sessions.
         maker_root: As ``DcapVerifier`` takes it.
 
@@ -60,7 +61,8 @@ def tee_world(
     verifier = DcapVerifier(
         PcsCollateral(http, kept, url) if url else None, simulated, maker_root=maker_root
     )
-    return TeeWorld(verifier, clock, SystemEntropy(), properties, settings.quotes)
+    files = GatewayFiles(http, settings.ipfs_gateways)
+    return TeeWorld(verifier, clock, SystemEntropy(), properties, settings.quotes, files)
 
 
 def _simulated_roots(settings: SmsSettings) -> list[SimulatedTrust]:

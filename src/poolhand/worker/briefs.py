@@ -6,8 +6,9 @@ from collections import OrderedDict
 from contextlib import aclosing
 from typing import Final
 
+from poolhand.domain.deal import Dataset
 from poolhand.domain.errors import BrokenPrecondition
-from poolhand.domain.ids import DealId
+from poolhand.domain.ids import Address, DealId
 from poolhand.domain.replicate.machine import Offer
 from poolhand.observe.retry import ChainRetry
 from poolhand.ports.chain import Hub, Watcher
@@ -45,6 +46,10 @@ class Briefs:
         if len(self._kept) > MOST_BRIEFS:
             self._kept.popitem(last=False)
         return known
+
+    async def dataset(self, address: Address) -> Dataset | None:
+        """Return a dataset that a bulk names; None where there is none."""
+        return await self._retry.ask(lambda: self._hub.dataset(address))
 
     async def _read(self, offer: Offer) -> Brief:
         seen = 0

@@ -28,6 +28,7 @@ from poolhand.domain.params import input_name, split_arguments
 from poolhand.domain.replicate.exit_code import exited
 from poolhand.domain.replicate.machine import Action, Finished, Offer, Replicate
 from poolhand.domain.replicate.status import Status
+from poolhand.domain.tee.session import file_name
 from poolhand.domain.text import shown
 from poolhand.ports.clock import Clock
 from poolhand.ports.runtime import ContainerOutcome, ContainerSpec, Mount
@@ -38,7 +39,7 @@ from poolhand.worker.brief import Brief
 from poolhand.worker.briefs import Briefs
 from poolhand.worker.outputs import Outputs, read_outputs
 from poolhand.worker.result_files import add_file
-from poolhand.worker.stages.download import ImagePull, dataset_name
+from poolhand.worker.stages.download import ImagePull
 from poolhand.worker.task_folders import Folder, TaskFolders
 from poolhand.worker.task_rules import Rules
 from poolhand.worker.tee.computing import ConfidentialComputation, SecretsUnavailable
@@ -242,7 +243,7 @@ def check_outcome(outcome: ContainerOutcome, brief: Brief) -> None:
 def app_environment(replicate: Replicate, brief: Brief) -> dict[str, str]:
     """Return the variables that every iExec app may rely on."""
     deal, offer = brief.deal, replicate.offer
-    dataset = dataset_name(brief)
+    dataset = file_name(brief.deal.dataset.address)
     names = [input_name(uri) for uri in brief.params.input_files]
     environment = {
         "IEXEC_DEAL_ID": str(deal.deal_id),

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-from dataclasses import dataclass
-from pathlib import Path
-
 from poolhand.containers.image_name import ImageName
 from poolhand.domain.errors import EndsProgram, PoolhandError, Refused, RuntimeDown, Unavailable
 from poolhand.domain.ids import TaskId
@@ -15,29 +11,16 @@ from poolhand.domain.replicate.machine import Action, Finished, Replicate
 from poolhand.domain.replicate.status import Status
 from poolhand.ports.clock import Clock
 from poolhand.ports.files import Fetcher
-from poolhand.transport.errors import DownloadTooLarge, FetcherLost, FileUnwritten
+from poolhand.transport.errors import FetcherLost, FileUnwritten
 from poolhand.worker.allowed_places import AllowedPlaces
 from poolhand.worker.app_engine import AppEngine
 from poolhand.worker.brief import Brief
 from poolhand.worker.briefs import Briefs
 from poolhand.worker.dataset_cache import DatasetCache
 from poolhand.worker.image_cache import ImageCache
-from poolhand.worker.task_folders import Folder, TaskFolders
+from poolhand.worker.stages.task_data import TaskData, bring_bulk
+from poolhand.worker.task_folders import TaskFolders
 from poolhand.worker.task_rules import Rules
-
-
-class TooMuchInput(Refused):
-    """Dataset and input files of a task come to more than the operator allows."""
-
-
-class WrongChecksum(Refused):
-    """A file is not the one that its contract names."""
-
-    def __init__(self, uri: str, expected: str, found: str) -> None:
-        super().__init__(
-            f"{uri} has sha256 {found[:16]}…, the dataset contract says {expected[:16]}…: its "
-            "owner must publish the original file or deploy a new dataset"
-        )
 
 
 class ImagePull:
@@ -127,8 +110,11 @@ class DataStage:
         outcome, detail = Status.DATA_DOWNLOADED, None
         try:
             folder.create()
-            data = _Data(self._fetcher, self._rules, folder, self._rules.all_input_bytes)
+            data = TaskData(self._fetcher, self._rules, folder, self._rules.all_input_bytes)
             await _dataset(data, brief, self._kept)
+            if brief.params.bulk_cid and brief.deal.tag.needs_tee:
+                cid, dataset_of = brief.params.bulk_cid, self._briefs.dataset
+                await bring_bulk(data, self._kept, dataset_of, replicate.offer, cid)
             for uri in brief.params.input_files:
                 await data.fetch(uri, input_name(uri))
         except EndsProgram:
@@ -145,58 +131,6 @@ class DataStage:
         return Finished(self._clock.now(), Action.DOWNLOAD_DATA, outcome, detail)
 
 
-async def _dataset(data: _Data, brief: Brief, kept: DatasetCache) -> None:
-    if brief.dataset is None:
-        return
-    uri, target = decode(brief.dataset.multiaddr), data.folder.input / dataset_name(brief)
-    expected, is_checked = brief.dataset.checksum.hex(), any(brief.dataset.checksum)
-    if is_checked and await data.take(kept, expected, target):
-        return
-    found = await data.fetch(uri, dataset_name(brief))
-    if is_checked and found != expected:
-        target.unlink()
-        raise WrongChecksum(uri, expected, found)
-    if is_checked:
-        await kept.keep(expected, target)
-
-
-def dataset_name(brief: Brief) -> str:
-    """Return the file name under which the app finds the dataset: its address, lower case."""
-    return "0x" + brief.deal.dataset.address.hex()
-
-
-@dataclass(slots=True)
-class _Data:
-    """What comes for one task; ``left`` is what may still come (bytes)."""
-
-    fetcher: Fetcher
-    rules: Rules
-    folder: Folder
-    left: int
-
-    async def take(self, kept: DatasetCache, checksum: str, target: Path) -> bool:
-        """Take a file that an earlier task has had; tells whether it was kept."""
-        size = await kept.take(checksum, target, min(self.rules.input_bytes, self.left))
-        self.left -= size or 0
-        return size is not None
-
-    async def fetch(self, uri: str, name: str) -> str:
-        """Download a file and return its sha256 (hexadecimal).
-
-        Raises:
-            TooMuchInput: With it the task would have more than the operator allows.
-            ForbiddenUri, DownloadTooLarge, DownloadFailed: See ``Fetcher.fetch``.
-        """
-        rules, target = self.rules, self.folder.input / name
-        limit = min(rules.input_bytes, self.left)
-        try:
-            found = await self.fetcher.fetch(uri, str(target), limit, rules.download_timeout)
-        except DownloadTooLarge as fault:
-            if limit == rules.input_bytes:
-                raise
-            raise TooMuchInput(
-                f"the dataset and input files come to more than {rules.all_input_bytes} bytes: use "
-                "less, or let the worker's operator raise the limit (POOLHAND_TASK_ALL_INPUT)"
-            ) from fault
-        self.left -= (await asyncio.to_thread(target.stat)).st_size
-        return found
+async def _dataset(data: TaskData, brief: Brief, kept: DatasetCache) -> None:
+    if brief.dataset is not None:
+        await data.bring(brief.dataset, kept)

@@ -41,7 +41,8 @@ def bring_data(told: Mapping[str, str], _relay: RelayClient, fetched: Path) -> N
     if not number.isdecimal():
         raise StageFailed("INPUT_FILES_NUMBER_MISSING")
     if is_required == "true":
-        _dataset(told, fetched, into)
+        _dataset(told, "IEXEC_DATASET_", fetched, into)
+    _bulk(told, fetched, into)
     for each in range(1, int(number) + 1):
         missing = "AT_LEAST_ONE_INPUT_FILE_URL_MISSING"
         name = input_name(required(told, f"IEXEC_INPUT_FILE_URL_{each}", missing))
@@ -51,11 +52,22 @@ def bring_data(told: Mapping[str, str], _relay: RelayClient, fetched: Path) -> N
             raise StageFailed("INPUT_FILE_DOWNLOAD_FAILED") from fault
 
 
-def _dataset(told: Mapping[str, str], fetched: Path, into: Path) -> None:
-    required(told, "IEXEC_DATASET_URL", "DATASET_URL_MISSING")
-    key = required(told, "IEXEC_DATASET_KEY", "DATASET_KEY_MISSING")
-    checksum = required(told, "IEXEC_DATASET_CHECKSUM", "DATASET_CHECKSUM_MISSING")
-    name = required(told, "IEXEC_DATASET_FILENAME", "DATASET_FILENAME_MISSING")
+def _bulk(told: Mapping[str, str], fetched: Path, into: Path) -> None:
+    """Open the datasets of a slice; one without a URL is none that the deal may have."""
+    size = told.get("IEXEC_BULK_SLICE_SIZE", "0")
+    if not size.isdecimal():
+        raise StageFailed("FAILED_UNKNOWN_ISSUE")
+    for each in range(1, int(size) + 1):
+        if told.get(f"IEXEC_DATASET_{each}_URL"):
+            _dataset(told, f"IEXEC_DATASET_{each}_", fetched, into)
+
+
+def _dataset(told: Mapping[str, str], of: str, fetched: Path, into: Path) -> None:
+    """Open one dataset; ``of`` is how its variables begin."""
+    required(told, f"{of}URL", "DATASET_URL_MISSING")
+    key = required(told, f"{of}KEY", "DATASET_KEY_MISSING")
+    checksum = required(told, f"{of}CHECKSUM", "DATASET_CHECKSUM_MISSING")
+    name = required(told, f"{of}FILENAME", "DATASET_FILENAME_MISSING")
     if "/" in name:
         raise StageFailed("DATASET_FILENAME_MISSING")
     try:
