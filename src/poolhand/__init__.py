@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from poolhand.appimage.image import Image as Image
     from poolhand.client.async_client import AsyncClient as AsyncClient
+    from poolhand.client.dataset_files import encrypt_dataset_file as encrypt_dataset_file
     from poolhand.client.errors import FailedTask as FailedTask
     from poolhand.client.errors import NoWorkerLeft as NoWorkerLeft
     from poolhand.client.errors import TimedOutTask as TimedOutTask
@@ -31,6 +32,7 @@ _PUBLIC: Final = {
     "NoWorkerLeft": "poolhand.client.errors",
     "TimedOutTask": "poolhand.client.errors",
     "Sponsor": "poolhand.client.sponsor",
+    "encrypt_dataset_file": "poolhand.client.dataset_files",
     "register_joblib": "poolhand.client.joblib_backend",
 }
 """What a program imports from here, and where it is: loaded when it is first asked for."""
@@ -43,6 +45,7 @@ __all__ = [
     "PoolhandError",
     "Sponsor",
     "TimedOutTask",
+    "encrypt_dataset_file",
     "register_joblib",
 ]
 

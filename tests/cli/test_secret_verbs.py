@@ -6,9 +6,10 @@ import json
 
 import pytest
 
-from poolhand.cli.dataset_keys import NoDatasetFile, read_key
+from poolhand.cli.dataset_keys import read_key
 from poolhand.cli.main import run
 from poolhand.cli.secret_texts import UnreadableSecret, secret_text
+from poolhand.client.dataset_files import NoDatasetFile
 from poolhand.keys.dataset_encryption import UnfitDatasetKey, decrypt_dataset
 
 

@@ -148,7 +148,7 @@ def test_every_name_of_iexecs_worker_is_known():
 def test_what_has_no_effect_is_told_and_sgx_is_refused():
     assert worker.without_effect({"IEXEC_LAS_PORT": "1", "HOME": "/"}) == ("IEXEC_LAS_PORT",)
     assert made(IEXEC_WORKER_SGX_DRIVER_MODE="NONE")
-    with pytest.raises(BadSetting, match="no TEE worker"):
+    with pytest.raises(BadSetting, match="--tee"):
         made(IEXEC_WORKER_SGX_DRIVER_MODE="NATIVE")
 
 

@@ -86,11 +86,11 @@ def encrypt(
     key: DatasetKeyOption = None,
 ) -> Answer:
     """Encrypt a file as iExec's SDK does, under a new key that stays here: keep a copy of it."""
-    from poolhand.cli.dataset_keys import encrypted
     from poolhand.cli.render import pairs
+    from poolhand.client.dataset_files import encrypt_dataset_file
 
     del command
-    made = encrypted(file, to, key)
+    made = encrypt_dataset_file(file, to or "", key or "")
     members = {"encrypted": str(made.file), "key": str(made.key), "checksum": made.checksum}
     return Answer(members, lambda: pairs(members.items()))
 

@@ -143,7 +143,7 @@ class AsyncClient(AsyncFunctionVerbs):
             trust: Wanted confidence 1 - 1/trust: 10 needs four agreeing workers.
             category: Of computing time, by number or name.
             tasks: How many equal tasks; each finds its index in ``IEXEC_TASK_INDEX``.
-            tag: Demands on the workers, by name (``tee``, ``gpu``).
+            tag: Demands on the workers, by name: ``"gpu"``, ``"tee,tdx"``, or several words.
             pool: The workerpool to buy from; else the cheapest.
             budget: RLC that all its tasks together may cost; the client's own limit holds as well.
             beneficiary: Whose the result is; else yours.

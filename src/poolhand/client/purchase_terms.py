@@ -54,7 +54,7 @@ async def terms_of(
         "trust": Trust(trust),
         "tasks": tasks,
         "category": await _category(requester, category),
-        "tag": Tag.of(tag),
+        "tag": Tag.of(tag.split(",") if isinstance(tag, str) else tag),
         "callback": address_of(callback),
         "beneficiary": None if beneficiary is None else address_of(beneficiary),
         "workerpool": address_of(pool),

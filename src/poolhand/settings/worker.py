@@ -193,7 +193,7 @@ def _grace(text: str) -> Seconds | None:
 
 def _no_sgx(text: str) -> str:
     if text.strip().upper() != "NONE":
-        raise ValueError("this version has no TEE worker: leave it at NONE")
+        raise ValueError("leave it at NONE: --tee (POOLHAND_TEE) names this worker's enclaves")
     return "NONE"
 
 
@@ -263,7 +263,7 @@ WORKER_OPTIONS: Final[tuple[Option, ...]] = (
     Option("metrics-window", "IEXEC_WORKER_METRICS_WINDOW_SIZE", whole(1), "1000",
            "computations that the metrics look back on"),
     Option("sgx-driver-mode", "IEXEC_WORKER_SGX_DRIVER_MODE", _no_sgx, "NONE",
-           "SGX driver; NONE: this version runs no TEE tasks"),
+           "iExec's name for SGX's driver, which is NONE here: --tee says what this worker has"),
     Option("allow-network", "POOLHAND_ALLOW_NETWORK", flag, "false",
            "let apps use the network"),
     *APP_NETWORK_OPTIONS,
