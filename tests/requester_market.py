@@ -380,7 +380,7 @@ async def open_market(folder: Path) -> Market:
         state=folder / "state",
         locks=folder / "locks",
     )
-    inputs = InputShelf(folder / "inputs", 10**9, Seconds(3600))
+    inputs = InputShelf(folder / "inputs", 10**9, Seconds(3600), SystemClock())
     service = application(
         "inputs", [input_routes(inputs, chain.facts, SystemClock(), RESULTS_URL)], max_body=10**8
     )

@@ -5,12 +5,16 @@ from __future__ import annotations
 from hashlib import sha256
 
 import pytest
+from hub_world import RLC
 from results_world import URL, Scene, refused
 
 from poolhand.domain.messages import InputUpload, hub_domain
-from poolhand.domain.units import UnixSeconds
+from poolhand.domain.params import DealParams
+from poolhand.domain.units import Seconds, UnixSeconds
 from poolhand.keys.wallet import Wallet
 from poolhand.results import input_shelf
+from poolhand.results.input_deals import InputDeals
+from poolhand.results.unbought_inputs import KEPT_AMONG_EQUALS, LeftInput
 from poolhand.transport.input_client import InputNotLeft, InputStation
 from poolhand.transport.results_client import ResultsDown
 from poolhand.wire.results_api import input_path
@@ -110,6 +114,90 @@ async def test_room_is_bounded_for_each_and_for_all(scene, monkeypatch):
         await station(scene, third).leave(b"2")
     await station(scene, OTHER).release(sha256(b"a" * 50_000).digest())
     await station(scene, third).leave(b"2")
+
+
+def rich(scene, number, rlc):
+    """Return a wallet with so much RLC in the hub."""
+    wallet = Wallet.from_key(bytes([number] * 32))
+    scene.chain.fund(wallet.address, stake=rlc * RLC)
+    return wallet
+
+
+def digests(*contents):
+    return sorted(sha256(each).hexdigest() for each in contents)
+
+
+async def test_wallets_that_never_buy_make_way_for_who_has_more_at_stake(scene):
+    for number in range(20, 30):
+        await station(scene, Wallet.from_key(bytes([number] * 32))).leave(b"%d" % number * 5_000)
+    buyer = rich(scene, 9, 1)
+    await station(scene, buyer).leave(b"b" * 25_000)
+    left = [b"%d" % number * 5_000 for number in range(23, 30)]  # the oldest went
+    assert names(scene) == digests(*left, b"b" * 25_000)
+    await station(scene, buyer).leave(b"c" * 75_000)  # its own file makes no way
+    assert names(scene) == digests(b"b" * 25_000, b"c" * 75_000)
+    with pytest.raises(ResultsDown, match="with as much at stake"):
+        await station(scene, buyer).leave(b"d")
+
+
+async def test_many_wallets_with_one_stake_have_no_more_room_than_one(scene):
+    rich(scene, 9, 1), rich(scene, 10, 4)
+    for number in (9, 10):
+        await station(scene, Wallet.from_key(bytes([number] * 32))).leave(b"%d" % number * 25_000)
+    with pytest.raises(ResultsDown, match="at stake"):  # 3 RLC over 80,000 bytes are less
+        await station(scene, rich(scene, 11, 3)).leave(b"a" * 80_000)
+    assert digests(b"9" * 25_000)[0] in names(scene)
+    await station(scene, rich(scene, 12, 3)).leave(b"a" * 50_000)
+    assert digests(b"9" * 25_000)[0] not in names(scene)
+    assert digests(b"10" * 25_000)[0] in names(scene)
+
+
+async def test_among_equals_a_file_stays_for_as_long_as_buying_takes(scene):
+    await station(scene).leave(b"old" * 30_000)
+    with pytest.raises(ResultsDown, match="at stake"):
+        await station(scene, OTHER).leave(b"new" * 30_000)
+    scene.clock.advance(KEPT_AMONG_EQUALS)
+    with pytest.raises(ResultsDown, match="at stake"):  # it may be about to buy with both
+        await station(scene).leave(b"mine" * 20_000)
+    await station(scene, OTHER).leave(b"new" * 30_000)
+    assert names(scene) == digests(b"new" * 30_000)
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+async def test_what_a_deal_names_makes_way_for_nobody(scene, restarts):
+    await scene.open()
+    requester = scene.world.requester
+    bought = await station(scene, requester).leave(b"bought" * 10_000)
+    await station(scene, requester).leave(b"unbought" * 4_000)
+    await scene.market.deal(params=DealParams(input_files=(bought,)).dump())
+    if restarts:
+        scene.start()
+    richer = station(scene, rich(scene, 9, 10**6))
+    await richer.leave(b"c" * 30_000)
+    assert names(scene) == digests(b"bought" * 10_000, b"c" * 30_000)
+    with pytest.raises(ResultsDown, match="of deals"):
+        await richer.leave(b"d" * 20_000)
+    assert (await scene.http.get(bought)).status_code == 200
+
+
+async def test_what_is_bought_of_a_pool_makes_no_way_whoever_pays(scene):
+    await scene.open()
+    deals = InputDeals(scene.chain.hub, scene.market.pool)
+    path = URL + input_path(WALLET.address, bytes([7] * 32))  # not of the wallet that pays
+    await scene.market.deal(params=DealParams(input_files=(path, URL + "/x")).dump())
+    assert await deals.named(WALLET.address, Seconds(60)) == {
+        LeftInput(WALLET.address, bytes([7] * 32))
+    }
+    assert await InputDeals(scene.chain.hub).named(WALLET.address, Seconds(60)) == frozenset()
+
+
+async def test_while_the_chain_is_silent_nothing_makes_way(scene):
+    await station(scene).leave(b"a" * 90_000)
+    buyer = rich(scene, 9, 5)
+    scene.chain.outage = True
+    with pytest.raises(ResultsDown, match="at stake"):
+        await station(scene, buyer).leave(b"b" * 90_000)
+    assert names(scene) == digests(b"a" * 90_000)
 
 
 async def test_a_service_may_take_none(tmp_path):

@@ -14,6 +14,7 @@ from poolhand.ports.clock import Clock
 from poolhand.ports.storage import ResultStorage
 from poolhand.results.api import routes
 from poolhand.results.input_api import input_routes
+from poolhand.results.input_deals import InputDeals
 from poolhand.results.input_shelf import InputShelf
 from poolhand.results.inspect import ArchiveLimits
 from poolhand.results.intake import Intake, IntakeTerms
@@ -68,7 +69,13 @@ def assemble(
         quota=Quota(settings.max_waiting, settings.max_stored),
         free=(lambda: free_bytes(settings.folder)) if settings.storage.kind == DISK else None,
     )
-    shelf = InputShelf(settings.folder / "inputs", settings.max_inputs, settings.keep_inputs)
+    shelf = InputShelf(
+        settings.folder / "inputs",
+        settings.max_inputs,
+        settings.keep_inputs,
+        clock,
+        InputDeals(hub, settings.workerpool),
+    )
     boundary = FaultBoundary(settings.folder / "faults")
     intake = Intake(hub, storage, clock, terms, boundary, shelf)
     sign_ins = SignIns(RESULTS_SERVICE_NAME, hub.facts.chain_id, SystemEntropy(), clock.steady)

@@ -14,7 +14,8 @@ from poolhand.domain.units import UnixSeconds
 from poolhand.ports.chain import HubFacts
 from poolhand.ports.clock import Clock
 from poolhand.results.api import drain, uploaded
-from poolhand.results.input_shelf import MOST_INPUT, InputShelf, LeftInput, check_input_claim
+from poolhand.results.input_shelf import MOST_INPUT, InputShelf, check_input_claim
+from poolhand.results.unbought_inputs import LeftInput
 from poolhand.transport.asgi import service_router
 from poolhand.wire.json_models import AddressText
 from poolhand.wire.results_api import StoredInput, input_path

@@ -2,7 +2,9 @@
 
 A file is known by whose it is and by its sha256, so whoever reads it can check it. There is no deal
 yet by which to judge who brings it: room is bounded for each requester and for all, and what nobody
-takes away goes after a time. They lie in a folder of this service, whatever storage has results.
+takes away goes after a time. Where all room is taken, files that no deal names make way for those
+of requesters with more at stake; what a deal names stays. They lie in a folder of this service,
+whatever storage has results.
 """
 
 from __future__ import annotations
@@ -13,26 +15,35 @@ import os
 import re
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Final
 
-from poolhand.domain.errors import Refused, Unavailable
+import structlog
+
+from poolhand.domain.errors import ChainUnreachable, Refused, Unavailable
 from poolhand.domain.ids import Address
 from poolhand.domain.messages import LOGIN_LIFETIME, MAX_SKEW, InputRelease, InputUpload
 from poolhand.domain.signatures import BadSignature, recover
 from poolhand.domain.units import Seconds, UnixSeconds
 from poolhand.observe.private import private_folder
+from poolhand.ports.clock import Clock
 from poolhand.ports.storage import StorageDown
+from poolhand.results.input_deals import InputDeals
+from poolhand.results.unbought_inputs import LeftInput, UnboughtInputs
 
 MOST_INPUT: Final = 64 * 1024**2
 """Bytes of one file."""
 MOST_OF_REQUESTER: Final = 512 * 1024**2
 """Bytes of one requester's files."""
+MOST_RELEASED_AT_ONCE: Final = 256
+"""Files that make way for one."""
+MOST_OWNERS_ASKED: Final = 32
+"""Of whom the chain is asked for one file that comes, at most."""
 _NAME: Final = re.compile("[0-9a-f]{64}")
 _LEAST_COUNTED: Final = 4096
 """Bytes that a file is counted as at least: a name takes room, too."""
+_log = structlog.get_logger()
 
 
 class InputDiffers(Refused):
@@ -59,14 +70,6 @@ class NoRoomForInput(Unavailable):
     http_status = 507
 
 
-@dataclass(frozen=True, slots=True)
-class LeftInput:
-    """A file: whose it is, and the sha256 of its content (32 bytes)."""
-
-    owner: Address
-    sha256: bytes
-
-
 class InputShelf:
     """Keeps files in a folder; lives in the event loop.
 
@@ -74,19 +77,30 @@ class InputShelf:
         folder: Made when the first comes.
         most: Bytes of all files; 0: none is taken.
         keep: Seconds for which a file is kept after it was brought last.
+        clock: Tells the time.
+        deals: Tell what is bought and what is at stake; None: nothing makes way.
     """
 
-    def __init__(self, folder: Path, most: int, keep: Seconds) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        most: int,
+        keep: Seconds,
+        clock: Clock,
+        deals: InputDeals | None = None,
+    ) -> None:
         self._folder, self._most, self._keep = folder, most, keep
+        self._clock, self._deals = clock, deals
+        self._unbought, self._making_room = UnboughtInputs(), asyncio.Lock()
         self._sizes: dict[LeftInput, int] = {}
         self._held: Counter[Address] = Counter()
         self._total = 0
-        for path in folder.glob("0x*/*"):
+        for path in sorted(folder.glob("0x*/*"), key=_brought):
             if path.suffix == ".part":  # of an upload that a crash cut off
                 path.unlink()
             elif _NAME.fullmatch(path.name):
                 known = LeftInput(Address.parse(path.parent.name), bytes.fromhex(path.name))
-                self._count(known, path.stat().st_size)
+                self._count(known, path.stat().st_size, UnixSeconds(int(_brought(path))))
 
     async def take(self, said: InputUpload, body: AsyncIterator[bytes]) -> None:
         """Take a file whose claim holds; one that is here is kept anew, and its body not read.
@@ -101,7 +115,10 @@ class InputShelf:
         if known in self._sizes:
             with _disk():
                 await asyncio.to_thread(os.utime, path)
+            if known in self._unbought:
+                self._unbought.add(known, self._counted(known), self._clock.now())
             return
+        await self._make_room(known.owner, max(said.size, _LEAST_COUNTED))
         draft = path.with_name(f"{path.name}.{os.urandom(8).hex()}.part")
         with self._arriving(known.owner, said.size), _disk():
             await asyncio.to_thread(private_folder, path.parent)
@@ -111,7 +128,7 @@ class InputShelf:
             finally:
                 await asyncio.to_thread(draft.unlink, missing_ok=True)
         if known not in self._sizes:  # brought twice at once
-            self._count(known, said.size)
+            self._count(known, said.size, self._clock.now())
 
     def found(self, known: LeftInput) -> tuple[Path, int]:
         """Return where a file lies, and its bytes; raises NoSuchInput."""
@@ -128,6 +145,7 @@ class InputShelf:
         if size is None:
             return
         self._hold(known.owner, -max(size, _LEAST_COUNTED))
+        self._unbought.remove(known)
         with _disk():
             await asyncio.to_thread(self._path(known).unlink, missing_ok=True)
 
@@ -142,6 +160,43 @@ class InputShelf:
                 removed += 1
         return removed
 
+    async def _make_room(self, owner: Address, size: int) -> None:
+        """Take away unbought files where others' are in the way of one, as far as that goes."""
+        if self._deals is None or size > self._most or self._total + size <= self._most:
+            return
+        async with self._making_room:  # one after the other: each asks the chain
+            with suppress(ChainUnreachable):
+                await self._release_for(owner, size, self._deals)
+
+    async def _release_for(self, comer: Address, size: int, deals: InputDeals) -> None:
+        stake, asked = await deals.stake(comer), set[Address]()
+        for _ in range(MOST_RELEASED_AT_ONCE):
+            if self._total + size <= self._most:
+                return
+            now, owner = self._clock.now(), self._unbought.weakest()
+            if owner is not None and owner not in asked:
+                if len(asked) == MOST_OWNERS_ASKED:
+                    return
+                asked.add(owner)
+                await self._look_at(owner, deals, now)
+                continue
+            going = self._unbought.making_way(comer, stake, size, now)
+            if going is None:
+                return
+            _log.info("input_released", owner=str(going.owner), sha256=going.sha256.hex())
+            await self.drop(going)
+
+    async def _look_at(self, owner: Address, deals: InputDeals, now: UnixSeconds) -> None:
+        """Learn what an owner has at stake and which of its files are bought, just now."""
+        stake, oldest = await deals.stake(owner), min(self._unbought.of(owner).values())
+        bought = await deals.named(owner, Seconds(max(now - oldest, 0)))
+        for known in bought:
+            self._unbought.remove(known)
+        self._unbought.tell_stake(owner, stake)
+
+    def _counted(self, known: LeftInput) -> int:
+        return max(self._sizes[known], _LEAST_COUNTED)
+
     @contextmanager
     def _arriving(self, owner: Address, size: int) -> Iterator[None]:
         """Hold room for a file while it comes."""
@@ -153,8 +208,9 @@ class InputShelf:
             )
         if self._total + counted > self._most:
             raise NoRoomForInput(
-                f"files for workers come to more than {self._most} bytes here: ask the service's "
-                "operator for more (POOLHAND_MAX_INPUTS), or bring it elsewhere"
+                f"files for workers come to more than {self._most} bytes here, of deals or of "
+                "requesters with as much at stake: have more RLC in the hub, ask the service's "
+                "operator for more room (POOLHAND_MAX_INPUTS), or bring it elsewhere"
             )
         self._hold(owner, counted)
         try:
@@ -162,9 +218,10 @@ class InputShelf:
         finally:
             self._hold(owner, -counted)
 
-    def _count(self, known: LeftInput, size: int) -> None:
+    def _count(self, known: LeftInput, size: int, brought: UnixSeconds) -> None:
         self._sizes[known] = size
-        self._hold(known.owner, max(size, _LEAST_COUNTED))
+        self._hold(known.owner, self._counted(known))
+        self._unbought.add(known, self._counted(known), brought)
 
     def _hold(self, owner: Address, size: int) -> None:
         self._held[owner] += size

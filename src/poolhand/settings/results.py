@@ -91,7 +91,8 @@ RESULTS_OPTIONS: Final[tuple[Option, ...]] = (
     Option("max-stored", "POOLHAND_MAX_STORED", _size_or_all, "0",
            "all archives together; 0: what the disk had free at the start, less a tenth"),
     Option("max-inputs", "POOLHAND_MAX_INPUTS", size, "4g",
-           "files that requesters leave for workers, all together; 0: none is taken"),
+           "files that requesters leave for workers, all together; 0: none is taken; where all is "
+           "taken, unbought files make way for those of requesters with more at stake"),
     Option("keep-inputs", "POOLHAND_KEEP_INPUTS", whole(3600), "259200",
            "seconds that such a file is kept which nobody takes away"),
     Option("keep", "POOLHAND_KEEP_RESULTS", whole(0), "0",
