@@ -21,7 +21,7 @@ from poolhand.domain.ids import Address
 from poolhand.domain.replicate.events import Flow
 from poolhand.domain.reward import finalize_shares, worker_reward
 from poolhand.domain.trust import Trust, Weight, newcomers_needed
-from poolhand.domain.units import ALL_RLC, WEI_PER_COIN, NanoRlc, Wei
+from poolhand.domain.units import ALL_RLC, WEI_PER_COIN, NanoRlc, Seconds, Wei
 
 RLC = 10**9
 ANN, BOB, TOM = (Address(bytes([number] * 20)) for number in (1, 2, 3))
@@ -58,7 +58,25 @@ def test_what_gas_is_worth_is_asked_for_besides():
     assert least_reward(wanted, price, Flow.STANDARD) == RLC + gas
     just = replace(TASK, reward=NanoRlc(RLC + gas))
     assert why_not(wanted, just, price) is None
-    assert "its gas included" in why_not(wanted, replace(just, reward=just.reward - 1), price)
+    assert "its gas and time included" in why_not(
+        wanted, replace(just, reward=just.reward - 1), price
+    )
+
+
+def test_a_task_that_may_compute_for_longer_must_bring_more():
+    wanted = Preferences(least_reward=NanoRlc(RLC), hour_price=NanoRlc(3 * RLC))
+    assert least_reward(wanted, FREE, Flow.STANDARD, Seconds(300)) == RLC + RLC // 4
+    assert least_reward(wanted, FREE, Flow.STANDARD, Seconds(36_000)) == 31 * RLC
+    tiny = replace(wanted, hour_price=NanoRlc(1))
+    assert least_reward(tiny, FREE, Flow.STANDARD, Seconds(1)) == RLC + 1, "rounded up"
+    assert why_not(wanted, replace(TASK, time=Seconds(4_800)), FREE) is None
+    assert "time included" in why_not(wanted, replace(TASK, time=Seconds(4_801)), FREE)
+
+
+def test_a_pool_is_told_what_the_shortest_task_must_bring():
+    wanted = Preferences(hour_price=NanoRlc(12 * RLC))
+    assert told_reward(wanted, FREE, Seconds(300)) == RLC
+    assert told_reward(wanted, FREE) == 0, "before anybody has told how long tasks are"
 
 
 def test_what_a_task_uses_of_gas_is_under_the_limits_it_is_sent_with():

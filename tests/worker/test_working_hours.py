@@ -237,6 +237,7 @@ async def test_hours_that_never_come_are_refused(pool):
         ("only-apps", "{other}", "only-apps"),
         ("not-registries", "registry.test", "not-registries"),
         ("least-reward", "1000", "least-reward"),
+        ("hour-price", "5000", "hour-price"),
     ],
 )
 async def test_what_the_operator_leaves_out_is_declined_before_anything_is_done(

@@ -122,6 +122,8 @@ LIVE_OPTIONS: Final[tuple[Option, ...]] = (
            "weekend all day; always: at all hours"),
     Option("least-reward", "POOLHAND_LEAST_REWARD", _rlc, "0",
            "RLC that a task must bring this worker at least, what its gas is worth taken off"),
+    Option("hour-price", "POOLHAND_HOUR_PRICE", _rlc, "0",
+           "RLC that it must bring besides for each hour for which its category lets it compute"),
     Option("coin-price", "POOLHAND_COIN_PRICE", _rlc, "0",
            "RLC that one coin of the chain (gas is paid in it) is worth; 0: gas is not counted"),
     Option("coin-price-from", "POOLHAND_COIN_PRICE_FROM", parse_price_feed, "",
@@ -209,6 +211,7 @@ def preferences_of(
     wanted = Preferences(
         schedule=found["schedule"],
         least_reward=found["least-reward"],
+        hour_price=found["hour-price"],
         coin_price=found["coin-price"],
         price_feed=found["coin-price-from"],
         price_age=found["coin-price-age"],

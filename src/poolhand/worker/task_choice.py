@@ -18,7 +18,7 @@ from poolhand.domain.multiaddr import decode
 from poolhand.domain.network_hosts import NetworkHost, missing_hosts
 from poolhand.domain.replicate.events import Flow
 from poolhand.domain.reward import worker_reward
-from poolhand.domain.units import NanoRlc, Wei
+from poolhand.domain.units import NanoRlc, Seconds, Wei
 from poolhand.ports.clock import Clock
 from poolhand.transport.plumbing import first_of
 from poolhand.worker.brief import Brief
@@ -76,7 +76,9 @@ class TaskChoice:
 
     def look(self, worker: Chooser) -> float:
         """Tell a worker what it takes now; returns for how long that holds at most (seconds)."""
-        worker.limit_reward(told_reward(self._wanted(), self._gas_price()))
+        worker.limit_reward(
+            told_reward(self._wanted(), self._gas_price(), self._live.shortest or Seconds(0))
+        )
         return self._hours.look(worker)
 
     async def keep_telling(self, worker: Chooser) -> None:
@@ -118,4 +120,5 @@ def proposal(brief: Brief, flow: Flow) -> Proposal:
         ImageName.parse(decode(brief.app.multiaddr)).registry.lower(),
         worker_reward(deal.workerpool.price, deal.scheduler_percent, deal.trust),
         flow,
+        brief.category.time_ref,
     )

@@ -26,6 +26,7 @@ class Preferences:
         schedule: The hours at which it takes tasks.
         least_reward: What a task must bring (nRLC), its gas taken off where ``coin_price`` tells
             what that is worth.
+        hour_price: What it must bring besides for each hour for which it may compute (nRLC).
         coin_price: Of one coin of the chain (nRLC); 0: gas is not counted.
         price_feed: Where that is read; None: nowhere.
         price_age: For which such a price holds.
@@ -47,6 +48,7 @@ class Preferences:
 
     schedule: Schedule = ALWAYS_OPEN
     least_reward: NanoRlc = NanoRlc(0)
+    hour_price: NanoRlc = NanoRlc(0)
     coin_price: NanoRlc = NanoRlc(0)
     price_feed: PriceFeed | None = None
     price_age: Seconds = Seconds(6 * 3_600)
