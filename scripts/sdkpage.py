@@ -18,6 +18,7 @@ ROOT: Final = Path(__file__).resolve().parents[1]
 TESTS: Final = ROOT / "tests" / "e2e"
 TABLE: Final = ROOT / "docs" / "iexec-sdk.toml"
 PAGE: Final = ROOT / "docs" / "iexec-sdk.md"
+PACKAGE_TABLE: Final = ROOT / "docs" / "iexec-sdk-packages.toml"
 MARK: Final = "iexec"
 HEAD: Final = """# The iExec SDK on Poolhand
 
@@ -60,6 +61,18 @@ FAULTS: Final = """
   Without `--tag tee,tdx` its `app run` looks for orders without that tag, and finds none that it
   has signed.
 """
+PACKAGES: Final = """
+## Packages that use the SDK
+
+npm's `@iexec/dataprotector` (2.0.0-beta.27, over SDK 9.0.1) and `@iexec/web3mail` (1.9.0, over SDK
+8.24.0), unmodified, on a devnet with *simulated* enclaves, `devnet up --tee simulated --like
+arbitrum-sepolia`: they go by the ids of public chains. A devnet has no subgraph and not
+DataProtector's own contract, and iExec's web3mail app is not in its registry: another app stands
+for it. [A script](../tests/e2e/sdk/dataprotector.mjs) calls each method, and
+[a test](../tests/e2e/test_sdk_packages.py) runs it. Both packages are told `ipfsNode` and
+`ipfsGateway` (a devnet's file server), the SDK's URLs as `iexecOptions`, and, with each purchase,
+`workerpool` and `workerpoolMaxPrice`: by default they buy of iExec's own pools, for nothing.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +107,21 @@ def shown_by(folder: Path = TESTS) -> Mapping[str, tuple[str, ...]]:
 
 def page() -> str:
     """Return docs/iexec-sdk.md."""
-    return "\n".join((HEAD, *_rows())) + "\n" + FAULTS
+    return "\n".join((HEAD, *_rows())) + "\n" + PACKAGES + "\n".join(_packages()) + "\n" + FAULTS
+
+
+def packages() -> Mapping[str, Mapping[str, str]]:
+    """Read what the methods of packages that use the SDK do here, by package and method."""
+    found: Mapping[str, Mapping[str, str]] = tomllib.loads(
+        PACKAGE_TABLE.read_text(encoding="utf-8")
+    )
+    return found
+
+
+def _packages() -> Iterator[str]:
+    for package, methods in packages().items():
+        yield from (f"\n| method of {package} | here |", "| --- | --- |")
+        yield from (f"| `{method}` | {here} |" for method, here in methods.items())
 
 
 def _rows() -> Iterator[str]:

@@ -49,7 +49,9 @@ MARKET: Final = frozenset(
     }
 )
 """Files of ``tests/e2e`` that trade, on another network of ``devnet_folder``: one is too long."""
-ENCLAVES: Final = frozenset({"confidential", "confidential_page", "sdk_confidential"})
+ENCLAVES: Final = frozenset(
+    {"confidential", "confidential_page", "sdk_confidential", "sdk_packages"}
+)
 """Files of ``tests/e2e`` that share the network of ``enclaves``."""
 LAB: Final = "status_"
 """How those begin that share ``lab_folder``."""

@@ -6,6 +6,7 @@ What is secret there is made up anew each time, so that nothing that is found wa
 from __future__ import annotations
 
 import asyncio
+import json
 import secrets
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,8 @@ from sdk_trade import Trade, checksum_of, made_once
 
 from poolhand.devnet.images import publish
 
+PACKAGE_SECONDS: Final = 300
+"""For a script that buys several tasks, one after the other."""
 VAULT: Final = """
 import json, os, sys
 told, out = os.environ["IEXEC_IN"], os.environ["IEXEC_OUT"]
@@ -53,19 +56,25 @@ class Hidden:
     requester: str
 
     @classmethod
-    def made_up(cls) -> Hidden:
+    def made_up(cls, texts: int) -> Hidden:
         def word() -> str:
             return f"hidden {secrets.token_hex(12)}"
 
-        return cls(tuple(word() for _ in range(3)), word(), word())
+        return cls(tuple(word() for _ in range(texts)), word(), word())
 
 
 class ConfidentialTrade(Trade):
-    """A seller and a buyer with SDK 9.0.1, on a devnet with simulated enclaves."""
+    """A seller and a buyer with SDK 9.0.1, on a devnet with simulated enclaves.
 
-    def __init__(self, network: Network, folder: Path) -> None:
+    Args:
+        network: The devnet.
+        folder: Of their projects.
+        texts: How many datasets are for sale.
+    """
+
+    def __init__(self, network: Network, folder: Path, texts: int = 3) -> None:
         super().__init__(network, NEWEST, folder)
-        self.hidden, self.seller_key = Hidden.made_up(), self.fresh_key()
+        self.hidden, self.seller_key = Hidden.made_up(texts), self.fresh_key()
         self._has_result_key = False
 
     @made_once
@@ -99,6 +108,16 @@ class ConfidentialTrade(Trade):
             appSecret=hidden.app,
             requesterSecret=hidden.requester,
         )
+
+    def package(self, script: Path, **given: Any) -> dict[str, Any]:
+        """Run a script that imports packages which use the SDK; returns the JSON that it prints."""
+        project = self.project(script.stem)
+        (project.folder / "node_modules").symlink_to(self._sdk / "node_modules")
+        (project.folder / script.name).write_bytes(script.read_bytes())
+        done = project.node(script.name, json.dumps(given), seconds=PACKAGE_SECONDS)
+        assert done.code == 0, done
+        found: dict[str, Any] = json.loads(done.out)
+        return found
 
     def has_result_key(self) -> None:
         """Have the buyer make a key for results, and push its public part, once."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import sdkpage
 
 
@@ -11,3 +13,9 @@ def test_the_page_is_fresh():
 
 def test_every_command_has_a_test():
     assert sdkpage.commands().keys() == sdkpage.shown_by().keys()
+
+
+def test_every_method_of_a_package_is_tried():
+    script = (sdkpage.TESTS / "sdk" / "dataprotector.mjs").read_text(encoding="utf-8")
+    tried = set(re.findall(r"tries\(\s*'(\w+)'", script))
+    assert {name for methods in sdkpage.packages().values() for name in methods} == tried
