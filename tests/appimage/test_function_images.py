@@ -9,9 +9,12 @@ import pytest
 from wheelhouse import Index, Shop, wheel
 
 from poolhand import Image
+from poolhand.appimage.base import BaseImage
 from poolhand.appimage.building import ImageBuilder
+from poolhand.appimage.composing import RunTerms, compose
 from poolhand.appimage.image import FUNCTION_RUNNER
 from poolhand.appimage.importable import importable
+from poolhand.appimage.reference import ImageReference
 from poolhand.domain.function_image import FUNCTIONS_LABEL, FunctionImage
 
 TO = "127.0.0.1:5000/you/functions:1.0"
@@ -63,6 +66,14 @@ async def test_an_image_names_the_modules_of_its_packages_and_of_what_was_copied
 async def test_an_image_that_runs_something_else_says_nothing(shop, tmp_path):
     image = Image.python("3.12").pip("science").text("main.py", "")
     assert FUNCTIONS_LABEL not in (await built(shop, image, tmp_path))["config"].get("Labels", {})
+
+
+def test_what_a_base_tells_the_network_is_not_said_of_what_lies_over_it():
+    labels = {FUNCTIONS_LABEL: '{"python": [3, 12]}', "maintainer": "somebody"}
+    base = BaseImage(ImageReference.parse("a/b:1"), {"config": {"Labels": labels}}, ())
+    for own, told in (({}, {}), ({FUNCTIONS_LABEL: "ours"}, {FUNCTIONS_LABEL: "ours"})):
+        config = json.loads(compose([], RunTerms(labels=own), "linux/amd64", base).config)
+        assert config["config"]["Labels"] == {"maintainer": "somebody", **told}
 
 
 def test_an_image_has_the_runner_and_this_programs_cloudpickle():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import tarfile
 
 import httpx
@@ -13,6 +14,7 @@ from wheelhouse import Index, Shop, wheel
 from poolhand import Image
 from poolhand.appimage.building import ImageBuilder, platform_for
 from poolhand.appimage.reference import NoSuchImage
+from poolhand.containers.archive_loading import ArchiveNotLoaded, load_archive
 from poolhand.devnet.images import base_reference, own_python, publish_base
 from poolhand.devnet.registry import Registry
 
@@ -72,11 +74,17 @@ async def test_the_engine_loads_and_runs_it(tmp_path):
         built = await builder.build(image, tmp_path / "build")
         name = "poolhand-archive-test:1"
         await builder.save(built, tmp_path / "app.tar", tmp_path / "build", name)
-    await docker("load", "--input", str(tmp_path / "app.tar"))
-    try:
-        ran = await docker("run", "--rm", "--network=none", "--read-only", name, "a", "b")
-    finally:
-        await docker("rmi", name)
+    engine = os.environ.get("DOCKER_HOST", "")
+    for way in (docker("load", "--input", str(tmp_path / "app.tar")),
+                load_archive(tmp_path / "app.tar", engine)):  # fmt: skip
+        await way
+        try:
+            ran = await docker("run", "--rm", "--network=none", "--read-only", name, "a", "b")
+        finally:
+            await docker("rmi", name)
+    (tmp_path / "other.tar").write_bytes(b"no archive" * 1000)
+    with pytest.raises(ArchiveNotLoaded, match="does not take the image"):
+        await load_archive(tmp_path / "other.tar", engine)
     assert json.loads(ran) == {
         "version": "1.0",
         "args": ["a", "b"],

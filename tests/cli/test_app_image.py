@@ -6,8 +6,10 @@ import asyncio
 import json
 import platform
 import sys
+import tarfile
 from pathlib import Path
 
+import cloudpickle
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "appimage"))
@@ -17,6 +19,7 @@ from wheelhouse import Shop, wheel
 from poolhand.client.loop_thread import LoopThread
 from poolhand.devnet.registry import Registry
 from poolhand.devnet.registry_store import RegistryRefused
+from poolhand.domain.function_image import FunctionImage
 from poolhand.domain.platforms import linux_on
 
 
@@ -94,7 +97,10 @@ def test_an_archive_has_the_whole_image(cli, shelf, words, tmp_path):
     [
         (("--deploy",), 2, "add --push IMAGE"),
         (("--publish",), 2, "add --push IMAGE"),
-        (("--push", "a/b", "--output", "c.tar"), 2, "leave one of them out"),
+        (("--push", "a/b", "--output", "c.tar"), 2, "name one of them"),
+        (("--load", "a/b", "--output", "c.tar"), 2, "name one of them"),
+        (("--load", "a/b", "--deploy"), 2, "add --push IMAGE"),
+        (("--functions", "--entrypoint", "python3"), 2, "leave --entrypoint out"),
         (("--entrypoint", "'"), 2, "quote"),
         (("--env", "secret"), 2, "NAME=TEXT"),
         (("--copy", "gone.py"), 2, "cannot be copied"),
@@ -118,6 +124,26 @@ def test_what_cannot_be_is_told_before_anything_is_done(
     ran = cli(*words, *filled, "--json")
     assert (ran.code, told in ran.error["message"]) == (code, True), ran
     assert pushed(shelf) == []
+
+
+def test_an_image_for_functions_says_what_it_runs(cli, shelf, words, tmp_path):
+    version = cloudpickle.__version__
+    wheel(tmp_path / "wheels", "cloudpickle", version, files={"cloudpickle/__init__.py": ""})
+    told = cli(*words, "--functions", "--output", str(tmp_path / "app.tar"), "--json").json
+    with tarfile.open(tmp_path / "app.tar") as archive:
+        (older,) = json.load(archive.extractfile("manifest.json"))
+        config = json.load(archive.extractfile(older["Config"]))
+    found = FunctionImage.of_config(config)
+    assert found.python == (3, 12)
+    assert {"cloudpickle", "tool_of_tests"} <= set(found.modules)
+    assert told["loaded"] is None
+
+
+def test_an_engine_that_is_not_there_is_told(cli, shelf, words, monkeypatch, tmp_path):
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/no.sock")
+    ran = cli(*words, "--load", "you/app:1.0", "--json")
+    assert ran.code == 4
+    assert "no container engine works at" in ran.error["message"]
 
 
 def test_a_wallet_that_does_not_open_is_told_before_the_push(cli, shelf, words, tmp_path):

@@ -19,6 +19,8 @@ CONFIG_TYPE: Final = "application/vnd.oci.image.config.v1+json"
 MANIFEST_TYPE: Final = "application/vnd.oci.image.manifest.v1+json"
 _KEPT: Final = ("User", "Env", "WorkingDir", "Volumes", "Labels", "ExposedPorts", "StopSignal")
 """What an image takes over of how its base is run."""
+OWN_LABELS: Final = "poolhand."
+"""How labels begin by which an image tells the network what it does: its base's are not its own."""
 _KEPT_OF_PLATFORM: Final = ("architecture", "os", "variant", "os.version", "os.features")
 
 
@@ -31,7 +33,8 @@ class RunTerms:
         folder: In which it starts; empty: as the base says.
         user: Empty: as the base says.
         environment: Variables, beside those of the base and before them.
-        labels: What it tells of itself, beside what its base does and before it.
+        labels: What it tells of itself, beside what its base does and before it; what a base tells
+            the network (``poolhand.…``) is left out, for this image runs something else.
     """
 
     command: tuple[str, ...] = ()
@@ -140,8 +143,10 @@ def _run_config(base: Mapping[str, Any], run: RunTerms) -> dict[str, Any]:
         kept["User"] = run.user
     if run.folder:
         kept["WorkingDir"] = run.folder
-    if run.labels:
-        kept["Labels"] = {**(base.get("Labels") or {}), **run.labels}
+    below = kept.pop("Labels", {})
+    labels = {name: text for name, text in below.items() if not name.startswith(OWN_LABELS)}
+    if labels or run.labels:
+        kept["Labels"] = {**labels, **run.labels}
     return {**kept, "Env": [*told, *own]}
 
 

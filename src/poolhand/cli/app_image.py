@@ -60,6 +60,14 @@ PushOption = Annotated[
 ArchiveOption = Annotated[
     str, typer.Option("--output", metavar="FILE", help="An archive for `docker load` to write.")
 ]
+LoadOption = Annotated[
+    str,
+    typer.Option("--load", metavar="NAME", help="Name under which this machine's engine gets it."),
+]
+FunctionsFlag = Annotated[
+    bool,
+    typer.Option("--functions", help="Let it run functions that programs in Python send."),
+]
 DeployFlag = Annotated[bool, typer.Option("--deploy", help="Register it as an app as well.")]
 SellFlag = Annotated[bool, typer.Option("--publish", help="Sell runs of it in the market as well.")]
 OnChainOption = Annotated[
@@ -80,8 +88,10 @@ async def build_app_image(
     copy: CopyOption = None,
     entrypoint: EntrypointOption = "",
     env: VariableOption = None,
+    functions: FunctionsFlag = False,
     push: PushOption = "",
     output: ArchiveOption = "",
+    load: LoadOption = "",
     deploy: DeployFlag = False,
     publish: SellFlag = False,
     price: PriceOption = "0",
@@ -95,20 +105,18 @@ async def build_app_image(
     """
     from poolhand.client.app_images import ClientImages
 
-    image = described_image(python, base, entrypoint)
+    _check(push, output, load, is_for_sale=deploy or publish)
+    image = described_image(python, base, entrypoint, functions=functions)
     for file in requirements or ():
         image = image.from_requirements(file)
     image = image.pip(*(pip or ())).env(dict(map(_variable, env or ())))
     for each in copy or ():
         source, _, to = each.partition(":")
         image = image.copy(source, to)
-    if (deploy or publish) and not push:
-        raise UnfitImageOption(
-            "what is registered or sold has to be where workers pull it: add --push IMAGE"
-        )
-    if push and output:
-        raise UnfitImageOption("an image is pushed or written to a file: leave one of them out")
     images = ClientImages(command, command.note)
+    if load:
+        built, whole = await images.load(image, load, _load), images.target(image, load)
+        return _answer(image, built.digest, built=built, loaded=whole)
     if not push:
         built = await images.build(image, output)
         return _answer(image, built.digest, built=built, file=output)
@@ -118,11 +126,36 @@ async def build_app_image(
     return await _deployed(command, images, image, push, name, (price, volume) if publish else None)
 
 
-def described_image(python: str, base: str, entrypoint: str) -> Image:
+async def _load(file: Path) -> None:
+    """Have the engine of this machine take an archive."""
+    import os
+
+    from poolhand.containers.archive_loading import load_archive
+
+    await load_archive(file, os.environ.get("DOCKER_HOST", ""))
+
+
+def _check(push: str, output: str, load: str, *, is_for_sale: bool) -> None:
+    """Refuse ways of an image that do not go together."""
+    if is_for_sale and not push:
+        raise UnfitImageOption(
+            "what is registered or sold has to be where workers pull it: add --push IMAGE"
+        )
+    if sum(map(bool, (push, output, load))) > 1:
+        raise UnfitImageOption(
+            "an image is pushed, written to a file or loaded into an engine: name one of them"
+        )
+
+
+def described_image(python: str, base: str, entrypoint: str, *, functions: bool = False) -> Image:
     """Begin the description of an image by what is typed; raises UnfitImage."""
     from poolhand.appimage.image import Image
 
+    if functions and entrypoint:
+        raise UnfitImageOption("with --functions it runs what is sent: leave --entrypoint out")
     image = Image.python(python, base=base)
+    if functions:
+        return image.functions()
     try:
         words = shlex.split(entrypoint)
     except ValueError as fault:
@@ -172,6 +205,7 @@ def _answer(
     *,
     built: BuiltImage | None = None,
     file: str = "",
+    loaded: str = "",
     app_found: Deployed | None = None,
     entry: BookOrder | None = None,
 ) -> Answer:
@@ -185,6 +219,7 @@ def _answer(
         "digest": f"sha256:{digest}",
         "size": built.size if built else None,
         "file": file or None,
+        "loaded": loaded or None,
         "app": str(app_found.address) if app_found else None,
         "new": app_found.is_new if app_found else None,
         "transaction": receipt_members(app_found.receipt) if app_found else None,
@@ -197,6 +232,7 @@ def _answer(
         ("digest", members["digest"]),
         ("size", show_bytes(built.size) if built else None),
         ("file", members["file"]),
+        ("in the engine as", members["loaded"]),
         ("app", members["app"]),
         ("note", "it was registered before; nothing was sent" if known else None),
         ("transaction", receipt_row(app_found.receipt) if app_found else None),

@@ -7,12 +7,12 @@ a base with its own Python; else bases are Docker's own images of Python.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import httpx
 
@@ -35,6 +35,10 @@ if TYPE_CHECKING:
 REGISTRY_TIMEOUT: Final = 30.0
 """Seconds for one answer of a registry to begin."""
 _TAG_DIGITS: Final = 12
+
+
+LoadArchive: TypeAlias = Callable[[Path], Awaitable[None]]
+"""Has an engine take an image's archive."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +67,21 @@ class ClientImages:
             if file:
                 await builder.save(built, Path(file), folder, name)
             return built
+
+    async def load(self, image: Image, name: str, load: LoadArchive) -> BuiltImage:
+        """Build an image and hand it to an engine of this machine; raises as ``build``.
+
+        Args:
+            image: What is wanted.
+            name: Under which the engine keeps it.
+            load: Has the engine take an archive.
+        """
+        whole = self.target(image, name)
+        with tempfile.TemporaryDirectory(prefix="poolhand-image-") as folder:
+            file = Path(folder) / "image.tar"
+            built = await self.build(image, file, whole)
+            await load(file)
+        return built
 
     async def push(self, image: Image, to: str) -> PublishedImage:
         """Build an image and push it.
