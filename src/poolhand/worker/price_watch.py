@@ -13,12 +13,13 @@ from typing import Any, Final, TypeAlias
 import structlog
 
 from poolhand.domain.coin_price import PriceFeed, feed_lack
-from poolhand.domain.errors import Malformed, Unavailable
+from poolhand.domain.errors import Malformed
 from poolhand.domain.signal import Signal
 from poolhand.domain.units import NanoRlc, UnixSeconds
 from poolhand.observe.fault_boundary import FaultBoundary
 from poolhand.ports.clock import Clock
 from poolhand.transport.plumbing import first_of
+from poolhand.transport.price_client import NoPriceTold
 from poolhand.worker.live_settings import LiveSettings
 
 LONGEST_PAUSE_BETWEEN_PRICES: Final = 900.0
@@ -35,7 +36,7 @@ class PriceWatch:
 
     Args:
         live: Where and how old, and the fixed one.
-        read: Asks; raises Unavailable, Malformed.
+        read: Asks; raises NoPriceTold, Malformed.
         clock: For pauses, and for how old a price is.
         boundary: Takes what reading raises and nobody expected.
         lacks: Told why nothing may be taken, and None when it may again.
@@ -105,7 +106,7 @@ class PriceWatch:
     async def _ask(self, feed: PriceFeed) -> None:
         try:
             price = await self._read(feed)
-        except (Unavailable, Malformed) as fault:
+        except (NoPriceTold, Malformed) as fault:
             if self._problem is None:
                 log.warning("coin_price_unread", cause=str(fault), acts="operator of the worker")
             self._problem = str(fault)
