@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
-from wallet_world import GWEI, SEND, WALLET, blocks, ended, sending, versions
+from wallet_world import CALL, GWEI, SEND, WALLET, blocks, ended, sending, versions
 
 from memory_node import MemoryLink, RpcError, linked
 from poolhand.chain.keeper import REPEAT, REPLACE
-from poolhand.domain.errors import ChainUnreachable
+from poolhand.domain.errors import ChainUnreachable, Refused
 from poolhand.domain.units import Wei
 
 
@@ -61,6 +63,37 @@ async def test_a_replacement_that_the_wallet_cannot_pay_leaves_the_first_to_be_s
         assert [tx.raw for tx in node.taken] == [first.raw]
         node.drop()
         await blocks(chain, node, REPEAT, fee=10 * GWEI)
+        assert [tx.raw for tx in node.pool.values()] == [first.raw]
+        node.base_fee = GWEI
+        node.mine()
+        assert str((await ended(task)).tx_hash) == first.hash
+
+
+class SignsOnce:
+    """A signer whose rules let it sign no second time, as of who was paid before."""
+
+    address = WALLET.address
+
+    def __init__(self):
+        self.signed = 0
+
+    def sign_transaction(self, transaction):
+        self.signed += 1
+        if self.signed > 1:
+            raise Refused("it pays another than the settings name")
+        return WALLET.sign_transaction(transaction)
+
+
+async def test_a_replacement_that_nobody_signs_leaves_the_first_and_ends_nothing(
+    node, link, journal
+):
+    node.automine, signer = False, SignsOnce()
+    async with linked(link) as chain:
+        task = asyncio.create_task(chain.sender(signer, journal).send("deposit:1", CALL))
+        await ended(node.pooled(1))
+        first = node.taken[0]
+        await blocks(chain, node, 2 * REPLACE, fee=10 * GWEI)
+        assert signer.signed > 1
         assert [tx.raw for tx in node.pool.values()] == [first.raw]
         node.base_fee = GWEI
         node.mine()

@@ -27,6 +27,7 @@ from poolhand.chain.quote import Quotes
 from poolhand.chain.rpc import Rpc
 from poolhand.chain.turns import Turns
 from poolhand.chain.watcher import ChainWatcher
+from poolhand.domain.errors import EndsProgram, Refused
 from poolhand.domain.ids import Address, BlockHash, TxHash
 from poolhand.domain.onchain import Receipt
 from poolhand.domain.transaction import UnsignedTransaction
@@ -307,14 +308,25 @@ class Keeper:
             await self.again(waiting)
 
     async def _replace(self, waiting: Sequence[Pending], wanted: Fees) -> None:
-        """Offer more for transactions, each at its nonce; where that may not be, repeat them."""
+        """Offer more for transactions, each at its nonce; where that may not be, repeat them.
+
+        A signer whose rules have changed since may sign no second one: then the first stays.
+        """
         stuck, raised = [], []
         for pending in waiting:
             fees = self._quotes.rule.replacement(pending.last.fees, wanted)
             if fees is None:
                 stuck.append(pending)
                 continue
-            pending.versions.append(self._pen.sign(pending.last.purpose, _at(pending, fees)))
+            try:
+                dearer = self._pen.sign(pending.last.purpose, _at(pending, fees))
+            except EndsProgram:
+                raise
+            except Refused as fault:
+                _tell_unsigned(pending, fault)
+                stuck.append(pending)
+                continue
+            pending.versions.append(dearer)
             raised.append(pending.last)
         _tell_stuck(stuck)
         await self.again(stuck)
@@ -325,6 +337,13 @@ class Keeper:
 def _at(pending: Pending, fees: Fees) -> UnsignedTransaction:
     """Return the transaction in force at another price."""
     return replace(pending.last.transaction, max_fee=fees.max_fee, priority_fee=fees.priority_fee)
+
+
+def _tell_unsigned(pending: Pending, fault: Refused) -> None:
+    if not pending.is_told_stuck:
+        pending.is_told_stuck = True
+        purpose = pending.last.purpose
+        log.warning("transaction_not_replaced", purpose=purpose, cause=str(fault))
 
 
 def _tell_stuck(stuck: Iterable[Pending]) -> None:
