@@ -8,16 +8,24 @@ from contextlib import asynccontextmanager
 import pytest
 from playwright.async_api import expect
 from pool_front import until
-from pool_world import TO_COMPUTED, PoolWorld, first_task
+from pool_world import TO_COMPUTED, PoolWorld, S, first_task
 from tee_secrets import ACCEPTING, ENCLAVE, Secrets, enclave_hired
 
 from browser_wallet import BrowserWallet
 from headless import read_by_everybody, visitor
 from poolhand.domain.app_lines import AppLine, clean_line
+from poolhand.domain.tee.exit_causes import sentence
 from poolhand.domain.tee.framework import TeeFramework
 from poolhand.transport.asgi import application, bind, hosts_of, port_of, serve_on
 from poolhand.transport.clock import SystemClock
-from poolhand.wire.messages import FollowTask, Logs, TaskOutput, WorkProgress
+from poolhand.wire.messages import (
+    FollowTask,
+    Logs,
+    ReportBatch,
+    StatusReport,
+    TaskOutput,
+    WorkProgress,
+)
 
 pytestmark = pytest.mark.browser
 HOSTILE = "<img src=x onerror=alert(1)><script>alert(2)</script>"
@@ -99,17 +107,25 @@ async def test_the_page_of_a_confidential_task_says_so_with_its_enclave(tmp_path
     world = PoolWorld(tmp_path, quick=True, **ACCEPTING)
     world.pool.challenges = Secrets()
     await world.start()
-    await enclave_hired(world)
+    worker = await enclave_hired(world)
     task = first_task(await world.deal(tag=TeeFramework.TDX.tag))
+    await world.step()
     usual = first_task(await world.deal())
     await world.step()
+    await worker.reports(task, *TO_COMPUTED[:-1])
+    now, why = world.clock.now(), sentence("PRE_COMPUTE_DATASET_KEY_MISSING")
+    failed = StatusReport(S.COMPUTE_FAILED, now, None, why), StatusReport(S.FAILED, now, None, None)
+    await worker.says(ReportBatch(task, worker.count[task], failed, None))
     async with serving(world) as url, visitor() as visit:
         page = await visit(f"{url}/task/{task}")
         await expect(page.locator("#simulated")).to_be_visible()
         await expect(page.locator("#framework")).to_contain_text("in an enclave (tdx)")
         await expect(page.locator("#enclave")).to_have_text(str(ENCLAVE))
+        await expect(page.locator("#causes")).to_contain_text(f"COMPUTE_FAILED: {why}")
+        await expect(page.locator("#causes")).to_contain_text("poolhand dataset push-secret")
         await read_by_everybody(page, "confidential-task", tmp_path)
         page = await visit(f"{url}/task/{usual}")
         await expect(page.locator("#status")).not_to_be_empty()
-        await expect(page.locator("#confidential")).to_be_hidden()
+        for each in ("#confidential", "#causes"):
+            await expect(page.locator(each)).to_be_hidden()
     await world.stop()

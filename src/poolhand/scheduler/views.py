@@ -31,6 +31,7 @@ from poolhand.wire.pool_api import (
     TaskNews,
     WorkerNews,
 )
+from poolhand.wire.pool_causes import causes_of
 from poolhand.wire.pool_enclaves import ConfidentialTold, TeeProofTold
 
 
@@ -134,6 +135,7 @@ def show_task(
         simulated: Whether enclaves are taken here that keep nothing secret.
     """
     facts, view, known = task.facts, task.view, events or ()
+    replicates = tuple(show_attempt(task, attempt, known) for attempt in task.attempts)
     return TaskNews(
         task_id=facts.task_id,
         deal_id=facts.deal_id,
@@ -150,7 +152,7 @@ def show_task(
         digest=view.digest if view and any(view.digest) else None,
         result_link=link_of(task),
         history=tuple(TaskMoment(status=status, at=at) for status, at in task.history),
-        replicates=tuple(show_attempt(task, attempt, known) for attempt in task.attempts),
+        replicates=replicates,
         chain=None if events is None else tuple(map(show_event, events)),
         transactions=tuple(map(show_transaction, task.transactions)),
         refusals=tuple(
@@ -160,6 +162,7 @@ def show_task(
         obstacle=obstacle,
         trouble=trouble,
         confidential=show_confidential(task, simulated=simulated),
+        causes=tuple(each.advice for each in causes_of(replicates)),
     )
 
 

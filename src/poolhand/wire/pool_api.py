@@ -289,7 +289,8 @@ class TaskNews(Told):
     """``GET /v1/tasks/{id}``: a task as its pool knows it, and in ``/v1/tasks`` without ``chain``.
 
     ``obstacle`` is why no worker that is there can go on with it, null where one can; ``trouble``
-    is what the work on it raised and nobody expected; ``confidential`` is null for a usual task.
+    is what the work on it raised and nobody expected; ``confidential`` is null for a usual task;
+    ``causes``: why workers did not do it, who must act and how, a line each.
     """
 
     task_id: JsonTaskId
@@ -314,6 +315,7 @@ class TaskNews(Told):
     obstacle: Sentence | None = None
     trouble: Sentence | None = None
     confidential: ConfidentialTold | None = None
+    causes: tuple[Sentence, ...] = ()
 
     @property
     def first_block(self) -> BlockNumber | None:

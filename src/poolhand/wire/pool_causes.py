@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from poolhand.domain.ids import Address
 from poolhand.domain.replicate.status import FAILURES, FINAL, STATUSES, Row, Status
 from poolhand.domain.task.story import CLAIMED, DROPPED, OWN_FAULTS
+from poolhand.domain.tee.exit_causes import remedy_of
 
 if TYPE_CHECKING:
     from poolhand.wire.pool_api import ReplicateNews
@@ -40,6 +41,13 @@ class Cause:
         """The cause in one line."""
         return f"{_workers(self.workers)} {self.status}: {self.why}"
 
+    @property
+    def advice(self) -> str:
+        """The cause, who must act and how, in one line."""
+        if self.why.endswith(self.next_step):
+            return self.sentence
+        return f"{self.sentence} (next: {self.acts}: {self.next_step})"
+
 
 def causes_of(replicates: Iterable[ReplicateNews]) -> tuple[Cause, ...]:
     """Return why replicates failed; equal causes are one."""
@@ -65,6 +73,14 @@ def telling(each: ReplicateNews) -> tuple[Row, str]:
     FAILED is told by the failure before it, by the claim that ended the task, or by the loss of the
     deal.
     """
+    row, detail = _telling(each)
+    if remedy := remedy_of(detail):  # a service of a confidential task, whose causes say who acts
+        party, step = remedy
+        return replace(row, acts=party, next_step=step), detail
+    return row, detail
+
+
+def _telling(each: ReplicateNews) -> tuple[Row, str]:
     last = (each.history[-1].detail or "") if each.history else ""
     if each.status is not Status.FAILED:
         return STATUSES[each.status], last

@@ -65,6 +65,9 @@ class Party(StrEnum):
     OPERATOR = "operator of the worker"
     SCHEDULER = "scheduler"
     REQUESTER = "requester"
+    APP_OWNER = "owner of the app"
+    DATASET_OWNER = "owner of the dataset"
+    SECRETS_OPERATOR = "operator of the secret management service"
     NOBODY = "nobody"
 
 

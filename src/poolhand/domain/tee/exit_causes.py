@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from poolhand.domain.replicate.status import Party
 from poolhand.domain.tee.session import Service
 
 EXIT_WITH_CAUSES, EXIT_UNREPORTED, EXIT_NO_TASK = 1, 2, 3
@@ -41,18 +42,22 @@ _PRE: Final[Mapping[str, str]] = {
     "OUTPUT_PATH_MISSING": f"it was not told where data go: {_SERVICE}",
     "IS_DATASET_REQUIRED_MISSING": f"it was not told whether there is a dataset: {_SERVICE}",
     "DATASET_URL_MISSING": f"it was not told where the dataset is: {_SERVICE}",
-    "DATASET_KEY_MISSING": f"it was given no key for the dataset: {_OWNER}",
+    "DATASET_KEY_MISSING": "it was given no key for the dataset: the dataset's owner pushes it "
+    "(poolhand dataset push-secret)",
     "DATASET_CHECKSUM_MISSING": f"it was not told the dataset's checksum: {_OWNER}",
     "DATASET_FILENAME_MISSING": f"it was not told the dataset's name: {_SERVICE}",
     "INPUT_FILES_NUMBER_MISSING": f"it was not told how many input files there are: {_SERVICE}",
     "AT_LEAST_ONE_INPUT_FILE_URL_MISSING": f"an input file has no address: {_REQUESTER}",
     "OUTPUT_FOLDER_NOT_FOUND": f"its folder for data is missing: {_OPERATOR}",
-    "DATASET_DOWNLOAD_FAILED": f"the dataset could not be downloaded: {_OWNER}",
-    "INVALID_DATASET_CHECKSUM": f"the dataset's file is not the one of its contract: {_OWNER}",
+    "DATASET_DOWNLOAD_FAILED": "the dataset could not be downloaded: the dataset's owner puts it "
+    "back where its contract says that it is",
+    "INVALID_DATASET_CHECKSUM": "the dataset's file is not the one of its contract: the dataset's "
+    "owner puts that one back, or deploys it anew",
     "DATASET_DECRYPTION_FAILED": "the dataset does not open with the key that its owner pushed: "
     "they encrypt it anew and deploy it, for neither can be changed",
     "SAVING_PLAIN_DATASET_FAILED": f"the opened dataset could not be kept in memory: {_OPERATOR}",
-    "INPUT_FILE_DOWNLOAD_FAILED": f"an input file could not be downloaded: {_REQUESTER}",
+    "INPUT_FILE_DOWNLOAD_FAILED": "an input file could not be downloaded: the requester names one "
+    "that can be had by everybody",
 }
 _POST: Final[Mapping[str, str]] = {
     "ENCRYPTION_PUBLIC_KEY_MISSING": "the result is to be encrypted and there is no key: the "
@@ -112,3 +117,33 @@ def sentence(cause: str) -> str:
     """Return a cause with its sentence; one that nobody knows stands alone."""
     known = {name: why for each in SERVICE_CAUSES.values() for name, why in each.items()}
     return f"{cause}: {known[cause]}" if cause in known else cause
+
+
+_PARTIES: Final = (
+    (_OPERATOR, Party.OPERATOR),
+    (_SERVICE, Party.SECRETS_OPERATOR),
+    ("the dataset's owner ", Party.DATASET_OWNER),
+    ("they encrypt it anew", Party.DATASET_OWNER),
+    ("its owner ", Party.APP_OWNER),
+    ("the app's owner ", Party.APP_OWNER),
+    ("the requester ", Party.REQUESTER),
+    ("the beneficiary ", Party.REQUESTER),
+    ("hand in another ", Party.REQUESTER),
+    ("buy a larger category", Party.REQUESTER),
+)
+"""Who acts, by how what they do begins; a beneficiary's key is the requester's to ask for."""
+
+
+def remedy_of(told: str) -> tuple[Party, str] | None:
+    """Return who must act for a cause that was told with its sentence, and how.
+
+    Args:
+        told: By a worker, as ``sentence`` has it.
+
+    Returns: None where it is no cause of a service.
+    """
+    name = told.partition(": ")[0]
+    if not any(name in causes for causes in SERVICE_CAUSES.values()):
+        return None
+    step = sentence(name).rpartition(": ")[2]
+    return next((party, step) for begins, party in _PARTIES if step.startswith(begins))

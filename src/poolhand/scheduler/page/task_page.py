@@ -40,6 +40,7 @@ _TASK_FRAME: Final = """<!doctype html>
 class="badge warn" hidden>simulated</span></h2>
 <p id="framework"></p>
 <p>Its result has to be signed by the enclave: <code id="enclave"></code></p></section>
+<section id="causes" class="card" hidden><h2>Why workers did not do it</h2><ul></ul></section>
 <section id="sign-in" hidden><h2>What it prints</h2>
 <p>That is shown to whoever bought the task. Its wallet signs a message, which costs nothing and \
 sends no transaction.</p>

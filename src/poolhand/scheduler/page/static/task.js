@@ -131,6 +131,15 @@
     at("enclave").textContent = told.enclave || "not told yet: the pool asks for it when the task begins";
   }
 
+  function showCauses(causes) {
+    at("causes").hidden = !causes.length;
+    at("causes").querySelector("ul").replaceChildren(...causes.map((each) => {
+      const made = document.createElement("li");
+      made.textContent = each;
+      return made;
+    }));
+  }
+
   async function look() {
     try {
       const found = await told(await fetch("/v1/tasks/" + task, { cache: "no-store" }));
@@ -138,6 +147,7 @@
       at("meaning").textContent = found.meaning;
       document.title = "Task: " + at("status").textContent;
       showEnclave(found.confidential);
+      showCauses(found.causes);
       if (["COMPLETED", "FAILED"].includes(found.status)) return;
     } catch (fault) {
       if (fault.code) say(fault.message, true);
