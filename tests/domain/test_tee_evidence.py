@@ -14,7 +14,7 @@ from poolhand.domain.tee.evidence import (
     check_report,
 )
 from poolhand.domain.tee.framework import EvidenceKind, NoOneFramework, TeeFramework, framework_of
-from poolhand.domain.tee.known_breaks import enclave_notes
+from poolhand.domain.tee.known_breaks import TWO_AGREE, enclave_notes
 from poolhand.domain.tee.measurement import (
     BadMeasurement,
     ExpectedMeasurement,
@@ -23,7 +23,13 @@ from poolhand.domain.tee.measurement import (
 )
 from poolhand.domain.tee.refusal import AttestationRefused, RefusalReason
 from poolhand.domain.tee.report_data import bound_report_data, worker_report_data
-from poolhand.domain.trust import Trust
+from poolhand.domain.trust import (
+    Score,
+    Trust,
+    contributions_needed,
+    newcomers_needed,
+    worker_weight,
+)
 from poolhand.domain.units import UnixSeconds
 
 SGX = Measurement(EvidenceKind.SGX, b"e" * 32, (), b"s" * 32, product=3, security_version=7)
@@ -179,9 +185,13 @@ def test_a_service_is_measured_by_image_command_and_framework() -> None:
 
 @pytest.mark.parametrize("framework", TeeFramework)
 def test_whoever_buys_is_told_what_enclaves_do_not_keep(framework: TeeFramework) -> None:
-    alone, together = (enclave_notes(framework.tag, Trust(each)) for each in (1, 2))
+    alone, together = (enclave_notes(framework.tag, Trust(each)) for each in (2, 3))
     assert all(each in alone[0] for each in ("WireTap", "Battering RAM", "TEE.fail"))
-    assert "--trust 2" in alone[1]
+    assert "--trust 3" in alone[1]
+    assert [newcomers_needed(Trust(each)) for each in (TWO_AGREE - 1, TWO_AGREE)] == [1, 2]
+    (low, high) = (worker_weight(Score(each)) for each in (11, 12))
+    assert contributions_needed(TWO_AGREE, {}, (), low) == 2
+    assert contributions_needed(TWO_AGREE, {}, (), high) == 1
     assert together == alone[:1]
     assert enclave_notes(Tag.of(("gpu",)), Trust(1)) == ()
 

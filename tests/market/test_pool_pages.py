@@ -122,7 +122,7 @@ async def test_pools_tell_which_enclaves_are_proved_and_what_these_do_not_keep(b
         assert "WireTap, Battering RAM, TEE.fail" in each
         assert "two replicates" in each
         assert "simulated" not in each
-    assert "--tag tee,tdx --trust 2" in page
+    assert "--tag tee,tdx --trust 3" in page
 
 
 async def test_a_pool_with_simulated_enclaves_says_so_plainly(bought):

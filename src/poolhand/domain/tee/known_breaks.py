@@ -10,11 +10,11 @@ from collections.abc import Sequence
 from typing import Final
 
 from poolhand.domain.tag import Tag
-from poolhand.domain.trust import Trust
+from poolhand.domain.trust import Trust, newcomers_needed
 
 KNOWN_BREAKS: Final = "WireTap, Battering RAM, TEE.fail"
-
-
+TWO_AGREE: Final = Trust(3)
+"""The least trust that takes two workers, unless one has a score of 12: a weight of 3 suffices."""
 BREAKS_TOLD: Final = (
     "Enclaves do not keep from whoever owns the machine what a device on its memory reads "
     f"({KNOWN_BREAKS}), and no quote tells of it."
@@ -35,6 +35,9 @@ def enclave_notes(tag: Tag, trust: Trust) -> Sequence[str]:
         f"enclaves do not keep from whoever owns the machine what a device on its memory reads "
         f"({KNOWN_BREAKS}), and no quote tells of it: choose whose machines compute"
     )
-    if trust > 1:
+    if newcomers_needed(trust) > 1:
         return (told,)
-    return told, "one machine alone decides the result: --trust 2 and more has others agree to it"
+    return told, (
+        f"one machine alone decides the result: --trust {TWO_AGREE} has two agree on it, and more "
+        "is needed where workers have scores of 12 and more"
+    )

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from poolhand.domain.tee.known_breaks import BREAKS_TOLD
+from poolhand.domain.tee.known_breaks import BREAKS_TOLD, TWO_AGREE
 from poolhand.domain.text import shown
 from poolhand.market.pages import words
 from poolhand.market.pages.assets import asset_place
@@ -91,6 +91,7 @@ def templates() -> Environment:
         "amount": amount,
         "asset": asset_place,
         "breaks": BREAKS_TOLD,
+        "two_agree": str(TWO_AGREE),
         "is_kind": is_kind,
         "sections": PAGE_BAR,
         "span": span,
