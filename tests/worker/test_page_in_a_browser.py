@@ -58,6 +58,7 @@ async def test_the_page_can_be_read_by_everybody_and_fits(program, visit, tmp_pa
     page = await visit(address_of(program))
     await expect(page.locator("#earnings table").first).to_be_visible()
     await expect(page.locator("#facts .badge", has_text="SIMULATED")).to_have_count(3)
+    await expect(page.locator("#note")).to_be_empty()
     await read_by_everybody(page, "worker", tmp_path)
 
 

@@ -15,7 +15,7 @@
   const headers = { Authorization: "Bearer " + token };
 
   const typed = new Map(); // what stands in a field and was not sent yet, by the field's id
-  let isOld = false; // whether the note says that nothing new comes
+  let isOld = true; // whether the note says that nothing came yet, or that nothing new comes
 
   function say(words, isTrouble) {
     note.textContent = words;
