@@ -181,6 +181,7 @@ class Market:
         size: int,
         dataset: Any = None,
         tag: Tag = NO_TAG,
+        sponsor: Address | None = None,
     ) -> Deal:
         """Match orders on chain; the next block has the deal."""
         used = self.chain.state.consumed.get(hash_of(request), 0)
@@ -196,7 +197,7 @@ class Market:
             name, *resources, trust=Trust(1), category=pool.category, tag=tag,
             requester=request.requester, beneficiary=request.beneficiary, callback=ZERO_ADDRESS,
             params=request.params, start_time=UnixSeconds(0), bot_first=used, bot_size=size,
-            worker_stake=NanoRlc(0), scheduler_percent=1, sponsor=request.requester,
+            worker_stake=NanoRlc(0), scheduler_percent=1, sponsor=sponsor or request.requester,
         )  # fmt: skip
         unused = OrderHash(bytes(32))
         names = (hash_of(app), hash_of(dataset) if dataset else unused, hash_of(pool))

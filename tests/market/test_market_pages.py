@@ -172,6 +172,16 @@ async def test_an_order_a_deal_and_their_parts_lead_to_one_another(bought):
     assert "3.00000001 RLC" in text  # two tasks, pool and dataset
 
 
+async def test_who_paid_for_a_deal_is_told_where_it_was_not_the_requester(market, bought):
+    assert "Paid by" not in await shown(bought, f"/pages/deals/{bought.deal.deal_id}")
+    orders = app_order(), pool_order(), request_order()
+    deal = market.match(*orders, 1, sponsor=POOL_OWNER.address)
+    await market.mine()
+    text = await shown(market, f"/pages/deals/{deal.deal_id}")
+    assert re.search(rf"<dt>Paid by</dt><dd>.*{POOL_OWNER.address}", text)
+    assert f"/pages/accounts/{POOL_OWNER.address}" in text
+
+
 async def test_a_deal_leads_to_no_order_that_the_market_does_not_have(market):
     """Orders need not be published to be matched; what is taken out again is there no more."""
     market.chain.deposit(POOL_OWNER.address, 10**12)
