@@ -101,3 +101,15 @@ def test_a_confidential_result_is_told_to_a_contract(trade):
     (task,) = trade.buyer.ok("app", "run", *words)["tasks"]
     assert (task["statusName"], task["resultsCallback"]) == ("COMPLETED", "0xbeef")
     assert ask(trade, "eth_getStorageAt", receiver, "0x0", "latest") == task["taskid"]
+
+
+@pytest.mark.iexec("app request-execution", "deal show")
+def test_a_published_request_that_names_the_pool_is_served(trade):
+    buyer, sold, pool = trade.buyer, trade.sold, trade.network.info.workerpool
+    words = (sold["app"], *TAG, "--workerpool", pool, "--workerpool-price", str(10**9), "--force")
+    order = buyer.ok("app", "request-execution", *words)["orderHash"]
+    trade.await_order("request", order, "filled")
+    told = buyer.ok("order", "show", "--request", order, "--deals")["requestorder"]
+    (deal,) = told["deals"]["lastDeals"]
+    (task,) = buyer.ok("deal", "show", deal["dealid"], "--watch")["tasks"]
+    assert task["statusName"] == "COMPLETED"

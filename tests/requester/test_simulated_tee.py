@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from market_stall import open_stall
+from poolhand.domain.orders.simulated_tee import marked_salt
 from poolhand.domain.tag import NO_TAG
 from poolhand.domain.tee.framework import TeeFramework
 from poolhand.requester.simulated_tee import SimulatedTee
@@ -69,3 +70,15 @@ async def test_a_tag_that_the_app_brings_counts_as_well(market, tmp_path):
         await stall.sell_pool(RLC, tag=TDX)
         with pytest.raises(SimulatedTee):
             await market.requester().buy(Wish(app, dataset=data))
+
+
+async def test_an_order_that_says_so_itself_is_refused_whatever_its_pool_says(market, tmp_path):
+    async with open_stall(market, tmp_path) as stall:
+        app = await stall.app()
+        await stall.sell_app(app, tag=TDX)
+        await stall.sell_pool(RLC, tag=TDX, salt=marked_salt(bytes(16)))
+        pool = market.pool.workerpool
+        with pytest.raises(SimulatedTee, match="keep nothing secret"):
+            await market.requester().buy(Wish(app, tag=TDX, workerpool=pool))
+        accepted = Wish(app, tag=TDX, workerpool=pool, accepts_simulated_tee=True)
+        assert (await market.requester().buy(accepted)).deal.tag == TDX

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from poolhand.domain.errors import Refused
+from poolhand.domain.ids import Address
 from poolhand.domain.orders.choosing import Bundle
+from poolhand.domain.orders.simulated_tee import sells_simulated_enclaves
 from poolhand.requester.whose_pool import PoolFinder
 from poolhand.requester.wish import Wish
 
@@ -17,8 +19,9 @@ class SimulatedTee(Refused):
 async def demand_enclaves(finder: PoolFinder, wish: Wish, bundle: Bundle) -> None:
     """Check that a pool's enclaves are such as the buyer of a confidential task accepts.
 
-    The pool is asked: whoever lies here could lie of its hardware, too. What secrets rest on is
-    the secret management service, which tells them only to quotes that it has verified.
+    Its order may say so by itself, signed. Else the pool is asked: whoever lies here could lie of
+    its hardware, too. What secrets rest on is the secret management service, which tells them only
+    to quotes that it has verified.
 
     Raises:
         SimulatedTee: They are simulated, or nobody says that they are not.
@@ -28,6 +31,8 @@ async def demand_enclaves(finder: PoolFinder, wish: Wish, bundle: Bundle) -> Non
     if not tag.needs_tee or wish.accepts_simulated_tee:
         return
     workerpool = bundle.pool.resource
+    if sells_simulated_enclaves(bundle.pool.signed.order):
+        raise _simulated(workerpool)
     found = await finder.find(workerpool)
     if found.config is None:
         raise SimulatedTee(
@@ -35,7 +40,11 @@ async def demand_enclaves(finder: PoolFinder, wish: Wish, bundle: Bundle) -> Non
             f"({found.silence}): name its URL, or {_ACCEPT}"
         )
     if found.config.simulated_tee:
-        raise SimulatedTee(
-            f"workerpool {workerpool} takes simulated enclaves, which keep nothing secret: buy "
-            f"from another one, or {_ACCEPT}"
-        )
+        raise _simulated(workerpool)
+
+
+def _simulated(workerpool: Address) -> SimulatedTee:
+    return SimulatedTee(
+        f"workerpool {workerpool} takes simulated enclaves, which keep nothing secret: buy from "
+        f"another one, or {_ACCEPT}"
+    )

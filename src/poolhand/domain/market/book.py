@@ -161,7 +161,7 @@ def _sold(
     sort: OrderSort, order: AppOrder | DatasetOrder | WorkerpoolOrder, **addresses: Address
 ) -> Traits:
     is_pool = isinstance(order, WorkerpoolOrder)
-    is_simulated = isinstance(order, WorkerpoolOrder) and sells_simulated_enclaves(order)
+    is_simulated = sells_simulated_enclaves(order)
     return Traits(
         sort=sort,
         **addresses,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from poolhand.domain.orders.model import Salt, WorkerpoolOrder
+from poolhand.domain.orders.model import Order, Salt, WorkerpoolOrder
 
 SIMULATED_TEE_MARK: Final = b"poolhand-sim-tee"
 """The first half of the salt."""
@@ -26,6 +26,7 @@ def marked_salt(entropy: bytes) -> Salt:
     return Salt(SIMULATED_TEE_MARK + entropy)
 
 
-def sells_simulated_enclaves(order: WorkerpoolOrder) -> bool:
+def sells_simulated_enclaves(order: Order) -> bool:
     """Whether a pool has signed that the enclaves of this order keep nothing secret."""
-    return order.tag.needs_tee and order.salt.startswith(SIMULATED_TEE_MARK)
+    is_marked = order.salt.startswith(SIMULATED_TEE_MARK)
+    return isinstance(order, WorkerpoolOrder) and order.tag.needs_tee and is_marked
