@@ -61,7 +61,7 @@ def entries(draw):
     known = [name for name in MAKERS[sort]().__dataclass_fields__ if name in FIELDS]
     order = MAKERS[sort](**{name: draw(FIELDS[name]) for name in known})
     if sort is W and draw(st.booleans()):
-        order = replace(order, salt=marked_salt(order.salt[:RANDOM_OF_MARKED]))
+        order = replace(order, salt=marked_salt(order.salt[-RANDOM_OF_MARKED:]))
     status = draw(st.sampled_from(BookStatus))
     remaining = draw(st.integers(0, 5))
     signer = draw(st.sampled_from([SIGNERS[sort].address, OTHER]))
@@ -134,7 +134,7 @@ async def test_what_was_stored_is_read_back_as_it_was(database_url):
 
 def test_simulated_enclaves_are_shown_to_whoever_names_their_workerpool_alone():
     tdx, plain = Tag.of(["tee", "tdx"]), MAKERS[W]()
-    order = replace(plain, tag=tdx, salt=marked_salt(plain.salt[:RANDOM_OF_MARKED]))
+    order = replace(plain, tag=tdx, salt=marked_salt(plain.salt[-RANDOM_OF_MARKED:]))
     entry = BookOrder(hash_of(order), order, b"", OTHER, BookStatus.OPEN, 1, 0)
     real = replace(entry, order=replace(order, salt=plain.salt))
     named = {"workerpool": (order.workerpool,)}
