@@ -60,6 +60,7 @@ class Newcomer:
             self._shell.append(filled)
         screen = self._spawn("true" if _SETS.match(filled) else filled)
         printed = self._answer(screen, pexpect.EOF)
+        screen.wait()  # its terminal may be let go before a program has ended
         screen.close()
         assert screen.exitstatus == 0, f"$ {filled}\n{printed}"
         ran(line)
@@ -78,6 +79,7 @@ class Newcomer:
         """Wait until the program that was left running last has ended well."""
         screen = self._left.pop()
         printed = self._answer(screen, pexpect.EOF)
+        screen.wait()  # its terminal may be let go before a program has ended
         screen.close()
         assert screen.exitstatus == 0, printed
         return printed
