@@ -52,7 +52,6 @@ ALLOWED = {
     ("worker/tee/relay.py", "self.report.asked"): (1, RECORD),
     ("worker/tee/relay.py", "self.report.causes"): (1, RECORD),
     ("worker/tee/relay.py", "self.report.computed"): (1, RECORD),
-    ("worker/tee/relay.py", "self.report.refusal"): (1, RECORD),
 }
 """Attributes of others that are assigned to all the same: how often, and why."""
 

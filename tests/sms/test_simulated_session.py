@@ -1,54 +1,14 @@
-"""One *simulated* session from end to end: launcher, relay, client, service and verifier, all real.
-
-What stands in is the hardware, by a simulated root, and a container, by a thread.
-"""
+"""One *simulated* session from end to end: launcher, relay, client, service and verifier, all real."""
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import replace
 
-import httpx
 import pytest
-from sms_world import URL
-from tee_world import PARAMS, TeeScene
+from attested_world import AFTER, APP, OTHER, AttestedScene, relays, told
 
-from poolhand.attestation.simulated_root import SimulatedRoot
-from poolhand.attestation.verifier import DcapVerifier
-from poolhand.domain.ids import Address
-from poolhand.domain.params import DealParams, split_arguments
-from poolhand.domain.replicate.machine import Flow, Offer
-from poolhand.domain.tee.framework import TeeFramework
 from poolhand.domain.tee.session import Service
-from poolhand.domain.units import UnixSeconds
-from poolhand.ports.tee import TeeServiceProgram
-from poolhand.transport.clock import SystemClock
-from poolhand.transport.tee_session_client import HttpTeeSessions
-from poolhand.worker.tee.relay import RelayedTask, ServiceRelay
-from poolhand.worker.tee.relay_line import (
-    RELAY_SOCKET,
-    RELAY_VARIABLE,
-    SERVICE_VARIABLE,
-    SESSION_VARIABLE,
-    RelayRefused,
-)
-from poolhand.worker.tee.simulated_quoter import SimulatedServiceQuoter
-from poolhand.worker.tee.tee_launcher import environment_for
-
-TDX = TeeFramework.TDX
-ROOT = SimulatedRoot(UnixSeconds(SystemClock().now() - 60))
-OTHER = SimulatedRoot(UnixSeconds(SystemClock().now() - 60))
-WORDS = split_arguments(DealParams.parse(PARAMS).args)
-APP = TeeServiceProgram("app", "01" * 32, WORDS)
-AFTER = TeeServiceProgram("post", "ab" * 32, ("post",))
-
-
-class AttestedScene(TeeScene):
-    """A service whose verifier is the real one, and trusts a simulated root."""
-
-    def __init__(self, folder) -> None:
-        super().__init__(folder)
-        self.verifier, self.clock = DcapVerifier(None, [ROOT.trust()]), SystemClock()
+from poolhand.worker.tee.relay_line import RelayRefused
 
 
 @pytest.fixture
@@ -56,35 +16,6 @@ async def tee(tmp_path):
     async with AttestedScene(tmp_path).open() as made:
         await made.with_secrets()
         yield made
-
-
-async def relays(tee, *, root=ROOT):
-    """Return who makes relays of one session of one task."""
-    deal, task_id = await tee.bought()
-    enclave, worker = Address.parse((await tee.challenge(task_id)).text), tee.world.workers[0]
-    signed = tee.world.owner.sign_authorization(worker.address, task_id, enclave)
-    offer = Offer(task_id, deal, 0, Flow.STANDARD, signed, enclave, URL)
-    transport = httpx.ASGITransport(tee.app)
-    sessions = HttpTeeSessions(URL, TDX, worker, transport=transport)
-    session = await sessions.open(offer, worker.address)
-    quoter = SimulatedServiceQuoter(root.machine(), TDX)
-    task = RelayedTask(task_id, worker.address, enclave)
-
-    def relay(service, program):
-        return session, ServiceRelay(task, session, service, program, sessions, quoter)
-
-    return relay
-
-
-async def told(made, service, folder):
-    session, relay = made
-    about = {
-        SESSION_VARIABLE: session,
-        SERVICE_VARIABLE: service,
-        RELAY_VARIABLE: str(folder / RELAY_SOCKET),
-    }
-    async with relay.open_in(folder):
-        return await asyncio.to_thread(environment_for, about, bytes([1]) * 32)
 
 
 @pytest.fixture

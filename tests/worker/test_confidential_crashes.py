@@ -13,7 +13,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from tee_memory import MemoryQuoter, MemorySessions
+from tee_memory import MemoryQuoter, MemorySessions, NotProved
 from worker_world import Workshop
 
 from network.world import writes
@@ -30,7 +30,7 @@ from poolhand.domain.tee.session_errors import SessionError, SessionRefused
 from poolhand.keys.result_encryption import make_keypair
 from poolhand.keys.wallet import Wallet
 from poolhand.ports.tee import TeeServiceProgram
-from poolhand.worker.tee.computing import TeeTerms
+from poolhand.worker.tee.computing import MOST_LOST_SESSIONS, SECRETS_PAUSES, TeeTerms
 from poolhand.worker.tee.memory_folders import MemoryFolders
 from poolhand.worker.tee.post_compute import POST_PREFIX, bring_result
 from poolhand.worker.tee.relay_line import (
@@ -227,11 +227,69 @@ async def test_a_session_that_is_refused_ends_the_task_with_its_cause(made):
     assert "EXECUTION_NOT_AUTHORIZED_TASK_NOT_ACTIVE: the task takes no" in done.detail
 
 
-async def test_a_secret_service_that_is_away_is_not_the_apps_fault(made):
+async def passing(made, work):
+    """Let time pass while the worker waits for a service that is away; returns what comes of it."""
+    task, clock = asyncio.ensure_future(work), made.shop.clock
+    while not task.done():
+        if clock.sleepers:
+            clock.advance(1)
+        await asyncio.wait([task], timeout=0.01)
+    return await task
+
+
+async def test_a_secret_service_that_stays_away_is_not_the_apps_fault(made):
     replicate = await made.replicate()
     made.sessions.fault = Unavailable("it is away")
-    done = await made.computed(replicate)
+    before = made.shop.clock.steady()
+    done = await passing(made, made.computed(replicate))
     assert (done.outcome, done.detail) == (Status.FAILED, "it is away")
+    assert made.shop.clock.steady() - before >= sum(SECRETS_PAUSES)
+
+
+@pytest.mark.parametrize("service", [Service.APP, Service.POST_COMPUTE])
+async def test_a_secret_service_that_is_restarted_in_the_middle_is_asked_for_another_session(
+    made, service
+):
+    """It forgets its sessions; nobody is told why it tells nothing."""
+    replicate, before = await made.replicate(), made.sessions.provision
+
+    async def restarted(session, asked_for, asked):
+        if session == "session1" and asked_for is service:
+            raise NotProved("nothing is told")
+        return await before(session, asked_for, asked)
+
+    made.sessions.provision = restarted
+    done = await made.computed(replicate)
+    assert (done.outcome, done.detail) == (Status.COMPUTED, None)
+    assert len(made.sessions.opened) == 2
+    assert set(made.sessions.used.values()) == {1}
+
+
+async def test_a_secret_service_that_is_away_in_the_middle_is_waited_for(made):
+    replicate, before, away = await made.replicate(), made.sessions.nonce, [1, 1]
+
+    async def nonce(session):
+        if made.sessions.used and away:  # the app was told its secrets, what packs waits
+            away.pop()
+            raise Unavailable("it is away")
+        return await before(session)
+
+    made.sessions.nonce = nonce
+    done = await passing(made, made.computed(replicate))
+    assert (done.outcome, done.detail) == (Status.COMPUTED, None)
+    assert not away
+
+
+async def test_a_service_that_proves_nothing_ends_the_task_after_another_session(made):
+    async def never(_session, _service, _asked):
+        raise NotProved("nothing is told")
+
+    replicate, made.sessions.provision = await made.replicate(), never
+    done = await made.computed(replicate)
+    assert done.outcome is Status.COMPUTE_FAILED
+    assert done.detail == "app was told no secrets: nothing is told"
+    assert len(made.sessions.opened) == 1 + MOST_LOST_SESSIONS
+    assert not made.memory.of(replicate.offer.task_id).root.exists()
 
 
 async def test_a_failed_app_is_not_packed(made):

@@ -16,12 +16,12 @@ from typing import Final
 
 import structlog
 
-from poolhand.domain.errors import Refused
+from poolhand.domain.errors import Refused, Unavailable
 from poolhand.domain.ids import Address, TaskId
 from poolhand.domain.tee.evidence import Evidence, QuotePolicy
 from poolhand.domain.tee.framework import EvidenceKind
 from poolhand.domain.tee.measurement import ExpectedMeasurement
-from poolhand.domain.tee.refusal import AttestationRefused, CollateralMissing
+from poolhand.domain.tee.refusal import AttestationRefused, CollateralMissing, RefusalReason
 from poolhand.domain.tee.sealing import KEY_BYTES, NotSealedForUs, report_data, seal
 from poolhand.domain.tee.session import Service, environments
 from poolhand.domain.tee.session_errors import SessionRefused
@@ -41,6 +41,15 @@ MOST_NONCES: Final = 16
 """Of one session at a time; the oldest make room."""
 _LETTERS: Final = string.ascii_letters + string.digits
 _NOBODY: Final = QuotePolicy(expected=(ExpectedMeasurement(EvidenceKind.TDX, bytes(48)),))
+_SET_CLOCK: Final = {
+    "acts": "operator of the secret management service",
+    "next_step": "compare this machine's clock with the time, and see that --pccs-url answers",
+}
+_OF_TIME: Final[Mapping[RefusalReason, Mapping[str, str]]] = {
+    RefusalReason.COLLATERAL_STALE: _SET_CLOCK,
+    RefusalReason.COLLATERAL_NOT_YET_VALID: _SET_CLOCK,
+}
+"""Refusals that this service may be the cause of, whoever asks."""
 log = structlog.get_logger()
 
 
@@ -158,25 +167,33 @@ class OpenSessions:
         policy = session.expected.get(wanted, _NOBODY) if session and wanted else _NOBODY
         about = report_data(name, service, proof.public_key, proof.nonce)
         is_proved = await self._is_proved(proof, policy, about)
-        fits = session is not None and wanted in session.expected and session.until > now
+        fits = session is not None and wanted in session.expected and self._is_open(session)
         if not (is_proved and has_nonce and fits) or session is None or wanted is None:
             raise ProvisionRefused
         if wanted in session.told or self._sessions.get(name) is not session:
             raise ProvisionRefused
         session.told.add(wanted)  # before anything is waited for: nobody is told twice
-        plain = await self._environment(session, wanted)
-        await self._released(session.task.task_id, wanted, session.worker, caller)
+        try:
+            plain = await self._environment(session, wanted)
+            await self._released(session.task.task_id, wanted, session.worker, caller)
+        except Unavailable:
+            session.told.discard(wanted)  # nothing was told: it may ask again
+            raise
         try:
             return seal(proof.public_key, plain, about, self._entropy.bytes(KEY_BYTES))
         except NotSealedForUs as fault:
             raise ProvisionRefused from fault
+
+    def _is_open(self, session: TeeSession) -> bool:
+        """Look at the time when a quote was verified: what it is judged by may have been asked."""
+        return session.until > self._clock.steady()
 
     async def _is_proved(self, proof: ServiceProof, policy: QuotePolicy, about: bytes) -> bool:
         moment = UnixSeconds(self._clock.now())
         try:
             attested = await self._verifier.verify(proof.evidence, policy, about, moment)
         except AttestationRefused as fault:
-            log.warning("quote_refused", reason=str(fault.reason))
+            log.warning("quote_refused", reason=str(fault.reason), **_OF_TIME.get(fault.reason, {}))
             return False
         except CollateralMissing as fault:  # told as any refusal: nobody learns what is at hand
             log.warning(

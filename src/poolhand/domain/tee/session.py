@@ -24,6 +24,10 @@ SERVICE_IN, SERVICE_OUT = "/iexec_in", "/iexec_out"
 """Folders that the services share: what the app reads, and what it writes."""
 DROPBOX: Final = "dropbox"
 """The one storage for which the requester's token is needed: a worker brings results elsewhere."""
+MOST_REQUESTER_SECRETS: Final = 100
+"""That one request may ask for."""
+MOST_SERVICE_ENVIRONMENT: Final = 512 * 1024
+"""Bytes of names and values that one service is told: Linux starts no program with much more."""
 
 
 class Service(StrEnum):
@@ -120,19 +124,34 @@ def environments(request: SessionRequest) -> Mapping[Service, Environment]:
     Raises:
         SessionRefused: A secret is missing without which the task makes no sense: its dataset's
             key, the beneficiary's where the result is to be encrypted, a token for its storage.
+            Or a service would be told more than a program can be given.
     """
     make = {
         Service.PRE_COMPUTE: _pre_compute,
         Service.APP: _app,
         Service.POST_COMPUTE: _post_compute,
     }
-    return {service: make[service](request) for service in request.services}
+    made = {service: make[service](request) for service in request.services}
+    if any(_size(each) > MOST_SERVICE_ENVIRONMENT for each in made.values()):
+        raise SessionRefused(SessionError.SECURE_SESSION_GENERATION_FAILED)
+    return made
+
+
+def _size(environment: Environment) -> int:
+    return sum(len(name) + len(value.encode()) for name, value in environment.items())
 
 
 def requester_secret_names(params: DealParams) -> Mapping[int, str]:
-    """Return the names of the requester's secrets that a request asks for, by their numbers."""
+    """Return the names of the requester's secrets that a request asks for, by their numbers.
+
+    Raises:
+        SessionRefused: It asks for more than ``MOST_REQUESTER_SECRETS``.
+    """
     told = params.secrets.items()
-    return {int(key): name for key, name in told if _is_number(key) and int(key) > 0}
+    found = {int(key): name for key, name in told if _is_number(key) and int(key) > 0}
+    if len(found) > MOST_REQUESTER_SECRETS:
+        raise SessionRefused(SessionError.SECURE_SESSION_GENERATION_FAILED)
+    return found
 
 
 def _is_number(key: str) -> bool:

@@ -104,8 +104,8 @@ _SENTENCES: Final = {
     "handed in no token for: push it, or ask for another storage",
     E.SECURE_SESSION_STORAGE_CALL_FAILED: "the service could not store the session: its operator "
     "reads its log",
-    E.SECURE_SESSION_GENERATION_FAILED: "the service could not make the session: its operator "
-    "reads its log",
+    E.SECURE_SESSION_GENERATION_FAILED: "the service could not make the session: the request asks "
+    "for more secrets than a program can be told, or the service's log says why",
     E.SECURE_SESSION_NO_TEE_FRAMEWORK: "the service has no such TEE framework: ask for another tag",
     E.GET_TASK_DESCRIPTION_FAILED: _CHAIN.format("description of the task"),
     E.NO_SESSION_REQUEST: "the service was asked for nothing: its operator reads its log",

@@ -203,6 +203,7 @@ class Worker:
                 lambda: self.presence.task_cpus,
                 ended,
                 check_outcome,
+                clock,
             )
         self.stages = all_stages(
             slots,

@@ -3,6 +3,10 @@
 Nothing of it is gone on with after a crash: a session tells each service its secrets once, and what
 was opened lies in memory. So every run begins with the removal of what an earlier one has left, and
 asks for a session of its own.
+
+The service that keeps secrets forgets its sessions when it is started again, and nobody is told why
+it tells nothing. So a run that is refused begins anew in another session, once; while the service
+is away it is waited for.
 """
 
 from __future__ import annotations
@@ -27,6 +31,7 @@ from poolhand.domain.tee.framework import TeeFramework
 from poolhand.domain.tee.session import SERVICE_IN, Service, services_of
 from poolhand.domain.text import shown
 from poolhand.observe.private import sync_folder
+from poolhand.ports.clock import Clock
 from poolhand.ports.runtime import ContainerOutcome, ContainerSpec, Mount
 from poolhand.ports.tee import ServiceQuoter, TeeServiceProgram, TeeSessions
 from poolhand.worker.allowed_places import AllowedPlaces
@@ -56,6 +61,10 @@ _SUFFIXES: Final = {
     Service.POST_COMPUTE: "-tee-post-compute",
 }
 """Of the containers' names, as iExec's worker has them."""
+SECRETS_PAUSES: Final = (2.0, 5.0, 10.0, 20.0, 30.0)
+"""Seconds between looks for a service that keeps secrets and is away; then the run is given up."""
+MOST_LOST_SESSIONS: Final = 1
+"""Runs of one task that may begin anew because their session tells nothing."""
 MOST_SERVICE_WORDS: Final = 300
 """Characters of what a service that is ours says last, for the worker's log."""
 log = structlog.get_logger()
@@ -63,6 +72,10 @@ log = structlog.get_logger()
 
 class TeeServiceFailed(Refused):
     """A service of a confidential task failed; the message says which, and who must act how."""
+
+
+class SessionLost(TeeServiceFailed):
+    """A service was told no secrets: it has not proved what it is, or the session is gone."""
 
 
 class SecretsUnavailable(Unavailable):
@@ -121,6 +134,7 @@ class ConfidentialComputation:
         cpus: Tells how many processors one may use.
         ended: Told how each run of an app ended.
         check: Tells an app's success from failure, by raising.
+        clock: For pauses while the service that keeps secrets is away.
     """
 
     def __init__(
@@ -132,8 +146,9 @@ class ConfidentialComputation:
         cpus: Callable[[], float],
         ended: Callable[[TaskId, ContainerOutcome], None],
         check: Callable[[ContainerOutcome, Brief], None],
+        clock: Clock,
     ) -> None:
-        self._terms, self._engine, self._places = terms, engine, places
+        self._terms, self._engine, self._places, self._clock = terms, engine, places, clock
         self._rules, self._cpus, self._ended, self._check = rules, cpus, ended, check
 
     async def compute(
@@ -154,6 +169,26 @@ class ConfidentialComputation:
             SecretsUnavailable: The secret management service does not answer.
             RuntimeDown, ContainerRefused: As the engine says.
         """
+        pauses, losses = iter(SECRETS_PAUSES), 0
+        while True:
+            try:
+                return await self._in_one_session(offer, brief, folder, image, worker)
+            except SessionLost as fault:
+                losses, pause, cause = losses + 1, 0.0, str(fault)
+                if losses > MOST_LOST_SESSIONS:
+                    raise
+            except SecretsUnavailable as fault:
+                pause, cause = next(pauses, 0.0), str(fault)
+                if not pause:
+                    raise
+            log.warning(
+                "tee_session_begun_anew", task_id=str(offer.task_id), cause=cause, pause=pause
+            )
+            await self._clock.sleep(pause)
+
+    async def _in_one_session(
+        self, offer: Offer, brief: Brief, folder: Folder, image: str, worker: Address
+    ) -> ConfidentialOutputs:
         await self.forget(offer.task_id)
         memory = self._terms.memory.of(offer.task_id)
         await asyncio.to_thread(memory.create)
@@ -244,7 +279,9 @@ class ConfidentialComputation:
             outcome = await self._engine.run(spec, with_gpu=with_gpu)
         if outcome.exit_code == NOT_TOLD:
             why = relay.report.refusal or "its launcher could not be told anything"
-            raise TeeServiceFailed(f"{service} was told no secrets: {why}")
+            if relay.report.is_away:
+                raise SecretsUnavailable(f"{service} waits for its secrets: {why}")
+            raise SessionLost(f"{service} was told no secrets: {why}")
         return relay.report, outcome
 
     def _spec(

@@ -16,7 +16,14 @@ from typing import Final
 
 import structlog
 
-from poolhand.domain.errors import EndsProgram, Malformed, PeerFault, Refused, Unavailable
+from poolhand.domain.errors import (
+    EndsProgram,
+    Malformed,
+    PeerFault,
+    PoolhandError,
+    Refused,
+    Unavailable,
+)
 from poolhand.domain.hashes import eip191_hash
 from poolhand.domain.ids import Address, TaskId
 from poolhand.domain.json_text import parse_json
@@ -62,12 +69,25 @@ class RelayedTask:
 
 @dataclass(slots=True)
 class ServiceReport:
-    """What a service said: causes, a signed digest; ``refusal`` is why it was told no secrets."""
+    """What a service said, and how the service that keeps secrets answered it.
+
+    Attributes:
+        causes: Told by the service, in their order.
+        computed: The digest that it has signed.
+        refusal: Why it was told no secrets; empty while nobody said no.
+        is_away: Whether that was because nobody answered.
+        asked: Questions so far.
+    """
 
     causes: tuple[str, ...] = ()
     computed: SignedComputed | None = None
     refusal: str = ""
+    is_away: bool = False
     asked: int = 0
+
+    def note(self, fault: PoolhandError) -> None:
+        """Remember why there are no secrets."""
+        self.refusal, self.is_away = str(fault), isinstance(fault, Unavailable)
 
 
 class ServiceRelay:
@@ -170,7 +190,7 @@ class ServiceRelay:
         try:
             return await asking
         except (Refused, PeerFault, Unavailable) as fault:
-            self.report.refusal = str(fault)
+            self.report.note(fault)
             raise
 
     async def _causes(self, told: Mapping[str, str]) -> Mapping[str, str]:
