@@ -1,8 +1,9 @@
 """``client.map`` over 200 calls of a second on four workers, beside the same work done otherwise.
 
-Otherwise: the same containers run by hand, four at a time, and a process pool of four. A call
-sleeps, so that the machine's processors are the network's. Every value, every payment and the sum of
-all nRLC are checked; without them there is no figure.
+Otherwise: the same containers run by hand, four at a time, a process pool of four, and a Dask
+cluster of this machine with four workers. A call sleeps, so that the machine's processors are the
+network's. Every value, every payment and the sum of all nRLC are checked; without them there is no
+figure.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 
 from aiodocker import Docker
+from distributed import Client as DaskClient
+from distributed import LocalCluster
 
 from bench.frame import Job, Keys
 from poolhand.client.async_client import AsyncClient
@@ -50,9 +53,11 @@ async def keys(job: Job) -> Keys:
             assert await wealth(requester, running.info) == before
         by_hand = await containers_by_hand(f"{running.info.registry}/poolhand/functions:1.0", items)
     in_processes = await asyncio.to_thread(processes, items)
+    by_dask = await asyncio.to_thread(dask_cluster, items)
     job.say(
         f"{items} calls of 1 s on {WORKERS} workers: map {mapped:.1f} s, in chunks of {CHUNK} "
-        f"{chunked:.1f} s, containers by hand {by_hand:.1f} s, processes {in_processes:.1f} s"
+        f"{chunked:.1f} s, containers by hand {by_hand:.1f} s, processes {in_processes:.1f} s, "
+        f"Dask {by_dask:.1f} s"
     )
     return {
         "functions": {
@@ -60,8 +65,10 @@ async def keys(job: Job) -> Keys:
             "chunked_s": round(chunked, 1),
             "containers_s": round(by_hand, 1),
             "processes_s": round(in_processes, 1),
+            "dask_s": round(by_dask, 1),
             "throughput_of_containers": round(by_hand / mapped, 2),
             "chunked_of_processes": round(in_processes / chunked, 2),
+            "chunked_of_dask": round(by_dask / chunked, 2),
             "overhead_per_item_s": round((mapped - by_hand) * WORKERS / items, 2),
         }
     }
@@ -119,3 +126,13 @@ def processes(items: int) -> float:
     with ProcessPoolExecutor(WORKERS) as pool:
         assert len(list(pool.map(time.sleep, [1] * items))) == items
     return time.monotonic() - began
+
+
+def dask_cluster(items: int) -> float:
+    with (
+        LocalCluster(n_workers=WORKERS, threads_per_worker=1, dashboard_address=None) as cluster,
+        DaskClient(cluster) as client,
+    ):
+        began = time.monotonic()
+        assert len(client.gather(client.map(time.sleep, [1] * items, pure=False))) == items
+        return time.monotonic() - began

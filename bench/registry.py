@@ -168,6 +168,9 @@ FIGURES: Final = (
     Figure("  five to a task", "functions.chunked_s", "functions", unit="s"),
     Figure("  the same containers by hand", "functions.containers_s", "functions", unit="s"),
     Figure("  a process pool of four", "functions.processes_s", "functions", unit="s"),
+    Figure("  a Dask cluster of four", "functions.dask_s", "functions", unit="s"),
+    Figure("  five to a task, of the Dask cluster's throughput", "functions.chunked_of_dask",
+           "functions"),
     Figure("  overhead of a call that is a task", "functions.overhead_per_item_s", "functions", unit="s"),
     Figure("container overhead", "container_overhead_ms", "containers", "< 50", "", "ms"),
 )  # fmt: skip

@@ -15,6 +15,7 @@ from poolhand.domain.platforms import GO_NAMES
 
 MANIFEST = b'{"schemaVersion": 2}'
 SCIENCE = ("cloudpickle", "joblib", "numpy", "scipy", "sklearn")
+GRAPHS = ("cloudpickle", "dask", "tlz", "toolz")
 FUNCTIONS_IMAGE = "127.0.0.1:5000/poolhand/functions:1.0"
 
 
@@ -34,14 +35,15 @@ def function_image(about: FunctionImage) -> tuple[bytes, bytes]:
 def registry() -> FastAPI:
     """A registry with three images of one content, which does not know HEAD's digest header for tag ``bare``.
 
-    Three more run functions: ``functions:1.0``, ``functions:old`` of another Python, and
-    ``functions:science`` with scikit-learn.
+    Four more run functions: ``functions:1.0``, ``functions:old`` of another Python,
+    ``functions:science`` with scikit-learn and ``functions:dask`` with Dask.
     """
     app = FastAPI()
     digest = "sha256:" + sha256(MANIFEST).hexdigest()
     images = {
         "1.0": function_image(FunctionImage(sys.version_info[:2], ("cloudpickle",))),
         "science": function_image(FunctionImage(sys.version_info[:2], SCIENCE)),
+        "dask": function_image(FunctionImage(sys.version_info[:2], GRAPHS)),
         "old": function_image(FunctionImage((3, 1), ("cloudpickle",))),
     }
     images |= {f"sha256:{sha256(each[0]).hexdigest()}": each for each in images.values()}

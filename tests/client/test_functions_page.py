@@ -14,7 +14,7 @@ from poolhand.appimage.composing import PublishedImage
 from typed_lines import ran
 
 PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "functions.md"
-CODE, IMAGE, PARALLEL = re.findall(
+CODE, IMAGE, PARALLEL, _ = re.findall(
     r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL
 )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 
@@ -176,3 +176,35 @@ class FunctionVerbs:
             runs, trust, category, pool, tuple(tag), tuple(hosts), budget, deposit, wait_for_workers
         )
         return NetworkExecutor(self._loop, self._client.calls, terms)
+
+    def dask_get(
+        self,
+        dsk: Mapping[Any, Any],
+        keys: Any,
+        *,
+        num_workers: int | None = None,
+        chunksize: int = 1,
+        rerun_exceptions_locally: bool | None = None,
+        **terms: Any,
+    ) -> Any:
+        """Compute a graph of Dask's: ``dask.compute(…, scheduler=client.dask_get)``.
+
+        Args:
+            dsk: The graph.
+            keys: What of it is wanted.
+            num_workers: Its tasks under way at a time; None: 16.
+            chunksize: Of its tasks in one task of the network, where so many are ready.
+            rerun_exceptions_locally: Whether what fails is tried here, to see why.
+            **terms: As of ``executor``; ``functools.partial`` sets them.
+        """
+        from poolhand.client.dask_scheduler import get_by  # noqa: PLC0415 - Dask is its user's
+
+        with self.executor(**terms) as executor:
+            return get_by(
+                executor,
+                dsk,
+                keys,
+                num_workers=num_workers,
+                chunksize=chunksize,
+                rerun_exceptions_locally=rerun_exceptions_locally,
+            )
