@@ -45,8 +45,8 @@ class VolumeTooSmall(Refused):
     """The orders have fewer tasks left than are wanted."""
 
 
-async def facts_of(hub: Hub, orders: MatchOrders, payer: Address) -> Facts:
-    """Gather what the chain knows of four orders, for whose deal somebody's stake pays."""
+async def facts_of(hub: Hub, orders: MatchOrders, payer: Address | None = None) -> Facts:
+    """Gather what the chain knows of four orders; ``payer`` None: the requester's stake pays."""
     domain, dataset = hub.facts.domain, orders.dataset.order.dataset
     signed = (orders.app, orders.dataset, orders.workerpool, orders.request)
     categories, app, data, pool, consumed = await asyncio.gather(
@@ -57,9 +57,10 @@ async def facts_of(hub: Hub, orders: MatchOrders, payer: Address) -> Facts:
         hub.consumed([order_hash(domain, each.order) for each in signed]),
     )
     requester = orders.request.order.requester
+    paying = payer or requester
     owners = (*(each.owner if each else None for each in (app, data, pool)), requester)
     accounts, answers, members = await asyncio.gather(
-        hub.accounts({payer, pool.owner} if pool else {payer}),
+        hub.accounts({paying, pool.owner} if pool else {paying}),
         vouched(hub, zip(owners, signed, strict=True)),
         hub.members(tuple(in_question(orders))),
     )
@@ -73,7 +74,7 @@ async def facts_of(hub: Hub, orders: MatchOrders, payer: Address) -> Facts:
         vouched=answers,
         is_member=among(members),
         free_stake={owner: account.stake for owner, account in accounts.items()},
-        sponsor=payer,
+        sponsor=paying,
     )
 
 
