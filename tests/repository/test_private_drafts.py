@@ -16,6 +16,7 @@ OTHERS = {
     "devnet/members.py": "told to everybody",
     "devnet/node.py": "the state of a simulated chain",
     "devnet/registry_store.py": "images of a devnet, which are public",
+    "devnet/ipfs_node.py": "a file of a devnet's IPFS, which is public",
     "devnet/faults/disks.py": "the image of a *simulated* disk",
     "devnet/python_layer.py": "a layer of public images",
     "transport/sink.py": "a download, as large as its operator lets it be",
