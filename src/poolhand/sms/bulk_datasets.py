@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final, Protocol
 
 import structlog
@@ -15,9 +17,11 @@ import structlog
 from poolhand.domain.content_id import ContentId, UnfitContentId
 from poolhand.domain.deal import Dataset, Deal
 from poolhand.domain.errors import Malformed, Unavailable
+from poolhand.domain.ids import Address, OrderHash
 from poolhand.domain.multiaddr import UnreadableLocation, decode
 from poolhand.domain.orders.bulk import memberships, unfit_for_bulk
 from poolhand.domain.orders.eip712 import order_hash
+from poolhand.domain.orders.groups import Membership
 from poolhand.domain.orders.model import DatasetOrder, Signed
 from poolhand.domain.sms_secret import SecretKind, SecretPlace
 from poolhand.domain.tee.session import BulkDataset
@@ -26,6 +30,8 @@ from poolhand.ports.market_chain import SignedHash
 from poolhand.store.sms.secrets import SecretStore
 from poolhand.wire.bulk import read_slice, slice_address
 
+DATASETS_READ_AT_ONCE: Final = 16
+"""Datasets that the chain is asked for at the same time."""
 MOST_BULK_FILES_KEPT: Final = 64
 """Files that are kept: a session of one task asks for the same ones several times."""
 log = structlog.get_logger()
@@ -48,6 +54,21 @@ class NoContentFiles:
     async def read(self, content: ContentId) -> bytes:
         """Raise ContentAway."""
         raise ContentAway(f"nothing is asked for {content}: name a gateway (--ipfs-gateways)")
+
+
+@dataclass(frozen=True, slots=True)
+class KnownOrders:
+    """What the chain says of the orders of a slice.
+
+    Attributes:
+        taken: Signatures that are their owners'.
+        used: How much of each is used up.
+        members: Memberships that groups have confirmed.
+    """
+
+    taken: Collection[SignedHash]
+    used: Mapping[OrderHash, int]
+    members: Collection[Membership]
 
 
 class BulkDatasets:
@@ -77,7 +98,9 @@ class BulkDatasets:
         except (Malformed, UnfitContentId) as fault:
             log.warning("bulk_unread", deal=str(deal.deal_id), task=task, cause=str(fault))
             return ()
-        return tuple(await asyncio.gather(*(self._told(each, deal) for each in orders)))
+        datasets = await self._datasets(orders)
+        known = await self._known(orders, datasets, deal)
+        return tuple([await self._told(each, deal, datasets, known) for each in orders])
 
     async def _slice(self, cid: str, task: int) -> tuple[Signed[DatasetOrder], ...]:
         bulk = ContentId.parse(cid)
@@ -92,10 +115,47 @@ class BulkDatasets:
                 self._kept.popitem(last=False)
         return found
 
-    async def _told(self, signed: Signed[DatasetOrder], deal: Deal) -> BulkDataset:
+    async def _datasets(
+        self, orders: Sequence[Signed[DatasetOrder]]
+    ) -> Mapping[Address, Dataset | None]:
+        names = list({each.order.dataset for each in orders})
+        found: dict[Address, Dataset | None] = {}
+        for at in range(0, len(names), DATASETS_READ_AT_ONCE):
+            some = names[at : at + DATASETS_READ_AT_ONCE]
+            read = await asyncio.gather(*(self._hub.dataset(each) for each in some))
+            found |= dict(zip(some, read, strict=True))
+        return found
+
+    async def _known(
+        self,
+        orders: Sequence[Signed[DatasetOrder]],
+        datasets: Mapping[Address, Dataset | None],
+        deal: Deal,
+    ) -> KnownOrders:
+        """Ask once about all orders, not once about each."""
+        there = [(each, owned) for each in orders if (owned := datasets[each.order.dataset])]
+        claims = [SignedHash(owned.owner, self._name(each), each.signature)
+                  for each, owned in there]  # fmt: skip
+        asked = {one for each, _ in there for one in memberships(each.order, deal)}
+        return KnownOrders(
+            await self._hub.taken(claims),
+            await self._hub.consumed([self._name(each) for each, _ in there]),
+            await self._hub.members(asked),
+        )
+
+    def _name(self, signed: Signed[DatasetOrder]) -> OrderHash:
+        return order_hash(self._hub.facts.domain, signed.order)
+
+    async def _told(
+        self,
+        signed: Signed[DatasetOrder],
+        deal: Deal,
+        datasets: Mapping[Address, Dataset | None],
+        known: KnownOrders,
+    ) -> BulkDataset:
         address = signed.order.dataset
-        dataset = await self._hub.dataset(address)
-        why = await self._unfit(signed, deal, dataset)
+        dataset = datasets[address]
+        why = self._unfit(signed, deal, dataset, known)
         place = SecretPlace(SecretKind.WEB3, address)
         key = None if why else await self._store.value(place)
         if dataset is None or key is None:
@@ -112,15 +172,16 @@ class BulkDatasets:
             return BulkDataset(address)
         return BulkDataset(address, where, "0x" + dataset.checksum.hex(), key.value.decode())
 
-    async def _unfit(
-        self, signed: Signed[DatasetOrder], deal: Deal, dataset: Dataset | None
+    def _unfit(
+        self,
+        signed: Signed[DatasetOrder],
+        deal: Deal,
+        dataset: Dataset | None,
+        known: KnownOrders,
     ) -> str | None:
         if dataset is None:
             return "there is no such dataset"
-        name = order_hash(self._hub.facts.domain, signed.order)
-        asked = SignedHash(dataset.owner, name, signed.signature)
-        if not await self._hub.taken([asked]):
+        name = self._name(signed)
+        if SignedHash(dataset.owner, name, signed.signature) not in known.taken:
             return "its owner has not signed the order"
-        used = (await self._hub.consumed([name]))[name]
-        known = await self._hub.members(tuple(memberships(signed.order, deal)))
-        return unfit_for_bulk(signed.order, deal, used, known)
+        return unfit_for_bulk(signed.order, deal, known.used[name], known.members)
