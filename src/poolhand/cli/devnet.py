@@ -104,7 +104,8 @@ def up(
     tee: Annotated[
         TeeKind | None,
         typer.Option(
-            metavar="KIND", help="Take confidential tasks, in enclaves that are simulated."
+            metavar="simulated",
+            help="Take confidential tasks, in enclaves that keep nothing secret.",
         ),
     ] = None,
     restart: Annotated[

@@ -51,7 +51,7 @@ def _start(found: Settings, ready: Ready) -> Coroutine[Any, Any, None]:
     ready = _page_told(settings, ready)
     for name in without_effect(os.environ):
         structlog.get_logger().warning(
-            "setting_without_effect", name=name, cause="no TEE tasks yet"
+            "setting_without_effect", name=name, next_step="--tee names this worker's enclaves"
         )
     takeover = takeover_of(found, os.environ)
     if settings.signer is None:

@@ -256,7 +256,7 @@ def judge_settings(problems: Sequence[str], without_effect: Sequence[str]) -> Fi
     if without_effect:
         return warned(
             Check.SETTINGS,
-            f"{', '.join(without_effect)}: set, and without effect, for there are no TEE tasks yet",
-            "leave them out",
+            f"{', '.join(without_effect)}: set, and without effect here",
+            "leave them out; --tee names the enclaves that this worker has",
         )
     return passed(Check.SETTINGS, "complete")
