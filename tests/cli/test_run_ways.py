@@ -101,3 +101,20 @@ def test_the_command_line_names_a_sponsor_and_tells_who_paid(cli, tmp_path):
     assert str(company) in shown.out
     ran = cli("run", IMAGE, "--no-wait", "--again", "--by-signature", *named, "--json")
     assert (ran.code, ran.error["code"]) == (2, "bad-sponsor")
+
+
+@pytest.mark.parametrize(
+    ("typed", "why"),
+    [
+        (("tok",), "no secret by a number"),
+        (("one=tok",), "no secret by a number"),
+        (("1=",), "no secret by a number"),
+        (("1=tok", "1=other"), "a number of its own"),
+        (("1=tok",), "confidential tasks alone"),
+    ],
+)
+def test_secrets_of_a_run_are_named_by_numbers_and_for_confidential_tasks(cli, typed, why):
+    words = [word for each in typed for word in ("--secret", each)]
+    ran = cli("run", IMAGE, *words, "--no-wait")
+    assert ran.code == 2
+    assert why in ran.err

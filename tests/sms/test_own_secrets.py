@@ -6,7 +6,8 @@ import httpx
 import pytest
 from sms_world import URL
 
-from poolhand.domain.ids import ZERO_ADDRESS
+from poolhand.domain.ids import ZERO_ADDRESS, Address
+from poolhand.domain.params import DealParams
 from poolhand.domain.sms_secret import BadSecretName, SecretKind, SecretPlace
 from poolhand.domain.tag import Tag
 from poolhand.requester.named_urls import UrlRule
@@ -16,7 +17,7 @@ from poolhand.requester.own_secrets import (
     SecretMissing,
     UnfitSecret,
 )
-from poolhand.requester.wish import Wish
+from poolhand.requester.wish import BadWish, Wish
 from poolhand.transport.addresses import resolve
 from poolhand.transport.secrets_client import SecretNotTaken, SecretsDown
 
@@ -72,8 +73,35 @@ async def test_a_confidential_task_is_not_bought_without_its_datasets_key(scene,
     confidential = Tag.of(("tee", "tdx"))
     wish = Wish(scene.market.app, dataset=place.owner, tag=confidential)
     with pytest.raises(SecretMissing, match="push-secret"):
-        await own.demand(wish)
-    await own.demand(Wish(scene.market.app, dataset=place.owner))  # an open one needs none
-    await own.demand(Wish(scene.market.app, tag=confidential))
+        await own.demand(wish, ZERO_ADDRESS)
+    await own.demand(
+        Wish(scene.market.app, dataset=place.owner), ZERO_ADDRESS
+    )  # an open one needs none
+    await own.demand(Wish(scene.market.app, tag=confidential), ZERO_ADDRESS)
     await own.push(place, "a key", owner)
-    await own.demand(wish)
+    await own.demand(wish, ZERO_ADDRESS)
+
+
+async def test_a_confidential_task_is_not_bought_without_the_secrets_that_it_names(scene, own):
+    place, owner = scene.places()[SecretKind.REQUESTER]
+    wish = Wish(scene.market.app, secrets=((2, place.name),), tag=Tag.of(("tee", "tdx")))
+    with pytest.raises(SecretMissing, match=f"secret push {place.name}"):
+        await own.demand(wish, owner.address)
+    await own.push(place, "a token", owner)
+    await own.demand(wish, owner.address)
+    with pytest.raises(SecretMissing):  # it is somebody else's
+        await own.demand(wish, ZERO_ADDRESS)
+
+
+def test_a_wish_names_secrets_of_confidential_tasks_alone_by_numbers_and_is_another_with_them():
+    app, tdx = Address(b"a" * 20), Tag.of(("tee", "tdx"))
+    named = Wish(app, tag=tdx, secrets=((1, "api-key"),))
+    assert DealParams.parse(named.params).secrets == {"1": "api-key"}
+    assert named.fingerprint != Wish(app, tag=tdx).fingerprint
+    with pytest.raises(BadWish, match="confidential tasks alone"):
+        Wish(app, secrets=((1, "api-key"),))
+    for number in (0, 10_000):
+        with pytest.raises(BadWish, match="from 1 to 9999"):
+            Wish(app, tag=tdx, secrets=((number, "api-key"),))
+    with pytest.raises(BadSecretName):
+        Wish(app, tag=tdx, secrets=((1, "no name"),))

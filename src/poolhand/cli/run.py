@@ -74,6 +74,15 @@ HostOption = Annotated[
         "workers allow it is needed (--pool-url); repeatable.",
     ),
 ]
+RunSecretOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--secret",
+        metavar="NUMBER=NAME",
+        help="A secret of yours (`poolhand secret push NAME`) that a confidential task is told as "
+        "IEXEC_REQUESTER_SECRET_NUMBER; repeatable.",
+    ),
+]
 RunDatasetOption = Annotated[str, typer.Option(metavar="ADDRESS", help="A dataset.")]
 TrustOption = Annotated[
     int,
@@ -154,6 +163,7 @@ async def run(
     host: HostOption = None,
     encrypt: EncryptFlag = False,
     accept_simulated_tee: SimulatedFlag = False,
+    secret: RunSecretOption = None,
     dataset: RunDatasetOption = "",
     trust: TrustOption = 1,
     tasks: Tasks = 1,
@@ -199,6 +209,7 @@ async def run(
         "inputs": tuple(input_ or ()),
         "hosts": read_hosts(host or (), MOST_HOSTS),
         "encrypted": encrypt,
+        "secrets": _secrets(secret or ()),
         "accepts_simulated_tee": accept_simulated_tee,
         "trust": Trust(trust),
         "tasks": tasks,
@@ -250,6 +261,19 @@ async def run(
 def _arguments(text: str, words: Sequence[str]) -> str:
     """Return the command line: as typed, and then each word quoted as workers need it."""
     return " ".join(part for part in (text, join_arguments(words)) if part)
+
+
+def _secrets(told: Sequence[str]) -> tuple[tuple[int, str], ...]:
+    """Read the names of secrets by their numbers; raises BadWish."""
+    from poolhand.requester.wish import BadWish
+
+    found: dict[int, str] = {}
+    for each in told:
+        number, _, name = each.partition("=")
+        if not (number.isascii() and number.isdigit() and name) or int(number) in found:
+            raise BadWish(f"'{each[:60]}' names no secret by a number of its own: as in 1=api-key")
+        found[int(number)] = name
+    return tuple(sorted(found.items()))
 
 
 async def _wish(

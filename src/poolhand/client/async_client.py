@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import weakref
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -124,6 +124,7 @@ class AsyncClient(AsyncFunctionVerbs):
         beneficiary: str | Address | None = None,
         callback: str | Address = ZERO_ADDRESS,
         encrypt: bool = False,
+        secrets: Mapping[int, str] | None = None,
         accept_simulated_tee: bool = False,
         deposit: bool = False,
         again: bool = True,
@@ -148,6 +149,7 @@ class AsyncClient(AsyncFunctionVerbs):
             budget: RLC that all its tasks together may cost; the client's own limit holds as well.
             beneficiary: Whose the result is; else yours.
             callback: A contract that gets the result.
+            secrets: Names of yours that a confidential task is told, by number (``push_secret``).
             encrypt: Whether the result is for the beneficiary alone: see ``TaskResult.decrypt``.
             accept_simulated_tee: Let a confidential task run in enclaves that keep nothing secret.
             deposit: Move what the stake lacks from the wallet's RLC first.
@@ -169,7 +171,7 @@ class AsyncClient(AsyncFunctionVerbs):
         terms = await terms_of(
             requester, args, dataset=dataset, inputs=inputs, hosts=hosts, trust=trust,
             category=category, tasks=tasks, tag=tag, pool=pool, beneficiary=beneficiary,
-            callback=callback, encrypt=encrypt,
+            callback=callback, encrypt=encrypt, secrets=secrets,
             accept_simulated_tee=accept_simulated_tee,
         )  # fmt: skip
         bought, name = None, None

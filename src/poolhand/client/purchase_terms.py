@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from poolhand.client.errors import UnknownCategory
@@ -41,6 +41,7 @@ async def terms_of(
     beneficiary: str | Address | None = None,
     callback: str | Address = ZERO_ADDRESS,
     encrypt: bool = False,
+    secrets: Mapping[int, str] | None = None,
     accept_simulated_tee: bool = False,
 ) -> dict[str, Any]:
     """Return terms as a wish takes them; raises what is wrong with one."""
@@ -49,6 +50,7 @@ async def terms_of(
         "args": args if isinstance(args, str) else join_arguments(args),
         "inputs": tuple(inputs),
         "encrypted": encrypt,
+        "secrets": tuple(sorted((secrets or {}).items())),
         "accepts_simulated_tee": accept_simulated_tee,
         "hosts": read_hosts(hosts, MOST_HOSTS),
         "trust": Trust(trust),

@@ -93,14 +93,26 @@ class OwnSecrets:
         await client.push(place, raw, wallet.sign_secret(PushedSecret(place, raw)), change=change)
         return client.url
 
-    async def demand(self, wish: Wish) -> None:
-        """Check, before a wish is paid, that a confidential task finds its dataset's key.
+    async def demand(self, wish: Wish, requester: Address) -> None:
+        """Check, before a wish is paid, that a confidential task finds its secrets.
+
+        Args:
+            wish: Whose dataset has a key, and whose app may ask for secrets.
+            requester: Whose these are.
 
         Raises:
             SecretMissing: It is not there.
             NoSecretsService, SecretsDown: Nobody can tell.
         """
-        if not wish.tag.needs_tee or wish.dataset.is_zero:
+        if not wish.tag.needs_tee:
+            return
+        for _, name in wish.secrets:
+            if not await self.has(SecretPlace(SecretKind.REQUESTER, requester, name)):
+                raise SecretMissing(
+                    f"there is no secret {name} of {requester} with the secret management service: "
+                    f"push it (`poolhand secret push {name}`)"
+                )
+        if wish.dataset.is_zero:
             return
         if not await self.has(SecretPlace(SecretKind.WEB3, wish.dataset)):
             raise SecretMissing(

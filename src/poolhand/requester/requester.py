@@ -243,7 +243,7 @@ class Requester:
         """Buy computation, see ``Buyer.buy``; a ``sponsor`` pays and sends: then no pool does."""
         await self._demand_runnable(wish.app)
         await self._places.demand_key(self._http, wish, self.wallet.address)
-        await self.secrets.demand(wish)
+        await self.secrets.demand(wish, self.wallet.address)
         buyer = self._buyer(by_signature, sponsor)
         return await buyer.buy(wish, deposit=deposit, again=again)
 

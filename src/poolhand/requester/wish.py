@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import KW_ONLY, dataclass, field, replace
+from typing import Final
 
 from eth_hash.auto import keccak
 
@@ -19,11 +20,14 @@ from poolhand.domain.orders.model import (
     WorkerpoolOrder,
 )
 from poolhand.domain.params import DealParams
+from poolhand.domain.sms_secret import check_requester_name
 from poolhand.domain.tag import NO_TAG, Tag
 from poolhand.domain.tee.framework import NoOneFramework, framework_of
 from poolhand.domain.trust import Trust
 from poolhand.domain.units import NanoRlc
 from poolhand.requester.spending_wallet import Fingerprint
+
+MOST_SECRET_NUMBER: Final = 9_999
 
 
 class BadWish(Refused):
@@ -50,13 +54,15 @@ class Wish:
             is wished: a purchase that was begun under another one is the same.
         hosts: That the app is to reach besides its inputs.
         encrypted: Whether workers encrypt the result to the key of the beneficiary.
+        secrets: Numbers (1 to 9999), by which an app asks for secrets of the requester's, and names
+            of these: told to confidential tasks alone.
         accepts_simulated_tee: Whether a confidential task may go to a pool whose enclaves are
             simulated and keep nothing secret. No part of what is wished, as ``budget``.
         app_order, dataset_order, workerpool_order: Signed by the owners of what is not ours; what
             is not given is asked of a pool or of a market.
 
     Raises:
-        BadWish, UnfitParams: Nobody could sell it.
+        BadWish, BadSecretName, UnfitParams: Nobody could sell it.
     """
 
     app: Address
@@ -78,6 +84,7 @@ class Wish:
     budget: NanoRlc | None = field(default=None, repr=False)
     hosts: tuple[NetworkHost, ...] = field(default=(), repr=False)
     encrypted: bool = field(default=False, repr=False)
+    secrets: tuple[tuple[int, str], ...] = field(default=(), repr=False)
     accepts_simulated_tee: bool = field(default=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -89,6 +96,14 @@ class Wish:
             framework_of(self.tag)
         except NoOneFramework as fault:
             raise BadWish(str(fault)) from fault
+        if self.secrets and not self.tag.needs_tee:
+            raise BadWish(
+                "secrets are told to confidential tasks alone: ask for one, as in --tag tee,tdx"
+            )
+        if any(not 1 <= number <= MOST_SECRET_NUMBER for number, _ in self.secrets):
+            raise BadWish(f"secrets of a run have numbers from 1 to {MOST_SECRET_NUMBER}")
+        for _, name in self.secrets:
+            check_requester_name(name)
         DealParams.parse(self.params)
 
     @property
@@ -101,6 +116,7 @@ class Wish:
         told = "" if self.workerpool.is_zero else f"of {self.workerpool}"
         told += f"to {','.join(self.hosts)}" if self.hosts else ""
         told += "encrypted" if self.encrypted else ""
+        told += f"with {self.secrets}" if self.secrets else ""
         return Fingerprint(keccak(f"{self!r}{told}".encode()))
 
     @property
@@ -114,7 +130,10 @@ class Wish:
     @property
     def params(self) -> str:
         """The text of the request order that the workers read."""
-        told = DealParams(self.args or None, self.inputs, self.encrypted, hosts=self.hosts)
+        named = {str(number): name for number, name in self.secrets}
+        told = DealParams(
+            self.args or None, self.inputs, self.encrypted, hosts=self.hosts, secrets=named
+        )
         return told.dump()
 
 
