@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import platform
 import re
 import sys
+import tarfile
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -15,8 +18,9 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "appimage"))
 from wheelhouse import Shop
 
 from poolhand import AsyncClient, Client, Image, PoolhandError
+from poolhand.client.app_images import ClientImages
 from poolhand.client.loop_thread import LoopThread
-from poolhand.devnet.images import own_python, python_base
+from poolhand.devnet.images import own_python, publish_base, python_base
 from poolhand.devnet.registry import Registry
 from poolhand.domain.platforms import linux_on
 from typed_lines import ran
@@ -87,6 +91,28 @@ def test_without_a_wallet_nothing_is_built(named, bazaar, registry, tmp_path):
     with Client(**named) as client, pytest.raises(PoolhandError):
         client.deploy_image(described(registry), f"{registry}/you/app:1")
     assert not (tmp_path / "registry" / "repositories" / "you").exists()
+
+
+async def test_an_image_for_this_machines_engine_lies_over_the_devnets_base(tmp_path):
+    named, loaded = [], []
+
+    async def load(file):
+        with tarfile.open(file) as archive:
+            named.append(json.load(archive.extractfile("manifest.json"))[0]["RepoTags"])
+        loaded.append(file)
+
+    async with Registry(tmp_path / "registry") as served:
+        await publish_base(served.host)
+        context = SimpleNamespace(
+            image=str,
+            found={"docker-config": str(tmp_path), "platforms": (linux_on(platform.machine()),)},
+            devnet=SimpleNamespace(registry=served.host),
+        )
+        image = Image.python().text("main.py", "print(1)\n")
+        built = await ClientImages(context).load(image, "you/app:1.0", load)
+    assert named == [["you/app:1.0"]]
+    assert built.base.name.registry == served.host
+    assert not loaded[0].exists()
 
 
 def test_the_devnets_base_says_which_python_it_has():

@@ -77,9 +77,9 @@ class ClientImages:
             load: Has the engine take an archive.
         """
         whole = self.target(image, name)
-        with tempfile.TemporaryDirectory(prefix="poolhand-image-") as folder:
-            file = Path(folder) / "image.tar"
-            built = await self.build(image, file, whole)
+        async with self._opened("") as (builder, folder):  # it goes to no registry
+            built, file = await builder.build(image, folder), folder / "image.tar"
+            await builder.save(built, file, folder, whole)
             await load(file)
         return built
 
