@@ -19,6 +19,7 @@ from poolhand import Client, Image, register_joblib
 
 WIDTHS = 8  # of the kernel, that are tried
 FOLDS = 4  # each width is tried on so many parts of the data
+CATEGORY = 0  # of computing time: its workers have to import scikit-learn as well
 REGISTRY = "devnet/examples"  # on another chain: where you may push, such as docker.io/you
 
 client = Client(budget="100 RLC")
@@ -41,7 +42,7 @@ flowers = load_iris(return_X_y=True)
 model = make_pipeline(StandardScaler(), SVC())
 widths = np.logspace(-4, 3, WIDTHS)
 
-register_joblib(client, image=pushed.reference)
+register_joblib(client, image=pushed.reference, category=CATEGORY)
 with parallel_config(backend="poolhand", n_jobs=16):
     learnt, right = validation_curve(
         model, *flowers, param_name="svc__gamma", param_range=widths, cv=FOLDS
