@@ -28,6 +28,10 @@ def test_what_nobody_may_see_is_hidden_bought_and_read_as_printed(enclaves, tmp_
     }
     with closing(Requester(tmp_path / "me", served)) as me:
         me.types(f"export POOLHAND_HOME={enclaves.home}")
+        wallet = address_in(me.types("poolhand wallet create"))  # others push keys of the devnet's
+        me.types(f"poolhand devnet faucet {wallet}")
+        me.types(f"export POOLHAND_WALLET={wallet} POOLHAND_WALLET_PASSWORD='{me.password}'")
+        me.types("poolhand account deposit 50")
         for line in typed_lines(PAGE):
             if "devnet up" in line:
                 continue
@@ -37,6 +41,7 @@ def test_what_nobody_may_see_is_hidden_bought_and_read_as_printed(enclaves, tmp_
             printed = me.types(line)
             if "dataset deploy" in line:
                 me.fills[r"0x…(?!\.zip)"] = address_in(printed)
+        assert "--change" in me.types("poolhand results push-key 2>&1 | grep -e --change")
         (opened,) = (me.home / "results").glob("*.decrypted.zip")
         assert opened.stat().st_size
         text = program(PAGE, "python")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -122,6 +123,8 @@ async def _hand_in(url: str, key: ResultKey, method: str) -> None:
     except (ValueError, Malformed) as fault:
         raise KeysUnreachable(f"what answers at {url} is no results service") from fault
     why = shown(why, 300).replace("ask to change it (PUT)", "say --change")
+    if answer.status == HTTPStatus.CONFLICT and "--change" not in why:
+        why += ": say --change to put yours in its place"
     raise KeyNotTaken(f"the results service at {url} does not take the key: {why}")
 
 
