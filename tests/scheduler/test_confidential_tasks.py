@@ -170,6 +170,18 @@ async def test_nothing_confidential_is_sold_while_nobody_can_tell_for_which_fram
     assert "serves no confidential tasks: no properties" in await refused(world, TDX.tag)
 
 
+async def test_a_service_that_refuses_is_not_asked_for_every_buyer(world):
+    secrets = world.pool.challenges
+    secrets.fault = Refused("no properties")
+    await world.step(int(TERMS_KEPT))  # what it said before holds no longer
+    for _ in range(3):
+        assert "no properties" in await refused(world, TDX.tag)
+    secrets.fault = None
+    assert "no properties" in await refused(world, TDX.tag)
+    await world.step(int(TERMS_KEPT))
+    assert await world.scheduler.pricing.order(asked(TDX.tag))
+
+
 async def test_simulated_enclaves_are_taken_by_name_only(tmp_path):
     world = PoolWorld(tmp_path, sms_url=SMS)
     world.pool.challenges = secrets = Secrets()

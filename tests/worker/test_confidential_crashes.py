@@ -308,3 +308,16 @@ async def test_what_is_cleaned_leaves_nothing_in_memory(made):
     folder.create()
     await made.shop.stages.clean(replicate)
     assert not folder.root.exists()
+
+
+async def test_the_last_task_takes_the_workers_folder_in_memory_with_it(made):
+    replicates = [await made.replicate() for _ in range(2)]
+    folders = [made.memory.of(each.offer.task_id) for each in replicates]
+    for each in folders:
+        each.create()
+    outer = folders[0].root.parent
+    await made.shop.stages.clean(replicates[0])
+    assert outer.exists()
+    assert folders[1].output.exists()
+    await made.shop.stages.clean(replicates[1])
+    assert not outer.exists()

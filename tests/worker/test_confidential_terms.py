@@ -8,6 +8,7 @@ import pytest
 
 from poolhand.attestation.own_files import NoSimulatedRoot
 from poolhand.attestation.simulated_root import SimulatedRoot
+from poolhand.domain.ids import TaskId
 from poolhand.domain.tee.framework import TeeFramework
 from poolhand.domain.units import UnixSeconds
 from poolhand.keys.wallet import Wallet
@@ -15,6 +16,7 @@ from poolhand.ports.tee import TeeServiceProgram
 from poolhand.settings.load import load
 from poolhand.settings.worker import WORKER_OPTIONS, worker_settings
 from poolhand.worker.composition.tee import confidential_terms
+from poolhand.worker.tee.memory_folders import MemoryFolders
 
 WALLET = Wallet.from_key(bytes([1]) * 32)
 TDX = TeeFramework.TDX
@@ -36,7 +38,10 @@ def settings(tmp_path):
 
 
 async def test_a_worker_that_simulates_by_name_runs_what_needs_tdx(settings):
+    left = MemoryFolders(settings.base).of(TaskId(bytes([9]) * 32))
+    left.create()  # by a life that was killed: what lies there is in clear
     terms = confidential_terms(settings, WALLET)
+    assert not left.root.parent.exists()
     assert (terms.frameworks, terms.is_simulated) == (frozenset({TDX}), True)
     assert (terms.launcher / "lib" / "loader").is_file()
     made = await terms.quoter.quote(TeeServiceProgram("i", "ab" * 32, ()), bytes(64))

@@ -23,6 +23,7 @@ from poolhand.domain.params import DealParams
 from poolhand.domain.sms_secret import check_requester_name
 from poolhand.domain.tag import NO_TAG, Tag
 from poolhand.domain.tee.framework import NoOneFramework, framework_of
+from poolhand.domain.tee.session import MOST_REQUESTER_SECRETS
 from poolhand.domain.trust import Trust
 from poolhand.domain.units import NanoRlc
 from poolhand.requester.spending_wallet import Fingerprint
@@ -102,6 +103,10 @@ class Wish:
             )
         if any(not 1 <= number <= MOST_SECRET_NUMBER for number, _ in self.secrets):
             raise BadWish(f"secrets of a run have numbers from 1 to {MOST_SECRET_NUMBER}")
+        if len(self.secrets) > MOST_REQUESTER_SECRETS:
+            raise BadWish(
+                f"a program is told {MOST_REQUESTER_SECRETS} secrets at most: put several into one"
+            )
         for _, name in self.secrets:
             check_requester_name(name)
         DealParams.parse(self.params)

@@ -18,7 +18,7 @@ from poolhand.ports.clock import Entropy
 from poolhand.ports.tee import SecretTerms, TeeChallenges
 
 TERMS_KEPT: Final = 60.0
-"""Seconds for which what the service has said of itself holds."""
+"""Seconds for which what the service has said of itself holds, or that it says nothing."""
 LONGEST_TERMS_LOOK: Final = 3.0
 """Seconds in which it answers whoever only looks what could be sold."""
 SERVICE_LET_ALONE: Final = 10.0
@@ -46,6 +46,7 @@ class ConfidentialSale:
         self._service, self._steady = service, steady
         self._accepts_simulated = accepts_simulated
         self._known: tuple[float, SecretTerms] | None = None
+        self._refused: tuple[float, str] | None = None
         self._ask_after = 0.0
         self._away = OutageLog(
             "confidential_sale_stopped",
@@ -130,6 +131,15 @@ class ConfidentialSale:
 
     async def _terms(self, service: TeeChallenges) -> SecretTerms:
         now = self._steady()
-        if self._known is None or now >= self._known[0] + TERMS_KEPT:
+        if self._known is not None and now < self._known[0] + TERMS_KEPT:
+            return self._known[1]
+        if self._refused is not None and now < self._refused[0] + TERMS_KEPT:
+            raise Refused(self._refused[1])
+        try:
             self._known = now, await service.terms()
+        except EndsProgram:
+            raise
+        except Refused as fault:
+            self._refused = now, str(fault)
+            raise
         return self._known[1]

@@ -99,6 +99,7 @@ def confidential_terms(settings: WorkerSettings, signer: Signer) -> TeeTerms | N
         return None
     memory = MemoryFolders(settings.base)
     memory.check()
+    memory.discard_all()  # of a life that was killed: what was opened lies there in clear
     machine, rule = SimulatedTeeMachine.load(file), AllowedPlaces.of(settings).rule
     return TeeTerms(
         install_launcher(settings.base / LAUNCHER_PLACE),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -65,7 +66,10 @@ class MemoryFolder:
 
     def create(self) -> None:
         """Make the folders; the outer one is for its owner alone."""
-        self.root.mkdir(parents=True, exist_ok=True, mode=0o700)
+        try:
+            self.root.mkdir(parents=True, exist_ok=True, mode=0o700)
+        except FileNotFoundError:  # the last other task ended meanwhile, and took the outer one
+            self.root.mkdir(parents=True, exist_ok=True, mode=0o700)
         for each in (self.input, self.output, self.work, self.packed, self.relay):
             each.mkdir(exist_ok=True)
 
@@ -92,8 +96,10 @@ class MemoryFolders:
         return MemoryFolder(self._base / task_id.hex()[:_MARK])
 
     def discard(self, task_id: TaskId) -> None:
-        """Remove a task's folder; none is fine."""
+        """Remove a task's folder, and with the last one the worker's; none is fine."""
         remove(self.of(task_id).root)
+        with suppress(OSError):  # others are there, or none was
+            self._base.rmdir()
 
     def discard_all(self) -> None:
         """Remove what an earlier life has left: a computation is always begun anew."""
