@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import zipfile
 
 from enclave_world import enclave_of, written
+from process_memory import found_in_memory, programs_of
 
 from poolhand.domain.ids import TaskId
 from poolhand.domain.onchain import ChainTaskStatus
@@ -13,6 +15,24 @@ WORD = "xylophonic"
 SENTENCE = f"marmots guard the {WORD} vault"
 """Of the dataset; the app prints single words of it, which is its own doing (ADR 0170)."""
 TEXT = f"{SENTENCE} of marmots\n" * 40
+
+
+def in_memory(network, secrets, known):
+    """Name the programs that have a secret in memory, but for the one that keeps secrets.
+
+    ``known`` is no secret: some have it, or nothing was looked at.
+    """
+    found, looked = {}, []
+    for process, words in programs_of(network.home):
+        if " sms serve" in words:
+            continue
+        told = found_in_memory(process, (*secrets, known))
+        looked += [words] if known in told else []
+        if left := [each for each in told if each != known]:
+            found[words] = left
+    assert any(" worker start" in words for words in looked), looked
+    assert any(" pool serve" in words for words in looked), looked
+    return found
 
 
 async def test_a_dataset_is_read_in_an_enclave_alone_and_its_result_by_the_beneficiary_alone(
@@ -57,3 +77,5 @@ async def test_a_dataset_is_read_in_an_enclave_alone_and_its_result_by_the_benef
     secrets = (SENTENCE.encode(), key.read_bytes().strip())
     found = [str(path) for path, raw in written(network) if any(each in raw for each in secrets)]
     assert found == []
+    if os.geteuid() == 0:  # nobody else may read the memory of the signers
+        assert in_memory(network, secrets, str(task).encode()) == {}
