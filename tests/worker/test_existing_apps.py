@@ -104,7 +104,9 @@ class AppRun:
         image = await publish(app, "owner/app:1.0", self.registry.host, manner=manner)
         replicate = self.shop.replicate(self.shop.offer(await self.shop.deal()))
         brief = await self.shop.worker.briefs.of(replicate.offer)
-        dataset = params.pop("dataset", None)
+        dataset, deal = params.pop("dataset", None), brief.deal
+        if dataset is not None:
+            deal = replace(deal, dataset=replace(deal.dataset, address=dataset.address))
         brief = replace(
             brief,
             app=replace(
@@ -112,7 +114,7 @@ class AppRun:
             ),
             params=replace(DealParams.parse("{}"), **params),
             dataset=dataset,
-            deal=brief.deal,
+            deal=deal,
         )
         self.shop.worker.briefs._kept[replicate.offer.deal_id] = brief
         for action in (Action.DOWNLOAD_APP, Action.DOWNLOAD_DATA, Action.COMPUTE):
