@@ -277,7 +277,7 @@ def test_gas_of_which_the_pool_knows_nothing_is_told_as_such(cli):
     _tell(cli.market, task_id, _replicate(WORKER, ("COMPUTING", "")))
     told = cli("run", IMAGE, "--no-wait", "--again").out + cli("task", "show", task_id).out
     assert "None" not in told
-    assert "somebody else sent it, or the pool's database was restored" in " ".join(told.split())
+    assert "the pool did not send it, or its database was restored since" in " ".join(told.split())
 
 
 # ------------------------------------------------------------------- pages

@@ -12,7 +12,7 @@ from poolhand.domain.tag import NO_TAG
 from poolhand.domain.tee.framework import TeeFramework
 from poolhand.requester.simulated_tee import SimulatedTee
 from poolhand.requester.wish import Wish
-from requester_market import RLC
+from requester_market import IMAGE, RLC
 
 TDX = TeeFramework.TDX.tag
 
@@ -28,6 +28,17 @@ async def test_a_pool_with_simulated_enclaves_is_refused_before_anything_is_sign
     with pytest.raises(SimulatedTee, match="--accept-simulated-tee"):
         await market.requester().buy(wish)
     assert not market.chain.state.deals
+
+
+async def test_an_image_is_not_registered_where_its_task_would_not_be_bought(market):
+    market.pool.simulated_tee = True
+    wish, before = await confidential(market), dict(market.chain.state.apps)
+    with pytest.raises(SimulatedTee, match="--accept-simulated-tee"):
+        await market.requester().deploy_app(IMAGE, "another", wish)
+    assert market.chain.state.apps.keys() == before.keys()
+    accepted = replace(wish, accepts_simulated_tee=True)
+    await market.requester().deploy_app(IMAGE, "another", accepted)
+    assert len(market.chain.state.apps) == len(before) + 1
 
 
 async def test_who_accepts_them_by_name_buys(market):

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from poolhand.wire.pool_api import ChainMoment, Moment, PoolTransaction, ReplicateNews
 
 INDENT = 6
-GAS_NOT_KNOWN = "not known: somebody else sent it, or the pool's database was restored since"
+GAS_NOT_KNOWN = "not known: the pool did not send it, or its database was restored since"
 
 
 def task_report(found: TaskHistory, *, lively: bool = False) -> RenderableType:

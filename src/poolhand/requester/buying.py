@@ -146,17 +146,27 @@ class Buyer:
         """Ask whether somebody would sell what is wished, for an app that is yet to be registered.
 
         Raises:
-            NoOrder, ForeignPool, NothingFits, PriceTooHigh, PoolDown, PoolRefused, MarketDown: As
-                ``buy`` would.
+            NoOrder, ForeignPool, NothingFits, PriceTooHigh, PoolDown, PoolRefused, MarketDown,
+                SimulatedTee: As ``buy`` would.
         """
+        faults: list[SimulatedTee] = []
         async with self._wallet.open() as spending:
             made = replace(wish, app=app)
             sources = self._sources(made, spending.hub, app_is_new=True)
             async with _beside(sources), aclosing(sources.bundles()) as bundles:
                 async for bundle in bundles:
+                    try:
+                        await demand_enclaves(self._finder, made, bundle)
+                    except SimulatedTee as fault:
+                        faults.append(fault)
+                        if len(faults) == BUNDLES_TRIED:
+                            break
+                        continue
                     self._offered(bundle, made)
                     check_price(made, bundle.price)
                     return
+                if faults:
+                    raise faults[0]
 
     def _sources(self, wish: Wish, hub: Hub, *, app_is_new: bool = False) -> OrderSources:
         buyer = self._wallet.address
