@@ -90,11 +90,11 @@ async def measure(
         async with open_requester(requester_settings(running.info, home)) as requester:
             image = f"{running.info.registry}/poolhand/noop:1.0"
             app = (await requester.deploy_app(image, "noop")).address
-            await _once(requester, Wish(app, trust=Trust(100), args="warm-up"))
+            await took(requester, Wish(app, trust=Trust(100), args="warm-up"))
             for turn in range(rounds):
                 for kind, trust in kinds.items():
                     wish = Wish(app, trust=Trust(trust), args=f"{kind} {turn}")
-                    taken = await _once(requester, wish)
+                    taken = await took(requester, wish)
                     found.seconds[kind].append(taken)
                     say(f"{block_time} s blocks, {kind:>8}: {taken:.2f} s")
                     if trust == 1:
@@ -107,7 +107,7 @@ async def measure(
     return found
 
 
-async def _once(requester: Requester, wish: Wish) -> float:
+async def took(requester: Requester, wish: Wish) -> float:
     """Buy one task; return seconds from seeing its deal mined to seeing it finalized."""
     async with following(requester) as seen:
         deal = (await requester.buy(wish)).deal

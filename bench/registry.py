@@ -36,6 +36,7 @@ MEASUREMENTS: Final[Mapping[str, Measurement]] = {
     "live": Measurement("what watching a worker costs it", needs_engine=True),
     "logs": Measurement("lines of a running app at their reader", needs_engine=True),
     "overhead": Measurement("overhead per task on a real network", needs_engine=True),
+    "confidential": Measurement("what simulated enclaves add to a task", needs_engine=True),
     "functions": Measurement(
         "200 calls of a second by client.map, beside containers by hand", needs_engine=True
     ),
@@ -143,6 +144,8 @@ FIGURES: Final = (
     Figure("matched order leaves the book, p95", "market.leaves_book_s", "market", "< 1",
            "none", "s"),
     Figure("a quote verified, processor at p95", "tee.verify_ms", "tee", "< 5", unit="ms"),
+    Figure("simulated enclaves add to a task, blocks of 1 s", "tee.overhead_s", "confidential",
+           "< 2", "none", "s"),
     Figure("questions after secrets answered a second", "sms.head_per_s", "sms", ">= 1000", "none"),
     Figure("  processor of each", "sms.head_cpu_ms", "sms", unit="ms"),
     Figure("buying in the market: more than of a pool", "buying.more_s", "buying",
