@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import logging
 import os
 import sys
 
@@ -12,6 +13,7 @@ from hypothesis import HealthCheck, settings
 
 from many import examples
 from poolhand.containers.mounts import release
+from poolhand.observe.libraries import LibraryHandler
 from typed_lines import hold
 
 pytest_plugins = ["side_by_side"]
@@ -38,6 +40,8 @@ def process_as_it_was():
     """Take back what programs that begin inside of a test do to the process (``begin_program``)."""
     umask, limit = os.umask(0o022), sys.getrecursionlimit()
     yield
+    handlers = logging.getLogger().handlers
+    handlers[:] = [each for each in handlers if not isinstance(each, LibraryHandler)]
     os.umask(umask)
     sys.setrecursionlimit(limit)
     structlog.reset_defaults()

@@ -42,3 +42,13 @@ def test_many_different_faults_are_not_all_told(library):
     for number in range(100):
         logger.warning("fault %s", number)
     assert len(stream.getvalue().splitlines()) == 8
+
+
+def test_our_own_log_is_no_librarys_where_whoever_embeds_us_sends_it_to_logging():
+    """Told again as a library's it would come back, and be told again."""
+    stream, handler = io.StringIO(), LibraryHandler(logging.WARNING)
+    observe.configure(json=True, stream=stream)
+    for name in ("poolhand.client", "another.package"):
+        handler.emit(logging.makeLogRecord({"name": name, "msg": name, "levelno": 30}))
+    (line,) = stream.getvalue().splitlines()
+    assert "another.package" in line

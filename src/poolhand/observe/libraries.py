@@ -9,11 +9,14 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from typing import Final
 
 import structlog
 
 from poolhand.observe.outage_log import MOST_OUTAGE_CAUSES, SAME_CAUSE_QUIET
 
+OWN_LOGGERS: Final = "poolhand"
+"""First word of the names of loggers that our own log writes to, if it writes to any."""
 _log = structlog.get_logger()
 
 
@@ -34,7 +37,13 @@ class LibraryHandler(logging.Handler):
         self._told: dict[str, float] = {}
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Tell one record, unless it was told a moment ago; never raises."""
+        """Tell one record, unless it was told a moment ago; never raises.
+
+        What our own log writes there, where whoever embeds us has it so, is no library's: told
+        again it would come here again.
+        """
+        if record.name.partition(".")[0] == OWN_LOGGERS:
+            return
         try:
             fault = record.exc_info[1] if record.exc_info else None
             said = record.getMessage().split("\n", 1)[0]
