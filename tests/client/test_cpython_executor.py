@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import unittest
 
 import cloudpickle
@@ -87,6 +88,14 @@ def client(named, bazaar, tmp_path):
         yield made
 
 
+@pytest.fixture
+def little_to_collect():
+    """Spare tests that collect garbage again and again a look at what other tests have left."""
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.mark.usefixtures("little_to_collect")
 @pytest.mark.parametrize(("name", "test"), [(n, each) for n in CHOSEN for each in CHOSEN[n]])
 def test_of_cpython(client, name, test):
     tests, module = found(name)

@@ -91,11 +91,15 @@ class Chunk:
         for each in self.futures:
             _settle(each, None, fault)
 
-    def settle(self, found: Sequence[tuple[Any, BaseException | None]]) -> None:
-        """Tell who waits what each call has returned, or raised."""
-        for future, (value, fault) in zip(self.futures, found, strict=True):
-            _settle(future, value, fault)
-        self.futures = ()  # the values are whose they are
+    def settle(self, found: list[tuple[Any, BaseException | None]]) -> None:
+        """Tell who waits what each call has returned, or raised.
+
+        Nothing stays in ``found``: the values are whose they are, also while others are told.
+        """
+        found.reverse()
+        for future in self.futures:
+            _settle(future, *found.pop())
+        self.futures = ()
 
 
 def _settle(future: CallFuture, value: Any, fault: BaseException | None) -> None:
