@@ -18,15 +18,6 @@ AWAY, HERE = InputSeen(Seconds(3_600), "logind"), InputSeen(Seconds(5), "logind"
 
 
 @pytest.fixture
-async def pool(tmp_path):
-    made = ScriptedPool(tmp_path)
-    await made.opens()
-    await made.greets()
-    yield made
-    await made.world.stop()
-
-
-@pytest.fixture
 def live(pool):
     return pool.node.worker.live
 

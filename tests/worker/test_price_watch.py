@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-from scripted_pool import ScriptedPool
 
 from local_http import Handler, serving
 from poolhand.domain.coin_price import PriceFeed
@@ -28,15 +27,6 @@ class Teller:
         if isinstance(self.price, Exception):
             raise self.price
         return self.price
-
-
-@pytest.fixture
-async def pool(tmp_path):
-    made = ScriptedPool(tmp_path)
-    await made.opens()
-    await made.greets()
-    yield made
-    await made.world.stop()
 
 
 @pytest.fixture

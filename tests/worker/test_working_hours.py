@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scripted_pool import ScriptedPool
 
 from network.world import T
 from poolhand.domain.availability.schedule import Schedule, ScheduleWindow
@@ -127,15 +126,6 @@ def test_until_the_next_look_nothing_is_taken_too_long(schedule, offset, times):
         if taker.takes(time) and told.changes is not None:
             assert told.is_open
             assert clock.now() + time <= told.changes
-
-
-@pytest.fixture
-async def pool(tmp_path):
-    made = ScriptedPool(tmp_path)
-    await made.opens()
-    await made.greets()
-    yield made
-    await made.world.stop()
 
 
 def window_of(pool, seconds: int) -> str:
