@@ -37,3 +37,12 @@ async def test_the_next_is_asked_where_one_does_not_give_it():
         await files(some)[0].read(CONTENT)
     with pytest.raises(ContentAway, match="--ipfs-gateways"):
         await files({})[0].read(CONTENT)
+
+
+async def test_another_file_is_none_whoever_gives_it():
+    """Kept, it would take the datasets from every task of its bulk."""
+    found, asked = files({"a": (200, b"[1]"), "b": (200, b"[]")})
+    assert await found.read(CONTENT) == b"[]"
+    assert len(asked) == 2
+    with pytest.raises(ContentAway, match="a/: another file"):
+        await files({"a": (200, b"[1]")})[0].read(CONTENT)

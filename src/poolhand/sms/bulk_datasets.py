@@ -42,7 +42,7 @@ class ContentAway(Unavailable):
 
 
 class ContentFiles(Protocol):
-    """Reads files of IPFS whole; what comes is not checked against its address."""
+    """Reads files of IPFS whole, each the one that its address names."""
 
     async def read(self, content: ContentId) -> bytes:
         """Return a file that is no larger than a bulk may be; raises ContentAway."""

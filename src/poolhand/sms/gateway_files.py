@@ -1,4 +1,8 @@
-"""Files of IPFS by the gateways that the service's operator named, one after the other."""
+"""Files of IPFS by the gateways that the service's operator named, one after the other.
+
+A file is taken from the first that gives the one that was asked for: a gateway that gives another
+file is as good as one that is away.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,7 @@ from typing import Final
 
 import httpx
 
-from poolhand.domain.content_id import ContentId
+from poolhand.domain.content_id import ContentId, is_file_of
 from poolhand.sms.bulk_datasets import ContentAway
 from poolhand.web.client import AnswerTooLarge, Caps, GoesElsewhere, NoAnswer, ask
 from poolhand.wire.bulk import MOST_BULK_FILE
@@ -29,7 +33,7 @@ class GatewayFiles:
         self._http, self._gateways = http, gateways
 
     async def read(self, content: ContentId) -> bytes:
-        """Return a file; see ``ContentFiles.read``."""
+        """Return a file that its address names; see ``ContentFiles.read``."""
         failures = []
         for gateway in self._gateways:
             url = f"{gateway.rstrip('/')}/ipfs/{content}"
@@ -38,8 +42,11 @@ class GatewayFiles:
             except (NoAnswer, AnswerTooLarge, GoesElsewhere) as fault:
                 failures.append(f"{gateway}: {fault}")
                 continue
-            if answer.is_success:
+            if not answer.is_success:
+                failures.append(f"{gateway}: HTTP {answer.status}")
+            elif is_file_of(content, answer.content):
                 return answer.content
-            failures.append(f"{gateway}: HTTP {answer.status}")
+            else:
+                failures.append(f"{gateway}: another file, or one of several blocks")
         told = "; ".join(failures) or "no gateway is named (--ipfs-gateways)"
         raise ContentAway(f"{content} cannot be read from IPFS now: {told}")
