@@ -13,7 +13,7 @@ from poolhand.domain.params import DealParams
 from poolhand.domain.units import Seconds, UnixSeconds
 from poolhand.keys.wallet import Wallet
 from poolhand.results import input_shelf
-from poolhand.results.input_deals import InputDeals
+from poolhand.results.input_deals import BLOCKS_BESIDES, InputDeals
 from poolhand.results.unbought_inputs import KEPT_AMONG_EQUALS, LeftInput
 from poolhand.transport.input_client import InputNotLeft, InputStation
 from poolhand.transport.results_client import ResultsDown
@@ -180,15 +180,56 @@ async def test_what_a_deal_names_makes_way_for_nobody(scene, restarts):
     assert (await scene.http.get(bought)).status_code == 200
 
 
+class CountingHub:
+    """A hub that tells how many deals it was asked for."""
+
+    def __init__(self, hub):
+        self._hub, self.asked = hub, []
+
+    def __getattr__(self, name):
+        return getattr(self._hub, name)
+
+    async def deals(self, names):
+        self.asked += names
+        return await self._hub.deals(names)
+
+
 async def test_what_is_bought_of_a_pool_makes_no_way_whoever_pays(scene):
     await scene.open()
-    deals = InputDeals(scene.chain.hub, scene.market.pool)
-    path = URL + input_path(WALLET.address, bytes([7] * 32))  # not of the wallet that pays
-    await scene.market.deal(params=DealParams(input_files=(path, URL + "/x")).dump())
-    assert await deals.named(WALLET.address, Seconds(60)) == {
-        LeftInput(WALLET.address, bytes([7] * 32))
-    }
-    assert await InputDeals(scene.chain.hub).named(WALLET.address, Seconds(60)) == frozenset()
+    keep, known = Seconds(3600), [LeftInput(WALLET.address, bytes([each] * 32)) for each in (7, 8)]
+    deals = InputDeals(scene.chain.hub, keep, scene.market.pool)
+    paths = [URL + input_path(each.owner, each.sha256) for each in known]  # another wallet pays
+    found = []
+    for path in paths:
+        await scene.market.deal(params=DealParams(input_files=(path, URL + "/x")).dump())
+        found.append(await deals.named(WALLET.address, known, Seconds(60)))
+    assert found == [set(known[:1]), set(known)]
+    assert await deals.named(OTHER.address, [LeftInput(OTHER.address, bytes(32))], keep) == set()
+    of_payer = InputDeals(scene.chain.hub, keep)
+    assert await of_payer.named(WALLET.address, known, Seconds(60)) == set()
+
+
+async def test_a_deal_of_a_pool_is_read_once_however_many_files_are_looked_at(scene):
+    await scene.open()
+    hub, long = CountingHub(scene.chain.hub), Seconds(10 * BLOCKS_BESIDES)
+    deals = InputDeals(hub, long, scene.market.pool)
+    for blocks in (1, BLOCKS_BESIDES + 1, 1):
+        await scene.market.deal()
+        for owner in (WALLET.address, OTHER.address):
+            await deals.named(owner, [], long)
+        scene.chain.mine(1, blocks=blocks)
+    assert (len(hub.asked), len(set(hub.asked))) == (3, 3)
+
+
+async def test_what_was_bought_longer_ago_than_files_are_kept_is_forgotten(scene):
+    await scene.open()
+    known = LeftInput(WALLET.address, bytes([7] * 32))
+    path = URL + input_path(known.owner, known.sha256)
+    await scene.market.deal(params=DealParams(input_files=(path,)).dump())
+    deals = InputDeals(scene.chain.hub, Seconds(60), scene.market.pool)
+    assert await deals.named(WALLET.address, [known], Seconds(60)) == {known}
+    scene.chain.mine(1, blocks=BLOCKS_BESIDES + 200)
+    assert await deals.named(WALLET.address, [known], Seconds(60)) == set()
 
 
 async def test_while_the_chain_is_silent_nothing_makes_way(scene):

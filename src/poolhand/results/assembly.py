@@ -74,7 +74,7 @@ def assemble(
         settings.max_inputs,
         settings.keep_inputs,
         clock,
-        InputDeals(hub, settings.workerpool),
+        InputDeals(hub, settings.keep_inputs, settings.workerpool),
     )
     boundary = FaultBoundary(settings.folder / "faults")
     intake = Intake(hub, storage, clock, terms, boundary, shelf)

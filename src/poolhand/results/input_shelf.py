@@ -188,9 +188,9 @@ class InputShelf:
 
     async def _look_at(self, owner: Address, deals: InputDeals, now: UnixSeconds) -> None:
         """Learn what an owner has at stake and which of its files are bought, just now."""
-        stake, oldest = await deals.stake(owner), min(self._unbought.of(owner).values())
-        bought = await deals.named(owner, Seconds(max(now - oldest, 0)))
-        for known in bought:
+        stake, files = await deals.stake(owner), self._unbought.of(owner)
+        age = Seconds(max(now - min(files.values()), 0))
+        for known in await deals.named(owner, files.keys(), age):
             self._unbought.remove(known)
         self._unbought.tell_stake(owner, stake)
 

@@ -5,9 +5,14 @@ Sizes are bytes, moments Unix seconds. Members are added, never renamed.
 
 from __future__ import annotations
 
+import re
+from typing import Final
+
 from poolhand.domain.ids import Address
 from poolhand.domain.units import UnixSeconds
 from poolhand.wire.json_models import JsonAddress, JsonDigest, JsonTaskId, Sentence, Told, Words
+
+_INPUT_URL: Final = re.compile(r"/v1/inputs/(0x[0-9a-f]{40})/([0-9a-f]{64})\Z")
 
 
 class StoredResult(Told):
@@ -25,6 +30,12 @@ class StoredInput(Told):
 def input_path(owner: Address, sha256: bytes) -> str:
     """Return the path of a file that a requester left, by its sha256 (32 bytes)."""
     return f"/v1/inputs/0x{owner.hex()}/{sha256.hex()}"
+
+
+def read_input_url(url: str) -> tuple[Address, bytes] | None:
+    """Return whose file a URL names, and its sha256 (32 bytes), at whatever host; None: no such."""
+    found = _INPUT_URL.search(url)
+    return (Address.parse(found[1]), bytes.fromhex(found[2])) if found else None
 
 
 class FileInResult(Told):
