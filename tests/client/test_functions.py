@@ -64,10 +64,13 @@ class Odd(Exception):
 
 
 class Picky(Exception):
-    """Pickles, and cannot be made again."""
+    """Pickles, and cannot be made again: not by tblib either, which Dask brings to its process."""
 
     def __init__(self, one, two):
         super().__init__(f"{one} and {two}")
+
+    def __reduce__(self):
+        return Picky, self.args
 
 
 def odd(number):
