@@ -241,19 +241,26 @@ class Lab:
         after = {**before, pool: before[pool] - lost, kitty: before[kitty] + lost}
         assert self.money() == after
 
-    def waiting(self, name: str) -> int:
-        """The number of transactions of an account that wait for a block."""
+    def waiting(self, name: str, about: str = "") -> int:
+        """The number of transactions of an account that wait for a block.
+
+        ``about`` is a task that they must name; empty: any.
+        """
         pending = self.rpc("txpool_content")["pending"]
         mine = str(self.network.owners[name]).lower()
-        return sum(len(sent) for owner, sent in pending.items() if owner.lower() == mine)
+        sent = [
+            each for owner in pending if owner.lower() == mine for each in pending[owner].values()
+        ]
+        return sum(about.removeprefix("0x") in each["input"] for each in sent)
 
-    def until_waiting(self, name: str, count: int = 1) -> None:
+    def until_waiting(self, name: str, count: int = 1, about: str = "") -> None:
         """Wait until so many transactions of an account wait for a block.
 
-        Those of others may wait beside them: a failure tells what did.
+        Others may wait beside them: those of other accounts, and those that are not ``about`` a
+        task. A failure tells what did.
         """
         try:
-            wait_until(lambda: self.waiting(name) == count)
+            wait_until(lambda: self.waiting(name, about) == count)
         except AssertionError as fault:
             fault.add_note(f"the node holds {self.rpc('txpool_content')}")
             raise

@@ -170,7 +170,7 @@ def test_a_contribution_that_the_contract_refuses_is_explained(lab):
             lab.ahead(stray, lab.contribution(task_id, stray, WRONG))
             wait_until(lambda: lab.task(task_id)["chain_status"] == "REVEALING")
             lab.mine_at(lab.task(task_id)["reveal_deadline"])
-            lab.until_waiting("pool")  # it reopens the task
+            lab.until_waiting("pool", about=task_id)  # it reopens it; it may close orders, too
             lab.rpc("evm_mine")
     is_explained(lab, task_id, S.CONTRIBUTE_FAILED, "another worker has contributed", unlucky)
     lab.claimed([task_id], 10 * PERIOD)
